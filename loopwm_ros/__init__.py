@@ -1,0 +1,1 @@
+"""Robot-arm control by planning inside a LoopWM world model."""

@@ -1,0 +1,192 @@
+"""The model bundle: one directory with ONNX graphs and a manifest that says all about them.
+
+Loading checks every hash, and `check_fit` refuses an arm, camera or period the model was not made for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError, model_validator
+
+from loopwm_ros.config import ArmConfig, CameraConfig, Settings
+from loopwm_ros.errors import BundleError, MismatchError
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+GRAPHS = ("encoder", "prelude", "block", "coda", "heads", "monitor")
+
+
+class Tensor(Settings):
+    """Name and shape of a graph's input or output; None is the batch axis."""
+
+    name: str
+    shape: tuple[int | None, ...]
+
+
+class Graph(Settings):
+    """One ONNX file of the bundle."""
+
+    file: str = Field(pattern=r"^[A-Za-z0-9_.-]+\.onnx$")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+
+class ModelSpec(Settings):
+    """What goes into the model and what comes out: the contract of training and robot alike."""
+
+    image_width: int = Field(gt=0, description="after pre-processing [px]")
+    image_height: int = Field(gt=0)
+    image_mean: float
+    image_std: float = Field(gt=0)
+    joints: tuple[str, ...]
+    proprio_mean: tuple[float, ...] = Field(description="joint positions, velocities, tool x y z")
+    proprio_std: tuple[float, ...]
+    tool_frame: str
+    quantities: tuple[str, ...]
+    max_tool_speed: float = Field(gt=0, description="an action of 1.0 [m/s]")
+    action_dim: int = Field(3, gt=0)
+    control_period: float = Field(gt=0, description="[s]")
+    stride: int = Field(gt=0, description="control periods per transition")
+    tokens: int = Field(gt=0)
+    width: int = Field(gt=0)
+    max_loops: int = Field(gt=0)
+    mean_loops: int = Field(gt=0, description="training mean of T")
+    gate_threshold: float = Field(gt=0, le=1, description="tau: exit when the gate exceeds it")
+    second_difference_threshold: float = Field(ge=0, description="exit below it; 0 switches it off")
+
+    @property
+    def model_period(self) -> float:
+        """Duration of one transition [s]."""
+        return self.control_period * self.stride
+
+    @model_validator(mode="after")
+    def _sizes(self) -> ModelSpec:
+        expected = 2 * len(self.joints) + 3
+        for key in ("proprio_mean", "proprio_std"):
+            if len(getattr(self, key)) != expected:
+                raise ValueError(f"{key} has {len(getattr(self, key))} values, expected {expected}")
+        return self
+
+
+class Provenance(Settings):
+    """Where a bundle comes from."""
+
+    git_revision: str
+    data_sha256: str
+    created: str = Field(description="ISO 8601, UTC")
+    versions: dict[str, str]
+    metrics: dict[str, float]
+    config: dict[str, Any] = Field(description="the training settings, whole")
+
+
+class Manifest(Settings):
+    """Contents of `manifest.json`."""
+
+    format: int = FORMAT
+    name: str
+    arm: str
+    task: str
+    camera: CameraConfig
+    spec: ModelSpec
+    graphs: dict[str, Graph]
+    parity: dict[str, float] = Field(description="max abs error of each graph against torch")
+    provenance: Provenance
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A verified bundle on disk."""
+
+    root: Path
+    manifest: Manifest
+    sha256: str  # of the manifest file, which holds the hashes of all graphs
+
+    def graph(self, name: str) -> bytes:
+        """The verified bytes of one graph (read anew and checked again)."""
+        entry = self.manifest.graphs[name]
+        return _verified(self.root / entry.file, entry.sha256)
+
+
+def sha256_of(data: bytes) -> str:
+    """Hex SHA-256."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _verified(path: Path, sha256: str) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"cannot read {path}: {error.strerror}; the bundle is incomplete") from error
+    if sha256_of(data) != sha256:
+        raise BundleError(
+            f"{path} does not match its manifest (sha256 {sha256_of(data)[:12]}…, expected {sha256[:12]}…); "
+            "the file was altered or cut short: copy or export the bundle again"
+        )
+    return data
+
+
+def load_bundle(root: Path) -> Bundle:
+    """Read and verify a bundle.
+
+    Raises:
+        BundleError: a file is missing, altered, truncated, or the manifest does not validate.
+    """
+    path = root / MANIFEST
+    try:
+        raw = path.read_bytes()
+        manifest = Manifest.model_validate(json.loads(raw))
+    except OSError as error:
+        raise BundleError(f"{root} is not a model bundle: cannot read {MANIFEST} ({error.strerror})") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise BundleError(f"{path} is not valid: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    except ValueError as error:
+        raise BundleError(f"{path} is not valid JSON: {error}") from error
+    if manifest.format != FORMAT:
+        raise BundleError(f"{path} has format {manifest.format}; this version reads format {FORMAT}")
+    if missing := sorted(set(GRAPHS) - set(manifest.graphs)):
+        raise BundleError(f"{path} lacks graphs: {', '.join(missing)}")
+    bundle = Bundle(root, manifest, sha256_of(raw))
+    for name in GRAPHS:
+        bundle.graph(name)
+    return bundle
+
+
+def write_manifest(root: Path, manifest: Manifest) -> Bundle:
+    """Write `manifest.json` beside its graphs and load the result back."""
+    (root / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return load_bundle(root)
+
+
+def check_fit(manifest: Manifest, arm: ArmConfig, camera: tuple[int, int], control_period: float) -> None:
+    """Refuse an arm, camera size (width, height) or control period [s] the model was not trained for.
+
+    Raises:
+        MismatchError: naming what differs and what the bundle needs.
+    """
+    spec = manifest.spec
+    if spec.joints != arm.joints:
+        raise MismatchError(
+            f"bundle '{manifest.name}' was trained for joints {list(spec.joints)}, "
+            f"but arm '{arm.name}' has {list(arm.joints)} (names and order must be equal)"
+        )
+    if spec.tool_frame != arm.tool_frame:
+        raise MismatchError(
+            f"bundle '{manifest.name}' uses tool frame '{spec.tool_frame}', arm '{arm.name}' '{arm.tool_frame}'"
+        )
+    expected = (manifest.camera.width, manifest.camera.height)
+    if camera != expected:
+        raise MismatchError(
+            f"bundle '{manifest.name}' was trained for a {expected[0]}x{expected[1]} camera, got {camera[0]}x{camera[1]}"
+        )
+    if abs(control_period - spec.control_period) > 1e-6:
+        raise MismatchError(
+            f"bundle '{manifest.name}' was trained for a control period of {spec.control_period * 1e3:g} ms, "
+            f"got {control_period * 1e3:g} ms"
+        )

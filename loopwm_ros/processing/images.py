@@ -1,0 +1,49 @@
+"""Image pre-processing, the only copy: training and robot both call `prepare_image`."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from loopwm_ros.bundle import ModelSpec
+from loopwm_ros.errors import SensorError
+from loopwm_ros.types import F32, U8
+
+
+def shrink_image(spec: ModelSpec, rgb: U8) -> U8:
+    """Resize (height, width, 3) to the model's size, still uint8 (the form kept in the dataset cache)."""
+    size = (spec.image_width, spec.image_height)
+    if rgb.shape[1::-1] == size:
+        return rgb
+    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def normalise_image(spec: ModelSpec, rgb: U8) -> F32:
+    """(..., height, width, 3) uint8 at the model's size to (..., 3, height, width) float32."""
+    scaled = (rgb.astype(np.float32) / 255.0 - spec.image_mean) / spec.image_std
+    return np.ascontiguousarray(np.moveaxis(scaled, -1, -3), dtype=np.float32)
+
+
+def prepare_image(spec: ModelSpec, rgb: U8) -> F32:
+    """Camera image (height, width, 3) uint8 to the encoder's input (3, height, width)."""
+    return normalise_image(spec, shrink_image(spec, rgb))
+
+
+def decode_image(data: bytes | memoryview) -> U8:
+    """JPEG or PNG bytes to RGB (height, width, 3).
+
+    Raises:
+        SensorError: the bytes are no image.
+    """
+    bgr = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
+    if bgr is None:
+        raise SensorError(f"compressed image of {len(data)} bytes cannot be decoded; expected JPEG or PNG")
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def encode_image(rgb: U8, quality: int = 92) -> bytes:
+    """RGB (height, width, 3) to JPEG bytes."""
+    done, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise SensorError(f"cannot encode an image of shape {rgb.shape}")
+    return bytes(data)

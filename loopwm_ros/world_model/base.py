@@ -1,0 +1,52 @@
+"""What the planner and the receding horizon need of a world model."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopwm_ros.bundle import ModelSpec
+from loopwm_ros.types import F32, Encoding, Observation, Rollout
+
+
+class Clock(Protocol):
+    """Monotonic seconds, e.g. `time.perf_counter`."""
+
+    def __call__(self) -> float: ...
+
+
+class WorldModel(Protocol):
+    """A latent dynamics model with a looped core (docs/architecture.md, LoopWM)."""
+
+    @property
+    def spec(self) -> ModelSpec: ...
+
+    def encode(self, observation: Observation) -> Encoding:
+        """Embed one observation: `e_k = E_phi(o_k)`, plus the encoder's own reading."""
+        ...
+
+    def initial_state(self) -> F32:
+        """State before the first observation, (tokens, width). Fixed seed: the same every time."""
+        ...
+
+    def update(self, state: F32, encoding: Encoding, action: F32) -> F32:
+        """`h_k = L(h_{k-1}, e_k, u_k)`: state (tokens, width), action (action_dim,) in [-1, 1]."""
+        ...
+
+    def advance(self, state: F32, actions: F32) -> F32:
+        """Imagine without heads: one state through actions (steps, action_dim)."""
+        ...
+
+    def rollout(self, state: F32, actions: F32, loops: int, deadline: float | None) -> Rollout:
+        """Imagine candidates (candidates, horizon, action_dim) from one state.
+
+        `loops` caps the iterations of each transition (0: the model's own cap with early exit as
+        configured). `deadline` is on the model's clock; past it, the rollout stops where it is.
+        """
+        ...
+
+    def loops_seen(self) -> NDArray[np.int64]:
+        """Histogram of iterations used since the last call, (max_loops + 1,)."""
+        ...
