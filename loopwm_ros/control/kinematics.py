@@ -1,0 +1,129 @@
+"""Arm kinematics from the URDF: pinocchio for the model, pink for differential inverse kinematics."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pink
+import pinocchio as pin
+
+from loopwm_ros.config import ArmConfig
+from loopwm_ros.errors import ConfigError
+from loopwm_ros.types import F64
+
+SOLVER = "quadprog"
+MAX_TURN = 0.5  # orientation error corrected at once [rad/s]
+POSTURE_COST = 1e-2  # pulls the redundant joints to the home posture
+DAMPING = 1e-3  # Levenberg-Marquardt damping [dimensionless]
+
+
+def resolve_urdf(urdf: str) -> Path:
+    """File of `urdf`: a path, or package://PYTHON_PACKAGE/relative/path.
+
+    Raises:
+        ConfigError: the package is not installed or the file is missing.
+    """
+    path = Path(urdf)
+    if urdf.startswith("package://"):
+        package, _, relative = urdf.removeprefix("package://").partition("/")
+        found = importlib.util.find_spec(package)
+        if found is None or found.origin is None:
+            raise ConfigError(f"URDF {urdf} needs the Python package '{package}', which is not installed")
+        path = Path(found.origin).parent / relative
+    if not path.is_file():
+        raise ConfigError(f"URDF {urdf} not found at {path}")
+    return path
+
+
+def _reduced_model(arm: ArmConfig) -> pin.Model:
+    path = resolve_urdf(arm.urdf)
+    full = pin.buildModelFromUrdf(str(path))
+    movable = list(full.names)[1:]
+    if missing := [j for j in (*arm.joints, *arm.locked_joints) if j not in movable]:
+        raise ConfigError(f"{path} has no joint {', '.join(missing)}; valid: {', '.join(movable)}")
+    if loose := [j for j in movable if j not in arm.joints and j not in arm.locked_joints]:
+        raise ConfigError(f"arm '{arm.name}' neither controls nor locks joint {', '.join(loose)} of {path}")
+    reference = pin.neutral(full)
+    for name, value in arm.locked_joints.items():
+        reference[full.joints[full.getJointId(name)].idx_q] = value
+    locked = [full.getJointId(name) for name in arm.locked_joints]
+    model = pin.buildReducedModel(full, locked, reference)
+    if tuple(list(model.names)[1:]) != arm.joints or model.nq != len(arm.joints):
+        raise ConfigError(
+            f"arm '{arm.name}' lists joints {list(arm.joints)}; the URDF's order is {list(model.names)[1:]}"
+        )
+    for frame in (arm.tool_frame, arm.base_frame):
+        if not model.existFrame(frame):
+            raise ConfigError(f"{path} has no frame '{frame}'")
+    return model
+
+
+class Kinematics:
+    """Forward and differential inverse kinematics of one arm, in its base frame."""
+
+    def __init__(self, arm: ArmConfig) -> None:
+        """Build from the arm file.
+
+        Raises:
+            ConfigError: URDF missing, or it lacks a joint or frame that the arm file names.
+        """
+        self.model = _reduced_model(arm)
+        self.names = arm.joints
+        margin = arm.position_margin
+        self.lower: F64 = np.asarray(self.model.lowerPositionLimit) + margin  # [rad]
+        self.upper: F64 = np.asarray(self.model.upperPositionLimit) - margin
+        self.velocity_limit: F64 = np.asarray(self.model.velocityLimit) * arm.velocity_scale  # [rad/s]
+        self.acceleration_limit: F64 = np.asarray(arm.acceleration, dtype=float)  # [rad/s^2]
+        self.home: F64 = np.asarray(arm.home, dtype=float)
+        self._data = self.model.createData()
+        self._tool = self.model.getFrameId(arm.tool_frame)
+        self._base = self.model.getFrameId(arm.base_frame)
+        self._pose_task = pink.FrameTask(arm.tool_frame, position_cost=1.0, orientation_cost=0.3)
+        self._posture_task = pink.PostureTask(cost=POSTURE_COST)
+        self._posture_task.set_target(self.home)
+        self._configuration = pink.Configuration(self.model, self.model.createData(), self.home.copy())
+        self._orientation = self.tool_pose(self.home)[:3, :3]
+
+    def tool_pose(self, position: F64) -> F64:
+        """Homogeneous tool pose (4, 4) in the base frame for joints (n,) [rad]."""
+        pin.framesForwardKinematics(self.model, self._data, np.asarray(position, dtype=float))
+        base, tool = self._data.oMf[self._base], self._data.oMf[self._tool]
+        return np.array((base.inverse() * tool).homogeneous)
+
+    def tool_position(self, position: F64) -> F64:
+        """Tool position (3,) in the base frame [m]."""
+        return self.tool_pose(position)[:3, 3]
+
+    def step(self, position: F64, tool_velocity: F64, dt: float) -> tuple[F64, F64]:
+        """Joints after `dt` [s] of `tool_velocity` (3,) [m/s], the tool kept oriented as at home.
+
+        Returns next positions (n,) [rad] and velocities (n,) [rad/s], both within limits: where they
+        bind, the whole motion is slowed, so the direction is kept.
+        """
+        self._configuration.update(np.asarray(position, dtype=float))
+        current = self._configuration.get_transform_frame_to_world(self._pose_task.frame)
+        base = self._data_pose_of_base()
+        target = pin.SE3(current.rotation, current.translation + base.rotation @ (tool_velocity * dt))
+        turn = pin.log3(current.rotation.T @ base.rotation @ self._orientation)
+        angle = float(np.linalg.norm(turn))
+        if angle > MAX_TURN * dt:
+            turn *= MAX_TURN * dt / angle
+        target.rotation = current.rotation @ pin.exp3(turn)
+        self._pose_task.set_target(target)
+        velocity = pink.solve_ik(
+            self._configuration,
+            [self._pose_task, self._posture_task],
+            dt,
+            solver=SOLVER,
+            damping=DAMPING,
+            limits=[],
+            safety_break=False,
+        )
+        velocity = velocity / max(1.0, float(np.max(np.abs(velocity) / self.velocity_limit)))
+        target_position = np.clip(position + velocity * dt, self.lower, self.upper)
+        return target_position, (target_position - position) / dt
+
+    def _data_pose_of_base(self) -> pin.SE3:
+        return self._configuration.get_transform_frame_to_world(self.model.frames[self._base].name)

@@ -1,0 +1,98 @@
+"""Pairs each camera frame with the joints at its stamp."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from loopwm_ros.errors import SensorError
+from loopwm_ros.types import CameraFrame, JointState, Observation
+
+HISTORY = 256  # joint states kept: over 2 s at 120 Hz
+
+
+def interpolate(before: JointState, after: JointState, stamp: float) -> JointState:
+    """Joints at `stamp` [s], linearly between two states; held outside them."""
+    span = after.stamp - before.stamp
+    share = 1.0 if span <= 0 else min(1.0, max(0.0, (stamp - before.stamp) / span))
+    return JointState(
+        stamp,
+        before.position + share * (after.position - before.position),
+        before.velocity + share * (after.velocity - before.velocity),
+    )
+
+
+class Synchroniser:
+    """Newest frame with interpolated joints. Bad input is refused and changes nothing."""
+
+    def __init__(self, camera_size: tuple[int, int], tolerance: float = 0.1) -> None:
+        """`camera_size` is (width, height) [px]; `tolerance` is the longest gap to a joint state [s]."""
+        self._size = camera_size
+        self._tolerance = tolerance
+        self._joints: deque[JointState] = deque(maxlen=HISTORY)
+        self._frame: CameraFrame | None = None
+
+    def clear(self) -> None:
+        """Forget everything, e.g. after a jump of the clock."""
+        self._joints.clear()
+        self._frame = None
+
+    @property
+    def joints(self) -> JointState | None:
+        """The newest joint state."""
+        return self._joints[-1] if self._joints else None
+
+    @property
+    def frame_stamp(self) -> float | None:
+        """Capture time of the newest frame [s]."""
+        return self._frame.stamp if self._frame else None
+
+    def add_joints(self, joints: JointState) -> None:
+        """Store a joint state.
+
+        Raises:
+            SensorError: NaN or infinity, or a stamp older than the newest one.
+        """
+        if not (np.isfinite(joints.position).all() and np.isfinite(joints.velocity).all()):
+            raise SensorError("joint state holds NaN or infinity; expected finite radians")
+        if self._joints and joints.stamp < self._joints[-1].stamp:
+            raise SensorError(
+                f"joint state stamped {joints.stamp:.3f} s is older than the last one "
+                f"({self._joints[-1].stamp:.3f} s); out of order or the clock jumped"
+            )
+        self._joints.append(joints)
+
+    def add_frame(self, frame: CameraFrame) -> None:
+        """Store a frame.
+
+        Raises:
+            SensorError: not the size the model was trained for, or older than the newest frame.
+        """
+        size = frame.rgb.shape[1], frame.rgb.shape[0]
+        if size != self._size:
+            raise SensorError(
+                f"camera image is {size[0]}x{size[1]}; the bundle was trained for {self._size[0]}x{self._size[1]}"
+            )
+        if self._frame and frame.stamp < self._frame.stamp:
+            raise SensorError(
+                f"camera image stamped {frame.stamp:.3f} s is older than the last one ({self._frame.stamp:.3f} s)"
+            )
+        self._frame = frame
+
+    def latest(self) -> Observation | None:
+        """The newest frame with joints at its stamp; None until both are there within tolerance."""
+        frame = self._frame
+        if frame is None or not self._joints:
+            return None
+        after = None
+        for state in reversed(self._joints):
+            if state.stamp <= frame.stamp:
+                pair = interpolate(state, after or state, frame.stamp)
+                gap = frame.stamp - state.stamp
+                return Observation(frame.stamp, frame.rgb, pair) if gap <= self._tolerance else None
+            after = state
+        assert after is not None
+        if after.stamp - frame.stamp > self._tolerance:
+            return None
+        return Observation(frame.stamp, frame.rgb, interpolate(after, after, frame.stamp))
