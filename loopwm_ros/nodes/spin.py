@@ -1,0 +1,98 @@
+"""Start, spin and stop one node: the same for every process of ours."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import rclpy
+import yaml
+from rclpy._rclpy_pybind11 import RCLError
+from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+
+from loopwm_ros.config import Settings
+from loopwm_ros.errors import ConfigError, LoopWMError
+from loopwm_ros.nodes.environment import use_profile
+
+BUILT_IN = ("use_sim_time", "start_type_description_service")
+WAKE = 0.1  # [s] longest sleep between looks at the shutdown flag
+SWITCH_INTERVAL = 5e-4  # [s] how long a busy Python thread may keep a due callback waiting
+
+
+def new_executor() -> Executor:
+    """The events executor where rclpy has it (a third of the latency), else the single-threaded one.
+
+    Use it with `spin_once`: `EventsExecutor.spin` of rclpy 9.1 runs no callbacks.
+    """
+    try:
+        from rclpy.experimental.events_executor import EventsExecutor  # noqa: PLC0415  (absent from older rclpy)
+    except ImportError:
+        return SingleThreadedExecutor()
+    return EventsExecutor()
+
+
+def spin_until(executor: Executor, done: Callable[[], bool]) -> None:
+    """Run callbacks until `done` or until ROS shuts down."""
+    while rclpy.ok() and not done():
+        executor.spin_once(timeout_sec=WAKE)
+
+
+def _sections(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"cannot read parameter file {path}: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} is no parameter file: expected NODE: {{ros__parameters: {{...}}}}")
+    found = {}
+    for node, body in content.items():
+        if not isinstance(body, dict) or not isinstance(body.get("ros__parameters"), dict):
+            raise ConfigError(f"{path}: section '{node}' lacks 'ros__parameters:'")
+        found[str(node)] = body["ros__parameters"]
+    return found
+
+
+def check_parameter_files(argv: list[str], name: str, kind: type[Settings]) -> None:
+    """Refuse a parameter file that rclpy would abort on, and unknown names for node `name`.
+
+    Raises:
+        ConfigError: naming the file, and the unknown parameter with the valid ones.
+    """
+    files = [Path(value) for flag, value in itertools.pairwise(argv) if flag == "--params-file"]
+    for path in files:
+        for node, values in _sections(path).items():
+            unknown = sorted(set(values) - set(kind.model_fields) - set(BUILT_IN))
+            if node.rsplit("/", 1)[-1] == name and unknown:
+                valid = ", ".join(sorted(kind.model_fields))
+                raise ConfigError(f"{path}: node '{name}' has no parameter '{unknown[0]}'; valid: {valid}")
+
+
+def run(name: str, make: Callable[[], Node], kind: type[Settings]) -> int:
+    """Process exit code of node `name`: 0 after SIGINT or SIGTERM, 1 when it cannot start."""
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    use_profile()
+    try:
+        check_parameter_files(sys.argv, name, kind)
+        rclpy.init()
+        node = make()
+    except (LoopWMError, RCLError) as error:
+        sys.stderr.write(f"{name} cannot start: {error}\n")
+        rclpy.try_shutdown()
+        return 1
+    executor = new_executor()
+    executor.add_node(node)
+    try:
+        spin_until(executor, lambda: False)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except RCLError:
+        if rclpy.ok():  # else a callback was publishing while ROS shut down
+            raise
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
