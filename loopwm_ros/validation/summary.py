@@ -1,0 +1,154 @@
+"""What a run achieved, as one JSON file with the same fields for every mode and controller."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from loopwm_ros.types import Plan
+from loopwm_ros.validation.statistics import (
+    Counts,
+    LoopsUsed,
+    Record,
+    Spread,
+    counts,
+    loops_used,
+    spread,
+    wilson,
+)
+
+Mode = Literal["lockstep", "realtime"]
+Count = Annotated[int, Field(ge=0)]
+
+
+class EpisodeResult(Record):
+    """One episode. Distances are from the tool to the ball's surface [m]."""
+
+    index: Count
+    seed: int
+    success: bool
+    time_to_success_s: float | None = None
+    final_distance_m: float
+    min_distance_m: float
+    cycles: Count = 0
+    deadline_misses: Count = 0
+
+    @model_validator(mode="after")
+    def _time_of_success(self) -> EpisodeResult:
+        if self.success != (self.time_to_success_s is not None):
+            raise ValueError("time_to_success_s must be given for a success, and only then")
+        return self
+
+
+class RunFacts(Record):
+    """What was run, and what it was measured against."""
+
+    task: str
+    arm: str
+    controller: str
+    mode: Mode
+    seed: int
+    bundle_sha256: str | None = None  # None: the controller needs no model
+    loops_requested: str = "auto"
+    blank_camera: bool = False
+    success_distance_m: float
+    success_hold_s: float
+    time_limit_s: float
+    cycle_deadline_ms: float | None = None  # None: nothing has to be in time (lockstep)
+    versions: dict[str, str] = Field(default_factory=dict)
+
+
+class Summary(RunFacts):
+    """A whole run. `success` counts episodes; `wilson95` is the 95 % interval of the success rate."""
+
+    success: Count
+    episodes: Count
+    success_rate: float | None
+    wilson95: tuple[float, float] | None
+    median_time_to_success_s: float | None
+    cycle_ms: Spread
+    deadline_misses: Count
+    cycles: Count
+    loops: LoopsUsed
+    delay_ms: Spread  # observation to effect, measured; what the planner compensated
+    candidates: Counts
+    refinements: Counts
+    per_episode: tuple[EpisodeResult, ...]
+
+
+@dataclass
+class Measurements:
+    """Collects what a controller reports while it runs; `loops[i]` counts transitions of `i` iterations."""
+
+    cycle_ms: list[float] = field(default_factory=list)
+    delay_ms: list[float] = field(default_factory=list)
+    candidates: list[int] = field(default_factory=list)
+    refinements: list[int] = field(default_factory=list)
+    loops: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
+
+    def add_cycle(self, milliseconds: float) -> None:
+        """One control cycle took this long."""
+        self.cycle_ms.append(milliseconds)
+
+    def add_plan(self, plan: Plan, delay_ms: float) -> None:
+        """One plan was made from an observation this much older than the plan's effect."""
+        self.candidates.append(plan.candidates)
+        self.refinements.append(plan.refinements)
+        self.delay_ms.append(delay_ms)
+        self.add_loops(plan.loops)
+
+    def add_loops(self, histogram: NDArray[np.int64]) -> None:
+        """Add a histogram of iterations, of any length."""
+        size = max(len(self.loops), len(histogram))
+        self.loops = np.pad(self.loops, (0, size - len(self.loops)))
+        self.loops[: len(histogram)] += histogram
+
+
+def summarise(facts: RunFacts, episodes: Sequence[EpisodeResult], measured: Measurements) -> Summary:
+    """Everything that a run's JSON says."""
+    times = [e.time_to_success_s for e in episodes if e.time_to_success_s is not None]
+    return Summary(
+        **facts.model_dump(),
+        success=len(times),
+        episodes=len(episodes),
+        success_rate=len(times) / len(episodes) if episodes else None,
+        wilson95=wilson(len(times), len(episodes)),
+        median_time_to_success_s=float(np.median(times)) if times else None,
+        cycle_ms=spread(measured.cycle_ms),
+        deadline_misses=sum(e.deadline_misses for e in episodes),
+        cycles=sum(e.cycles for e in episodes),
+        loops=loops_used(measured.loops),
+        delay_ms=spread(measured.delay_ms),
+        candidates=counts(measured.candidates),
+        refinements=counts(measured.refinements),
+        per_episode=tuple(episodes),
+    )
+
+
+def write_text_atomically(path: Path, text: str) -> Path:
+    """Write a file whole or not at all, making its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def write_summary(path: Path, summary: Summary) -> Path:
+    """Write the summary as JSON, whole or not at all."""
+    return write_text_atomically(path, summary.model_dump_json(indent=2) + "\n")
+
+
+def read_summary(path: Path) -> Summary:
+    """Read what `write_summary` wrote."""
+    return Summary.model_validate_json(path.read_text(encoding="utf-8"))

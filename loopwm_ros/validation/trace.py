@@ -1,0 +1,156 @@
+"""What one episode looked like over time: enough for its pictures, in bounded memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from loopwm_ros.types import F64
+from loopwm_ros.validation.summary import EpisodeResult
+
+ItemT = TypeVar("ItemT")
+
+
+@dataclass(frozen=True)
+class Series:
+    """Samples over time; `values` has one row per stamp."""
+
+    stamps: F64  # [s], (m,), increasing
+    values: F64  # (m,) or (m, 3)
+
+    def at(self, stamp: float) -> F64:
+        """Linear interpolation, () or (3,); NaN outside of the recorded time."""
+        columns = self.values.reshape(len(self.stamps), -1)
+        if not len(self.stamps):
+            return np.full(self.values.shape[1:], np.nan)
+        row = [np.interp(stamp, self.stamps, c, left=np.nan, right=np.nan) for c in columns.T]
+        return np.asarray(row).reshape(self.values.shape[1:])
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A compressed camera image, stamped at capture."""
+
+    stamp: float
+    jpeg: bytes
+
+
+@dataclass(frozen=True)
+class Imagined:
+    """A plan as the model imagined it; positions in the base frame [m]."""
+
+    stamp: float  # when the plan's first action takes effect [s]
+    offsets: F64  # time of each point after `stamp` [s], (steps,)
+    path: F64  # tool, (steps, 3)
+    ball: F64 | None  # (3,)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One finished episode. Stamps share one clock, the one of the observations."""
+
+    result: EpisodeResult
+    start: float  # first stamp [s]
+    frames: tuple[Frame, ...]
+    tool: Series  # base frame [m], (m, 3)
+    distance: Series  # tool to the ball's surface [m], (m,)
+    imagined: tuple[Imagined, ...]
+    cycle_ms: Series  # (m,)
+    loops: Series  # mean iterations per transition of each cycle, (m,)
+    misses: F64  # stamps [s], (m,)
+
+    def plan_at(self, stamp: float) -> Imagined | None:
+        """The plan in effect at a time."""
+        return next((plan for plan in reversed(self.imagined) if plan.stamp <= stamp), None)
+
+
+@dataclass
+class Thinned(Generic[ItemT]):
+    """Keeps every n-th item, with n doubled each time `capacity` is reached: even cover, bounded size."""
+
+    capacity: int
+    items: list[ItemT] = field(default_factory=list)
+    every: int = 1
+    seen: int = 0
+
+    def add(self, item: ItemT) -> None:
+        """Offer the next item."""
+        if self.seen % self.every == 0:
+            self.items.append(item)
+        self.seen += 1
+        if len(self.items) > self.capacity:
+            self.items = self.items[::2]
+            self.every *= 2
+
+
+class TraceRecorder:
+    """Gathers one episode from whoever runs it: the lockstep loop, or the supervisor of the nodes."""
+
+    def __init__(self, model_period: float, max_frames: int = 120, max_samples: int = 2000) -> None:
+        """`model_period`: seconds between two imagined steps."""
+        self._model_period = model_period
+        self._frames: Thinned[Frame] = Thinned(max_frames)
+        self._imagined: Thinned[Imagined] = Thinned(max_samples)
+        self._tool: Thinned[tuple[float, F64]] = Thinned(max_samples)
+        self._distance: Thinned[tuple[float, float]] = Thinned(max_samples)
+        self._cycles: Thinned[tuple[float, float, float]] = Thinned(max_samples)
+        self._misses: Thinned[float] = Thinned(max_samples)
+
+    def frame(self, stamp: float, jpeg: bytes) -> None:
+        """A camera image was captured."""
+        self._frames.add(Frame(stamp, jpeg))
+
+    def tool(self, stamp: float, xyz: F64) -> None:
+        """The tool was here, (3,), base frame [m]."""
+        self._tool.add((stamp, np.array(xyz, dtype=np.float64)))
+
+    def distance(self, stamp: float, distance: float) -> None:
+        """The tool was this far from the ball's surface [m]."""
+        self._distance.add((stamp, distance))
+
+    def imagined(self, stamp: float, path: F64, ball: F64 | None, offsets: F64 | None = None) -> None:
+        """A plan that takes effect at `stamp`: tool path (steps, 3) and ball (3,), base frame [m].
+
+        `offsets` (steps,) [s] are needed only where not every step was read out.
+        """
+        points = np.array(path, dtype=np.float64).reshape(-1, 3)
+        every_step = self._model_period * np.arange(1, len(points) + 1)
+        times = np.array(every_step if offsets is None else offsets, dtype=np.float64)
+        where = None if ball is None else np.array(ball, dtype=np.float64)
+        self._imagined.add(Imagined(stamp, times, points, where))
+
+    def cycle(self, stamp: float, milliseconds: float, loops_mean: float) -> None:
+        """A planning cycle ended; `loops_mean` may be NaN where no model is used."""
+        self._cycles.add((stamp, milliseconds, loops_mean))
+
+    def miss(self, stamp: float) -> None:
+        """A deadline was missed."""
+        self._misses.add(stamp)
+
+    def finish(self, result: EpisodeResult) -> Trace:
+        """The episode as a whole; stamps in order whatever order they came in."""
+        cycles = np.array(sorted(self._cycles.items), dtype=np.float64).reshape(-1, 3)
+        tool = _series(self._tool.items, (0, 3))
+        distance = _series(self._distance.items, (0,))
+        frames = tuple(sorted(self._frames.items, key=lambda frame: frame.stamp))
+        starts = [*tool.stamps[:1], *distance.stamps[:1], *(frame.stamp for frame in frames[:1])]
+        return Trace(
+            result=result,
+            start=float(min(starts, default=0.0)),
+            frames=frames,
+            tool=tool,
+            distance=distance,
+            imagined=tuple(sorted(self._imagined.items, key=lambda plan: plan.stamp)),
+            cycle_ms=Series(cycles[:, 0], cycles[:, 1]),
+            loops=Series(cycles[:, 0], cycles[:, 2]),
+            misses=np.array(sorted(self._misses.items), dtype=np.float64),
+        )
+
+
+def _series(items: list[tuple[float, F64]] | list[tuple[float, float]], empty: tuple[int, ...]) -> Series:
+    ordered = sorted(items, key=lambda item: item[0])
+    stamps = np.array([stamp for stamp, _ in ordered], dtype=np.float64)
+    values = np.array([value for _, value in ordered], dtype=np.float64) if ordered else np.empty(empty)
+    return Series(stamps, values)
