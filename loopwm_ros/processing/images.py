@@ -10,12 +10,11 @@ from loopwm_ros.errors import SensorError
 from loopwm_ros.types import F32, U8
 
 
-def shrink_image(spec: ModelSpec, rgb: U8) -> U8:
-    """Resize (height, width, 3) to the model's size, still uint8 (the form kept in the dataset cache)."""
-    size = (spec.image_width, spec.image_height)
-    if rgb.shape[1::-1] == size:
+def shrink_image(rgb: U8, width: int, height: int) -> U8:
+    """Resize (h, w, 3) to (height, width, 3), still uint8 (the form kept in the dataset cache)."""
+    if rgb.shape[:2] == (height, width):
         return rgb
-    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return np.asarray(cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def normalise_image(spec: ModelSpec, rgb: U8) -> F32:
@@ -26,7 +25,7 @@ def normalise_image(spec: ModelSpec, rgb: U8) -> F32:
 
 def prepare_image(spec: ModelSpec, rgb: U8) -> F32:
     """Camera image (height, width, 3) uint8 to the encoder's input (3, height, width)."""
-    return normalise_image(spec, shrink_image(spec, rgb))
+    return normalise_image(spec, shrink_image(rgb, spec.image_width, spec.image_height))
 
 
 def decode_image(data: bytes | memoryview) -> U8:

@@ -19,9 +19,9 @@ def normalise_proprio(spec: ModelSpec, proprio: F64) -> F32:
     return np.asarray((proprio - mean) / std, dtype=np.float32)
 
 
-def action_from_displacement(spec: ModelSpec, displacement: F64) -> F32:
-    """Commanded tool displacement over one transition [m], (..., 3), to an action (1.0 = max speed)."""
-    return np.asarray(displacement / (spec.max_tool_speed * spec.model_period), dtype=np.float32)
+def action_from_displacement(displacement: F64, max_tool_speed: float, model_period: float) -> F32:
+    """Commanded tool displacement over one transition [m], (..., 3), to an action (1.0 = `max_tool_speed` [m/s])."""
+    return np.asarray(displacement / (max_tool_speed * model_period), dtype=np.float32)
 
 
 def tool_velocity(spec: ModelSpec, action: F32) -> F64:
