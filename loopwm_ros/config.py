@@ -144,11 +144,13 @@ class TaskConfig(Settings):
     name: str
     world: str = Field(description="name of a file in sim/worlds")
     quantities: tuple[str, ...] = Field(description="read-outs of the model, e.g. tool_x")
+    goal: str = Field("ball", description="prefix of the quantities x, y, z that the tool is brought to")
     goal_offset: Vec3 = Field(description="where to bring the tool, from the goal's reading [m]")
     success_distance: Positive = Field(description="tool to the ball's surface [m]")
     success_hold: Positive = Field(description="[s]")
     time_limit: Positive = Field(description="[s]")
     max_tool_speed: Positive = Field(description="an action of 1.0 [m/s]")
+    max_tool_acceleration: Positive = Field(4.0, description="[m/s^2]")
     randomisation: Randomisation
     objective: tuple[CostTerm, ...]
 

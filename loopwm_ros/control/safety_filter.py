@@ -14,7 +14,9 @@ from loopwm_ros.config import Box
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.types import F64
 
-TOLERANCE = 1e-6  # changes below it are not reported [rad]
+TOLERANCE = 1e-3  # changes below it are not reported [rad]
+
+INWARD = 1e-6  # a tool outside the workspace must come nearer by this each period [m]
 
 
 @dataclass(frozen=True)
@@ -57,17 +59,29 @@ class SafetyFilter:
         self._position = np.array(position, dtype=float)
         self._velocity = np.zeros_like(self._position)
 
-    def step(self, reference: F64 | None) -> Filtered:
-        """Next output towards `reference` (n,) [rad]; None brakes to rest at the acceleration limit."""
+    def step(self, reference: F64 | None, feedforward: F64 | None = None) -> Filtered:
+        """Next output towards `reference` (n,) [rad]; None brakes to rest at the acceleration limit.
+
+        `feedforward` (n,) is the reference's own velocity [rad/s], zero where not given.
+        """
         if reference is None:
-            return self._commit(self._limit(self._brake(), []), ())
+            return self._commit(self._limit(self._brake(), []), [])
         altered: list[str] = []
-        wanted = (reference - self._position) / self._period
-        velocity = self._limit(wanted, altered)
+        velocity = self._limit(self._approach(reference, feedforward, altered), altered)
         if not self._stays_in_workspace(velocity):
             altered.append("workspace")
             velocity = self._limit(self._brake(), [])
-        return self._commit(velocity, tuple(altered))
+        return self._commit(velocity, altered)
+
+    def _approach(self, reference: F64, feedforward: F64 | None, altered: list[str]) -> F64:
+        """Velocity (n,) that reaches the reference without overshooting it at the acceleration limit."""
+        exact = (reference - self._position) / self._period
+        base = np.zeros_like(exact) if feedforward is None else feedforward
+        catch_up = exact - base
+        cap = self._braking_speed(np.abs(catch_up) * self._period)
+        velocity = base + np.clip(catch_up, -cap, cap)
+        self._note(velocity, exact, "acceleration", altered)
+        return velocity
 
     def _limit(self, wanted: F64, altered: list[str]) -> F64:
         """Velocity (n,) within position, velocity and acceleration limits, nearest to `wanted`."""
@@ -94,7 +108,7 @@ class SafetyFilter:
         """Does the stop from `velocity` end with the tool inside the box, or at least nearer to it?"""
         a, dt = self._kinematics.acceleration_limit, self._period
         stop = self._position + velocity * dt + 0.5 * velocity * stopping_time(velocity, a)
-        return self._outside(stop) <= max(0.0, self._outside(self._position) - TOLERANCE)
+        return self._outside(stop) <= max(0.0, self._outside(self._position) - INWARD)
 
     def _outside(self, position: F64) -> float:
         """How far the tool is outside the workspace box [m]; 0 inside."""
@@ -106,10 +120,10 @@ class SafetyFilter:
         left = stopping_time(self._velocity, self._kinematics.acceleration_limit)
         return self._velocity * max(0.0, 1.0 - self._period / left) if left > 0 else self._velocity
 
-    def _commit(self, velocity: F64, altered: tuple[str, ...]) -> Filtered:
+    def _commit(self, velocity: F64, altered: list[str]) -> Filtered:
         self._velocity = velocity
         self._position = self._position + velocity * self._period
-        return Filtered(self._position.copy(), velocity.copy(), altered)
+        return Filtered(self._position.copy(), velocity.copy(), tuple(dict.fromkeys(altered)))
 
     def _note(self, after: F64, before: F64, name: str, altered: list[str]) -> None:
         if np.max(np.abs(after - before)) * self._period > TOLERANCE:

@@ -136,7 +136,7 @@ class SafetyGate:
         plan = self._plan
         if self._state is GateState.STOPPING or reasons or plan is None:
             return GateOutput(self._filter.step(None).position, self._state, reasons or ("no plan",))
-        filtered = self._filter.step(sample(plan[1], now)[0])
+        filtered = self._filter.step(*sample(plan[1], now))
         return GateOutput(filtered.position, self._state, filtered.altered)
 
     def _checked(self, now: float) -> tuple[str, ...]:

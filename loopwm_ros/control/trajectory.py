@@ -8,17 +8,22 @@ from loopwm_ros.types import F64, JointTrajectory
 
 
 def sample(trajectory: JointTrajectory, now: float) -> tuple[F64, F64]:
-    """Position and velocity (n,) at `now` [s]: linear between points, held before and after."""
+    """Position and velocity (n,) at `now` [s]: cubic Hermite between points, held before and after."""
     at = now - trajectory.stamp
     offsets = trajectory.offsets
-    if at <= 0.0:
+    if at <= 0.0 or len(offsets) == 1:
         return trajectory.positions[0], trajectory.velocities[0]
     if at >= offsets[-1]:
         return trajectory.positions[-1], np.zeros_like(trajectory.velocities[-1])
     i = int(np.searchsorted(offsets, at, side="right"))
-    share = (at - offsets[i - 1]) / (offsets[i] - offsets[i - 1])
-    position = trajectory.positions[i - 1] + share * (trajectory.positions[i] - trajectory.positions[i - 1])
-    velocity = trajectory.velocities[i - 1] + share * (trajectory.velocities[i] - trajectory.velocities[i - 1])
+    span = offsets[i] - offsets[i - 1]
+    s = (at - offsets[i - 1]) / span
+    p0, p1 = trajectory.positions[i - 1], trajectory.positions[i]
+    v0, v1 = trajectory.velocities[i - 1] * span, trajectory.velocities[i] * span
+    bend = 2.0 * (p0 - p1) + v0 + v1
+    sag = 3.0 * (p1 - p0) - 2.0 * v0 - v1
+    position = p0 + s * (v0 + s * (sag + s * bend))
+    velocity = (v0 + s * (2.0 * sag + 3.0 * s * bend)) / span
     return position, velocity
 
 

@@ -1,0 +1,47 @@
+"""What the arm was told, as tool positions over time: the source of the model's actions."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from loopwm_ros.control.kinematics import Kinematics
+from loopwm_ros.types import F64
+
+HISTORY = 400  # commands kept: over 3 s at 120 Hz
+
+
+class CommandHistory:
+    """Joint references that were sent to the controller, with their tool positions."""
+
+    def __init__(self, kinematics: Kinematics) -> None:
+        self._kinematics = kinematics
+        self._stamps: deque[float] = deque(maxlen=HISTORY)
+        self._tools: deque[F64] = deque(maxlen=HISTORY)
+        self._last: F64 | None = None
+
+    def clear(self, stamp: float, position: F64) -> None:
+        """Start anew, holding `position` (n,) since `stamp` [s]."""
+        self._stamps.clear()
+        self._tools.clear()
+        self.add(stamp, position)
+
+    def add(self, stamp: float, position: F64) -> None:
+        """Note a reference (n,) sent at `stamp` [s]; older ones than the last are ignored."""
+        if self._stamps and stamp <= self._stamps[-1]:
+            return
+        self._stamps.append(stamp)
+        self._tools.append(self._kinematics.tool_position(position))
+        self._last = position
+
+    @property
+    def last(self) -> tuple[float, F64] | None:
+        """Time and joints (n,) of the last reference."""
+        return None if self._last is None else (self._stamps[-1], self._last)
+
+    def tool_at(self, times: F64) -> F64:
+        """Commanded tool positions (m, 3) at `times` (m,), held outside the history."""
+        stamps, tools = np.asarray(self._stamps), np.asarray(self._tools)
+        return np.stack([np.interp(times, stamps, tools[:, axis]) for axis in range(3)], axis=-1)
+

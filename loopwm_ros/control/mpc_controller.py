@@ -1,0 +1,54 @@
+"""Model-predictive control as a `Controller`: the loop of the mpc node, without ROS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from loopwm_ros.control.receding_horizon import EARLY, PlanReport, RecedingHorizon
+from loopwm_ros.control.synchroniser import Synchroniser
+from loopwm_ros.types import F64, CameraFrame, JointState, JointTrajectory
+
+
+class MpcController:
+    """Plans in the caller's thread at the start of each slot, without a deadline."""
+
+    def __init__(
+        self,
+        horizon: RecedingHorizon,
+        synchroniser: Synchroniser,
+        model_period: float,
+        on_plan: Callable[[PlanReport], None],
+    ) -> None:
+        """`on_plan` receives each planning cycle's report."""
+        self._horizon, self._synchroniser = horizon, synchroniser
+        self._period, self._on_plan = model_period, on_plan
+        self._slot = 0.0
+
+    def reset(self, seed: int, now: float, joints: JointState) -> None:
+        """Begin an episode at rest at the measured joints."""
+        self._synchroniser.clear()
+        self._synchroniser.add_joints(joints)
+        self._horizon.start(now, joints.position, seed)
+        self._slot = now
+
+    def observe_joints(self, joints: JointState) -> None:
+        """A measured joint state."""
+        self._synchroniser.add_joints(joints)
+
+    def observe_frame(self, frame: CameraFrame) -> None:
+        """A camera frame that has arrived."""
+        self._synchroniser.add_frame(frame)
+
+    def observe_command(self, stamp: float, position: F64) -> None:
+        """A joint reference (n,) that was really sent."""
+        self._horizon.add_command(stamp, position)
+
+    def tick(self, now: float) -> JointTrajectory:
+        """The trajectory due at `now`; plans first where a new slot begins."""
+        due = self._horizon.command(now)
+        if now >= self._slot - EARLY:
+            observation = self._synchroniser.latest()
+            if observation is not None:
+                self._on_plan(self._horizon.plan(observation, self._slot, None))
+            self._slot += self._period
+        return due.trajectory

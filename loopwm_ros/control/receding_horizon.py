@@ -1,0 +1,174 @@
+"""Receding-horizon control: observe, compensate the delay, plan, and answer with what is due.
+
+Time is cut into slots of one model period. A plan made in one slot takes effect at the start of the
+next, so its start is known before it is made. `plan` is heavy and may run in a worker thread;
+`command` only picks what is due.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from loopwm_ros.control.command_history import CommandHistory
+from loopwm_ros.control.goal import GoalTracker
+from loopwm_ros.control.kinematics import Kinematics
+from loopwm_ros.control.tool_motion import ToolMotion
+from loopwm_ros.control.trajectory import hold, sample
+from loopwm_ros.planning.base import Objective, Planner
+from loopwm_ros.processing.states import action_from_displacement, tool_velocity
+from loopwm_ros.types import F32, F64, JointTrajectory, Observation, Plan
+from loopwm_ros.world_model.base import WorldModel
+
+COMMITTED = 3  # actions turned into joint motion: this slot's, and two more should the next plan be late
+MAX_GAP = 2.5  # model periods without an observation after which the latent state starts anew
+RESYNC = 0.05  # reference away from what was really sent, above which it is moved there [rad]
+EARLY = 1e-4  # a plan is due this much before its stamp, for rounding [s]
+
+ObjectiveFor = Callable[[F64, F32], Objective]  # (goal (3,) [m], action now (action_dim,))
+
+
+@dataclass(frozen=True)
+class PlanReport:
+    """What one planning cycle did."""
+
+    slot: float  # start of the slot it was made in [s]
+    delay: float  # observation to effect, bridged by rolling the latent forward [s]
+    duration: float  # wall time of the cycle [s]
+    plan: Plan | None  # None: the goal is not seen, the arm holds
+    goal: F64 | None  # goal object, base frame [m], (3,)
+
+
+@dataclass(frozen=True)
+class Due:
+    """What to publish this control period."""
+
+    trajectory: JointTrajectory
+    fresh: bool  # False: the plan for this slot has not arrived
+
+
+class RecedingHorizon:
+    """One arm's controller. Call `start`, then `plan` once per slot and `command` once per period."""
+
+    def __init__(
+        self,
+        model: WorldModel,
+        planner: Planner,
+        objective_for: ObjectiveFor,
+        goal: GoalTracker,
+        kinematics: Kinematics,
+        motion: ToolMotion,
+    ) -> None:
+        self._model, self._planner, self._objective_for = model, planner, objective_for
+        self._goal, self._motion = goal, motion
+        self._spec = model.spec
+        self._history = CommandHistory(kinematics)
+        self._kinematics = kinematics
+        self._lock = threading.Lock()
+        self._active: JointTrajectory | None = None
+        self._next: JointTrajectory | None = None
+        self._state: tuple[float, F32] | None = None  # stamp of the last observation, h_k
+        self._planned_slot = -np.inf
+
+    def start(self, now: float, position: F64, seed: int = 0) -> None:
+        """Begin at rest at the measured joints (n,) [rad]; forget all that was before."""
+        with self._lock:
+            self._history.clear(now, position)
+            self._active, self._next = hold(now, position), None
+        self._planned_slot = now - self._spec.model_period
+        self._state = None
+        self._goal.clear()
+        self._planner.reset(seed)
+
+    def add_command(self, stamp: float, position: F64) -> None:
+        """Note a joint reference (n,) that was really sent to the controller."""
+        with self._lock:
+            self._history.add(stamp, position)
+
+    def command(self, now: float) -> Due:
+        """What is due at `now` [s]."""
+        with self._lock:
+            if self._next is not None and now >= self._next.stamp - EARLY:
+                self._active, self._next = self._next, None
+            assert self._active is not None, "start() comes first"
+            age = now - self._active.stamp
+            return Due(self._active, age < self._spec.model_period - EARLY)
+
+    def plan(self, observation: Observation, slot: float, deadline: float | None) -> PlanReport:
+        """Plan in the slot that starts at `slot` [s] for the one after it.
+
+        `deadline` is on the world model's clock; None plans in full.
+        """
+        began = time.perf_counter()
+        effect = slot + self._spec.model_period
+        self._observe(observation)
+        assert self._state is not None
+        stamp, state = self._state
+        reference = self._reference(effect)
+        target = self._goal.target
+        plan = None
+        velocities = np.zeros((COMMITTED * self._spec.stride, 3))
+        if target is not None:
+            pending = self._actions(stamp, effect)
+            state = self._model.advance(state, pending)
+            objective = self._objective_for(target, pending[-1])
+            elapsed = max(1, round((slot - self._planned_slot) / self._spec.model_period))
+            plan = self._planner.plan(state, objective, elapsed, deadline)
+            velocities = np.repeat(
+                tool_velocity(self._spec, plan.actions[:COMMITTED]), self._spec.stride, axis=0
+            )
+        self._planned_slot = slot
+        trajectory = self._motion.trajectory(effect, *reference, velocities)
+        with self._lock:
+            self._next = trajectory
+        duration = time.perf_counter() - began
+        return PlanReport(slot, effect - observation.stamp, duration, plan, self._goal.seen)
+
+    def _observe(self, observation: Observation) -> None:
+        """Update the latent state with a new observation (Eq. h_k = L(h_{k-1}, e_k, u_k))."""
+        if self._state is not None and observation.stamp <= self._state[0]:
+            return
+        encoding = self._model.encode(observation)
+        self._goal.add(encoding)
+        gap = np.inf if self._state is None else observation.stamp - self._state[0]
+        if self._state is None or gap > MAX_GAP * self._spec.model_period:
+            start = self._model.initial_state()
+            action = np.zeros(self._spec.action_dim, dtype=np.float32)
+            self._state = observation.stamp, self._model.update(start, encoding, action)
+            return
+        action = self._commanded(np.array([self._state[0], observation.stamp]))[0]
+        self._state = observation.stamp, self._model.update(self._state[1], encoding, action)
+
+    def _actions(self, since: float, until: float) -> F32:
+        """Actions (steps, action_dim) already on their way between two times, steps >= 1."""
+        steps = max(1, round((until - since) / self._spec.model_period))
+        return self._commanded(np.linspace(since, until, steps + 1))
+
+    def _commanded(self, times: F64) -> F32:
+        """Actions (m - 1, action_dim) from commanded tool positions: sent ones, then planned ones."""
+        with self._lock:
+            tools = self._history.tool_at(times)
+            last = self._history.last
+            active, following = self._active, self._next
+        assert last is not None and active is not None
+        for i, at in enumerate(times):
+            if at > last[0]:
+                source = following if following is not None and at >= following.stamp else active
+                tools[i] = self._kinematics.tool_position(sample(source, float(at))[0])
+        return action_from_displacement(self._spec, np.diff(tools, axis=0))
+
+    def _reference(self, at: float) -> tuple[F64, F64]:
+        """Joint reference and velocity (n,) at `at`, moved to what was really sent if that differs."""
+        with self._lock:
+            source = self._next if self._next is not None and at >= self._next.stamp else self._active
+            last, active = self._history.last, self._active
+        assert source is not None and active is not None and last is not None
+        position, velocity = sample(source, at)
+        error = last[1] - sample(active, last[0])[0]
+        if np.max(np.abs(error)) > RESYNC:
+            position = position + error
+        return position, velocity

@@ -1,0 +1,60 @@
+"""Turns tool velocities into joint trajectories that keep to limits, with a stop tail."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from loopwm_ros.config import ArmConfig
+from loopwm_ros.control.kinematics import Kinematics
+from loopwm_ros.control.trajectory import with_stop_tail
+from loopwm_ros.types import F64, JointTrajectory
+
+WORKSPACE_MARGIN = 0.01  # kept from the safety filter's own box [m]
+
+
+class ToolMotion:
+    """Follows tool velocities, one per control period, from a joint reference."""
+
+    def __init__(self, kinematics: Kinematics, arm: ArmConfig, period: float, max_acceleration: float) -> None:
+        """`period` is the control period [s], `max_acceleration` bounds the tool [m/s^2]."""
+        self._kinematics = kinematics
+        self._low = np.asarray(arm.workspace.low) + WORKSPACE_MARGIN
+        self._high = np.asarray(arm.workspace.high) - WORKSPACE_MARGIN
+        self._period = period
+        self._change = max_acceleration * period
+
+    def trajectory(self, stamp: float, position: F64, velocity: F64, tool_velocities: F64) -> JointTrajectory:
+        """Joint trajectory that starts at `stamp` [s].
+
+        Args:
+            stamp: time of the first point [s].
+            position, velocity: joint reference then, (n,) [rad], [rad/s].
+            tool_velocities: wanted tool velocity in each control period, (m, 3) [m/s].
+        """
+        dt = self._period
+        speed = self._tool_velocity(position, velocity)
+        positions, velocities = [np.asarray(position, dtype=float)], [np.asarray(velocity, dtype=float)]
+        for wanted in tool_velocities:
+            tool = self._kinematics.tool_position(positions[-1])
+            inside = np.clip(tool + wanted * dt, self._low, self._high)
+            change = np.clip((inside - tool) / dt - speed, -self._change, self._change)
+            mean = speed + 0.5 * change
+            speed = speed + change
+            following, _ = self._kinematics.step(positions[-1], mean, dt)
+            positions.append(following)
+            _, knot_velocity = self._kinematics.step(following, speed, dt)
+            velocities.append(knot_velocity)
+        offsets = dt * np.arange(len(positions))
+        return with_stop_tail(
+            stamp,
+            offsets,
+            np.asarray(positions),
+            np.asarray(velocities),
+            self._kinematics.acceleration_limit,
+            dt,
+        )
+
+    def _tool_velocity(self, position: F64, velocity: F64) -> F64:
+        """Tool velocity (3,) [m/s] of a joint velocity, by a finite difference over one period."""
+        ahead = self._kinematics.tool_position(position + velocity * self._period)
+        return (ahead - self._kinematics.tool_position(position)) / self._period
