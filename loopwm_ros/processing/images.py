@@ -42,7 +42,8 @@ def decode_image(data: bytes | memoryview) -> U8:
 
 def encode_image(rgb: U8, quality: int = 92) -> bytes:
     """RGB (height, width, 3) to JPEG bytes."""
-    done, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
         raise SensorError(f"cannot encode an image of shape {rgb.shape}")
     return bytes(data)

@@ -20,7 +20,7 @@ def normalise_proprio(spec: ModelSpec, proprio: F64) -> F32:
 
 
 def action_from_displacement(displacement: F64, max_tool_speed: float, model_period: float) -> F32:
-    """Commanded tool displacement over one transition [m], (..., 3), to an action (1.0 = `max_tool_speed` [m/s])."""
+    """Commanded tool displacement over one transition [m], (..., 3), to an action; the top speed is 1.0."""
     return np.asarray(displacement / (max_tool_speed * model_period), dtype=np.float32)
 
 
