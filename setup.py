@@ -1,25 +1,21 @@
 """Package metadata. Name, version, description and licence are read from package.xml."""
 
-import os
 import xml.etree.ElementTree as ET
-from glob import glob
+from pathlib import Path
 
 from setuptools import find_packages, setup
 
 package = ET.parse("package.xml").getroot()
 NAME = package.findtext("name")
 SHARE = f"share/{NAME}"
+HERE = Path(__file__).resolve().parent  # a symlink install runs a linked setup.py elsewhere
 
 
-def tree(folder):
-    """Pairs (install folder, files) of everything under `folder`."""
-    pairs = []
-    for path, folders, files in os.walk(folder):
-        folders[:] = sorted(f for f in folders if not f.startswith((".", "__")))
-        kept = sorted(f for f in files if not f.startswith("."))
-        if kept:
-            pairs.append((f"{SHARE}/{path}", [f"{path}/{f}" for f in kept]))
-    return pairs
+def tree(folder: str) -> list[tuple[str, list[str]]]:
+    """Pairs (install folder, [file]) of everything under `folder`."""
+    files = sorted(p for p in Path(folder).rglob("*") if p.is_file())
+    kept = [p for p in files if not any(part.startswith((".", "__")) for part in p.parts)]
+    return [(f"{SHARE}/{p.parent}", [str(p)]) for p in kept]
 
 
 EXTRAS = {
@@ -51,7 +47,7 @@ setup(
     name=NAME,
     version=package.findtext("version"),
     description=package.findtext("description"),
-    long_description=open("README.md", encoding="utf-8").read(),
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license=package.findtext("license"),
     maintainer=package.findtext("maintainer"),
@@ -68,7 +64,7 @@ setup(
     package_data={"": ["py.typed", "*.j2", "*.html", "*.css", "*.xml"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
-        (f"lib/{NAME}", sorted(glob(f"lib/{NAME}/*"))),
+        (f"lib/{NAME}", sorted(str(p) for p in Path("lib", NAME).iterdir() if p.is_file())),
         (SHARE, ["package.xml"]),
         *tree("launch"),
         *tree("config"),
@@ -76,6 +72,7 @@ setup(
         *tree("models"),
     ],
     install_requires=[
+        "annotated-types>=0.6",
         "jinja2>=3.1",
         "matplotlib>=3.8",
         "mcap>=1.2",
