@@ -150,7 +150,7 @@ class TaskConfig(Settings):
     success_hold: Positive = Field(description="[s]")
     time_limit: Positive = Field(description="[s]")
     max_tool_speed: Positive = Field(description="an action of 1.0 [m/s]")
-    max_tool_acceleration: Positive = Field(4.0, description="[m/s^2]")
+    max_tool_acceleration: Positive = Field(2.0, description="[m/s^2]")
     randomisation: Randomisation
     objective: tuple[CostTerm, ...]
 

@@ -61,7 +61,7 @@ class RandomController(ToolVelocityController):
     """Smooth random tool velocities: an Ornstein-Uhlenbeck process."""
 
     def __init__(
-        self, kinematics: Kinematics, motion: ToolMotion, max_speed: float, memory: float = 0.92
+        self, kinematics: Kinematics, motion: ToolMotion, max_speed: float, memory: float = 0.95
     ) -> None:
         """`memory` is the share of the velocity kept from one control period to the next."""
         super().__init__(kinematics, motion)

@@ -16,6 +16,7 @@ from loopwm_ros.types import F64
 SOLVER = "quadprog"
 MAX_TURN = 0.5  # orientation error corrected at once [rad/s]
 POSTURE_COST = 1e-2  # pulls the redundant joints to the home posture
+POSTURE_GAIN = 0.05  # share of the posture error removed per call
 DAMPING = 1e-3  # Levenberg-Marquardt damping [dimensionless]
 
 
@@ -81,7 +82,7 @@ class Kinematics:
         self._tool = self.model.getFrameId(arm.tool_frame)
         self._base = self.model.getFrameId(arm.base_frame)
         self._pose_task = pink.FrameTask(arm.tool_frame, position_cost=1.0, orientation_cost=0.3)
-        self._posture_task = pink.PostureTask(cost=POSTURE_COST)
+        self._posture_task = pink.PostureTask(cost=POSTURE_COST, gain=POSTURE_GAIN)
         self._posture_task.set_target(self.home)
         self._configuration = pink.Configuration(self.model, self.model.createData(), self.home.copy())
         self._orientation = self.tool_pose(self.home)[:3, :3]
