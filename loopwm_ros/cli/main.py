@@ -1,0 +1,42 @@
+"""The `loopwm` command: one sub-command a file."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import typer
+
+from loopwm_ros.errors import LoopWMError
+
+COMMANDS = {
+    "sim": "Run a task in simulation, over ROS 2 in real time or in lockstep.",
+    "collect": "Record training episodes as rosbag2 MCAP.",
+    "train": "Train a world model.",
+    "export": "Export a trained model as a bundle of ONNX graphs.",
+    "doctor": "Check this machine's set-up.",
+}
+
+app = typer.Typer(
+    name="loopwm",
+    help="Drive a robot arm by planning inside a learned world model.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for _name, _help in COMMANDS.items():
+    _module = importlib.import_module(f"loopwm_ros.cli.{_name}")
+    app.command(_name, help=_help)(getattr(_module, _name))
+
+
+def main() -> None:
+    """Entry point: an error raised on purpose is one clear line and exit status 1."""
+    try:
+        app()
+    except LoopWMError as error:
+        typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

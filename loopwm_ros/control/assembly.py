@@ -1,0 +1,88 @@
+"""Puts a controller and a safety gate together: the one place, for the nodes and for lockstep alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from loopwm_ros.bundle import Bundle, check_fit
+from loopwm_ros.config import ArmConfig, Settings, TaskConfig
+from loopwm_ros.control.goal import GoalSettings, GoalTracker
+from loopwm_ros.control.kinematics import Kinematics
+from loopwm_ros.control.receding_horizon import RecedingHorizon
+from loopwm_ros.control.safety_filter import SafetyFilter
+from loopwm_ros.control.safety_gate import GateSettings, SafetyGate
+from loopwm_ros.control.synchroniser import Synchroniser
+from loopwm_ros.control.tool_motion import ToolMotion
+from loopwm_ros.errors import MismatchError
+from loopwm_ros.planning.objectives import ObjectiveFactory
+from loopwm_ros.planning.search import make_planner
+from loopwm_ros.planning.settings import PlannerSettings
+from loopwm_ros.world_model.onnx_model import OnnxWorldModel
+from loopwm_ros.world_model.settings import WorldModelSettings
+
+ControllerName = Literal["mpc", "zero", "random", "scripted"]
+
+
+class MpcSettings(Settings):
+    """Runtime choices of the model-predictive controller."""
+
+    model: WorldModelSettings = WorldModelSettings()
+    planner: PlannerSettings = PlannerSettings()
+    goal: GoalSettings = GoalSettings()
+
+
+@dataclass(frozen=True)
+class Mpc:
+    """A controller ready to run: sessions open, buffers made."""
+
+    bundle: Bundle
+    model: OnnxWorldModel
+    horizon: RecedingHorizon
+    synchroniser: Synchroniser
+
+
+def build_mpc(
+    bundle: Bundle,
+    arm: ArmConfig,
+    task: TaskConfig,
+    kinematics: Kinematics,
+    control_period: float,
+    settings: MpcSettings,
+) -> Mpc:
+    """Assemble the controller of one bundle on one arm.
+
+    Raises:
+        MismatchError: bundle, arm, task or control period do not belong together.
+        BundleError, ConfigError: a graph or a setting is not usable.
+    """
+    manifest = bundle.manifest
+    size = manifest.camera.width, manifest.camera.height
+    check_fit(manifest, arm, size, control_period)
+    if manifest.spec.quantities != task.quantities:
+        raise MismatchError(
+            f"bundle '{manifest.name}' reads out {list(manifest.spec.quantities)}, "
+            f"task '{task.name}' needs {list(task.quantities)}"
+        )
+    model = OnnxWorldModel(bundle, kinematics, settings.model)
+    horizon = RecedingHorizon(
+        model,
+        make_planner(settings.planner, model),
+        ObjectiveFactory(task.objective, manifest.spec, arm.workspace),
+        GoalTracker(task, manifest.spec, settings.goal),
+        kinematics,
+        build_motion(kinematics, arm, task, control_period),
+    )
+    return Mpc(bundle, model, horizon, Synchroniser(size))
+
+
+def build_motion(kinematics: Kinematics, arm: ArmConfig, task: TaskConfig, control_period: float) -> ToolMotion:
+    """Tool motion of a task on an arm; `control_period` [s]."""
+    return ToolMotion(kinematics, arm, control_period, task.max_tool_acceleration)
+
+
+def build_gate(
+    kinematics: Kinematics, arm: ArmConfig, servo_period: float, settings: GateSettings | None = None
+) -> SafetyGate:
+    """Safety gate of an arm; `servo_period` [s]."""
+    return SafetyGate(SafetyFilter(kinematics, arm.workspace, servo_period), settings)

@@ -1,0 +1,175 @@
+"""Episodes in lockstep: every controller through the same loop, safety gate and score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from loopwm_ros.backends.base import Backend
+from loopwm_ros.bullet.cell import BulletCell
+from loopwm_ros.bundle import Bundle
+from loopwm_ros.config import ArmConfig, TaskConfig, WorldConfig
+from loopwm_ros.control.assembly import ControllerName, MpcSettings, build_gate, build_motion, build_mpc
+from loopwm_ros.control.baselines import RandomController, ScriptedController, ToolVelocityController
+from loopwm_ros.control.controller import Controller
+from loopwm_ros.control.kinematics import Kinematics
+from loopwm_ros.control.lockstep import Lockstep
+from loopwm_ros.control.mpc_controller import MpcController
+from loopwm_ros.control.receding_horizon import PlanReport
+from loopwm_ros.errors import ConfigError
+from loopwm_ros.processing.images import encode_image
+from loopwm_ros.types import F64, CameraFrame, JointState
+from loopwm_ros.validation.scoring import EpisodeScore
+from loopwm_ros.validation.summary import EpisodeResult, Measurements
+from loopwm_ros.validation.trace import Trace, TraceRecorder
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What to run."""
+
+    arm: ArmConfig
+    task: TaskConfig
+    world: WorldConfig
+    controller: ControllerName
+    episodes: int
+    seed: int
+    bundle: Bundle | None = None
+    settings: MpcSettings = MpcSettings()
+    blank_camera: bool = False
+
+
+@dataclass(frozen=True)
+class EpisodeRun:
+    """One finished episode."""
+
+    result: EpisodeResult
+    trace: Trace
+
+
+class BlankCamera:
+    """A backend whose camera shows black: is the ball found by looking?"""
+
+    def __init__(self, cell: BulletCell) -> None:
+        self._cell = cell
+
+    @property
+    def now(self) -> float:
+        """Time of the last step [s]."""
+        return self._cell.now
+
+    def reset(self, seed: int) -> None:
+        """Start a new episode."""
+        self._cell.reset(seed)
+
+    def step(self, command: F64 | None) -> None:
+        """Advance one servo period."""
+        self._cell.step(command)
+
+    def joint_state(self) -> JointState:
+        """Joints now."""
+        return self._cell.joint_state()
+
+    def new_frame(self) -> CameraFrame | None:
+        """A frame of the same size and stamp, all black."""
+        frame = self._cell.new_frame()
+        return frame and replace(frame, rgb=np.zeros_like(frame.rgb))
+
+
+def run_lockstep(
+    request: RunRequest, measured: Measurements, on_episode: Callable[[EpisodeRun], None]
+) -> None:
+    """Run all episodes; episode `i` has the seed `request.seed + i`."""
+    cell = BulletCell(request.arm, request.task, request.world)
+    try:
+        runner = _Runner(request, cell, measured)
+        for index in range(request.episodes):
+            on_episode(runner.episode(index))
+    finally:
+        cell.close()
+
+
+class _Runner:
+    def __init__(self, request: RunRequest, cell: BulletCell, measured: Measurements) -> None:
+        self._request, self._cell, self._measured = request, cell, measured
+        self._kinematics = Kinematics(request.arm)
+        self._model_period = 2.0 / request.world.control_rate
+        if request.bundle is not None:
+            self._model_period = request.bundle.manifest.spec.model_period
+        backend: Backend = BlankCamera(cell) if request.blank_camera else cell
+        gate = build_gate(self._kinematics, request.arm, 1.0 / request.world.servo_rate)
+        ratio = round(request.world.servo_rate / request.world.control_rate)
+        self._loop = Lockstep(backend, gate, self._controller(), ratio, self)
+        self._trace: TraceRecorder
+        self._cycles = 0
+
+    def episode(self, index: int) -> EpisodeRun:
+        """Run one episode to its outcome."""
+        seed = self._request.seed + index
+        self._trace, self._cycles = TraceRecorder(self._model_period), 0
+        self._loop.reset(seed)
+        score = EpisodeScore(self._request.task, self._cell.now)
+        outcome = None
+        while outcome is None:
+            self._loop.step()
+            truth = self._cell.truth()
+            self._trace.tool(self._cell.now, truth.tool)
+            self._trace.distance(self._cell.now, truth.distance)
+            outcome = score.update(self._cell.now, truth.distance)
+        result = EpisodeResult(
+            index=index,
+            seed=seed,
+            success=outcome.success,
+            time_to_success_s=outcome.time if outcome.success else None,
+            final_distance_m=outcome.final_distance,
+            min_distance_m=outcome.min_distance,
+            cycles=self._cycles,
+        )
+        return EpisodeRun(result, self._trace.finish(result))
+
+    def joint_state(self, joints: JointState) -> None:
+        """Recorder: nothing to keep."""
+
+    def frame(self, frame: CameraFrame) -> None:
+        """Recorder: keep what the camera saw."""
+        self._trace.frame(frame.stamp, encode_image(frame.rgb))
+
+    def command(self, stamp: float, position: F64) -> None:
+        """Recorder: nothing to keep."""
+
+    def _planned(self, report: PlanReport) -> None:
+        self._cycles += 1
+        self._measured.add_cycle(report.duration * 1e3)
+        plan = report.plan
+        loops = float("nan")
+        if plan is not None:
+            self._measured.add_plan(plan, report.delay * 1e3)
+            loops = float(plan.loops @ np.arange(len(plan.loops))) / max(1, int(plan.loops.sum()))
+            effect = report.slot + self._model_period
+            self._trace.imagined(effect, plan.imagined[:, :3], report.goal, self._offsets(len(plan.imagined)))
+        self._trace.cycle(report.slot, report.duration * 1e3, loops)
+
+    def _offsets(self, read_outs: int) -> F64:
+        """Times of the read-outs after the plan's start [s]."""
+        settings = self._request.settings
+        steps = settings.model.readout_steps(settings.planner.horizon)
+        return self._model_period * np.asarray(steps[:read_outs], dtype=float)
+
+    def _controller(self) -> Controller:
+        request, kinematics = self._request, self._kinematics
+        period = 1.0 / request.world.control_rate
+        motion = build_motion(kinematics, request.arm, request.task, period)
+        speed = request.task.max_tool_speed
+        if request.controller == "zero":
+            return ToolVelocityController(kinematics, motion)
+        if request.controller == "random":
+            return RandomController(kinematics, motion, speed)
+        if request.controller == "scripted":
+            offset = np.asarray(request.task.goal_offset)
+            return ScriptedController(kinematics, motion, lambda: self._cell.truth().ball + offset, speed)
+        if request.bundle is None:
+            raise ConfigError("controller 'mpc' needs a bundle; give --bundle DIRECTORY")
+        mpc = build_mpc(request.bundle, request.arm, request.task, kinematics, period, request.settings)
+        return MpcController(mpc.horizon, mpc.synchroniser, self._model_period, self._planned)
