@@ -61,7 +61,7 @@ setup(
     ],
     python_requires=">=3.10",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
-    package_data={"": ["py.typed", "*.j2", "*.html", "*.css", "*.xml"]},
+    package_data={NAME: ["py.typed"], f"{NAME}.validation": ["templates/*"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"lib/{NAME}", sorted(str(p) for p in Path("lib", NAME).iterdir() if p.is_file())),

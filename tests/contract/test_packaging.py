@@ -111,6 +111,16 @@ def test_every_package_is_listed() -> None:
     assert set(_setup()["packages"]) == with_init
 
 
+def test_every_file_in_the_package_is_listed() -> None:
+    listed = {
+        path.relative_to(ROOT).as_posix()
+        for package, patterns in _setup()["package_data"].items()
+        for pattern in patterns
+        for path in (ROOT / package.replace(".", "/")).glob(pattern)
+    }
+    assert [f for f in _tracked("loopwm_ros") if not f.endswith(".py") and f not in listed] == []
+
+
 def test_workspace_links_to_the_root() -> None:
     assert (ROOT / "ros2_ws/src/loopwm_ros").readlink() == Path("../..")
 

@@ -1,0 +1,61 @@
+"""Documents say what is there: numbers from committed results, links and commands that exist."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)\s]*)?\)")
+COMMAND = re.compile(r"^(?:\$ )?(?:[A-Z_]+=\S+ )*loopwm (\S+)(.*)$", re.MULTILINE)
+MAKE = re.compile(r"`make ([a-z-]+)")
+IDENTIFIER = [p.relative_to(ROOT).as_posix() for p in PAGES]
+
+
+def _code(page: Path) -> str:
+    blocks = re.findall(r"```(?:sh|bash|console)\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    return "\n".join(blocks).replace("\\\n", " ")
+
+
+def test_results_are_rendered_from_their_files() -> None:
+    subprocess.run([sys.executable, "tools/render_results.py", "--check"], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDENTIFIER)
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = [t for t in LINK.findall(page.read_text(encoding="utf-8")) if "://" not in t]
+    assert [t for t in targets if not (page.parent / t).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDENTIFIER)
+def test_commands_and_options_exist(page: Path) -> None:
+    from typer.main import get_command
+
+    from loopwm_ros.cli.main import app
+
+    commands = getattr(get_command(app), "commands")  # noqa: B009
+    for name, rest in COMMAND.findall(_code(page)):
+        assert name.startswith("-") or name in commands, f"loopwm {name}"
+        if name in commands:
+            known = {o for p in commands[name].params for o in (*p.opts, *p.secondary_opts)} | {"--help"}
+            assert set(re.findall(r"--[a-z][a-z-]*", rest)) <= known, f"loopwm {name}{rest}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDENTIFIER)
+def test_make_targets_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    named = set(MAKE.findall(text)) | set(re.findall(r"^make ([a-z-]+)", _code(page), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert named <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDENTIFIER)
+def test_named_files_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    named = re.findall(r"`((?:loopwm_ros|sim|config|launch|tools|tests|benchmarks|lib)/[\w./-]+)`", text)
+    assert [n for n in named if not (ROOT / n).exists()] == []
