@@ -88,5 +88,5 @@ setup(
         "typer>=0.12",
     ],
     extras_require=EXTRAS,
-    entry_points={"console_scripts": ["loopwm = loopwm_ros.cli.main:app"]},
+    entry_points={"console_scripts": ["loopwm = loopwm_ros.cli.main:main"]},
 )

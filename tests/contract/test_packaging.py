@@ -99,7 +99,7 @@ def test_git_knows_the_executables() -> None:
 
 def test_entry_points_exist() -> None:
     (script,) = _setup()["entry_points"]["console_scripts"]
-    assert script == "loopwm = loopwm_ros.cli.main:app"
+    assert script == "loopwm = loopwm_ros.cli.main:main"
     (entry,) = importlib.metadata.entry_points(group="console_scripts", name="loopwm")
     assert callable(entry.load())
 
