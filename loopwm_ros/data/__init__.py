@@ -1,1 +1,1 @@
-"""See docs/architecture.md."""
+"""Recorded episodes: rosbag2 MCAP in and out, and the dataset that training reads."""

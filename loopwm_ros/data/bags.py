@@ -1,0 +1,105 @@
+"""Finds rosbag2 recordings and reads their messages, whoever recorded them."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rosbags.interfaces import Connection
+from rosbags.rosbag2 import Reader, ReaderError
+from rosbags.serde import SerdeError
+from rosbags.typesys import Stores, get_typestore
+
+from loopwm_ros.errors import BagError
+
+STORE = get_typestore(Stores.ROS2_JAZZY)  # the types used here are the same in every distribution
+METADATA = "metadata.yaml"
+DAMAGE = (  # what rosbags and the decompressors raise on bytes that are not what they should be
+    ReaderError,
+    SerdeError,
+    OSError,
+    EOFError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AssertionError,
+    RuntimeError,
+    OverflowError,
+    MemoryError,
+    struct.error,
+)
+
+Logged = tuple[float, Any]  # log time [s], message
+
+
+def find_bags(root: Path) -> list[Path]:
+    """Recordings in `root`, sorted: folders with a metadata.yaml, and single .mcap files elsewhere.
+
+    Raises:
+        BagError: `root` does not exist.
+    """
+    if not root.exists():
+        raise BagError(f"no recordings at {root}: no such file or folder")
+    if root.is_file() or (root / METADATA).is_file():
+        return [root]
+    found = []
+    for entry in sorted(root.iterdir()):
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            found += find_bags(entry)
+        elif entry.suffix == ".mcap":
+            found.append(entry)
+    return found
+
+
+def bag_sha256(path: Path) -> str:
+    """SHA-256 of a recording's files, whatever its path."""
+    digest = hashlib.sha256()
+    files = sorted(entry for entry in path.iterdir() if entry.is_file()) if path.is_dir() else [path]
+    for file in files:
+        digest.update(file.name.encode() if path.is_dir() else b"")
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def read_messages(path: Path, types: Mapping[str, str]) -> tuple[dict[str, list[Logged]], dict[str, str]]:
+    """Messages by topic in log order, and the recording's custom_data.
+
+    Args:
+        path: a folder with metadata.yaml, or one .mcap file.
+        types: wanted topics and their types; a topic that ends in / stands for all below it.
+
+    Raises:
+        BagError: the recording is cut short, damaged or foreign, or a topic has another type.
+    """
+    logged: dict[str, list[Logged]] = {}
+    try:
+        with Reader(path) as reader:
+            metadata = {str(key): str(value) for key, value in (reader.storage.metadata.custom or {}).items()}
+            wanted = [c for c in reader.connections if _expected_type(c.topic, types)]
+            for connection in wanted:
+                _check_type(path, connection, _expected_type(connection.topic, types))
+            for connection, stamp, data in reader.messages(wanted) if wanted else ():
+                message = STORE.deserialize_cdr(data, connection.msgtype)
+                logged.setdefault(connection.topic, []).append((stamp * 1e-9, message))
+    except DAMAGE as error:
+        reason = str(error) or type(error).__name__
+        raise BagError(
+            f"{path} cannot be read ({reason}): it is cut short, damaged or no rosbag2 recording; expected a "
+            "finished one, as `loopwm collect` or `ros2 bag record -s mcap` leaves it"
+        ) from error
+    return logged, metadata
+
+
+def _expected_type(topic: str, types: Mapping[str, str]) -> str:
+    """Type that `topic` must have; empty when it is not wanted."""
+    return types.get(topic) or types.get(topic.rpartition("/")[0] + "/", "")
+
+
+def _check_type(path: Path, connection: Connection, expected: str) -> None:
+    if connection.msgtype != expected:
+        raise BagError(f"{path}: topic {connection.topic} has type {connection.msgtype}; expected {expected}")

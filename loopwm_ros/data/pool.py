@@ -1,0 +1,27 @@
+"""Work over many recordings, in worker processes or in this one."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def ordered_map(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
+    """Results in the items' order. One worker means this process; `work` must be picklable for more.
+
+    Processes are spawned: simulators and maths libraries do not survive a fork.
+    """
+    if workers <= 1:
+        yield from map(work, items)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        try:
+            yield from pool.map(work, items, chunksize=4)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,15 @@
+"""Topics of a recording: those of the live system, and labels that only recordings have."""
+
+from __future__ import annotations
+
+IMAGE = "/camera/image_raw"
+COMPRESSED = "/camera/image_raw/compressed"
+CAMERA_INFO = "/camera/camera_info"
+LABELS = "/loopwm/labels/"
+REWARD = LABELS + "reward"
+DONE = LABELS + "done"
+
+
+def label_topic(name: str) -> str:
+    """Topic of the labelled point `name`, e.g. ball."""
+    return LABELS + name
