@@ -14,14 +14,21 @@ from loopwm_ros.types import F32, Encoding, Observation, Rollout
 class Clock(Protocol):
     """Monotonic seconds, e.g. `time.perf_counter`."""
 
-    def __call__(self) -> float: ...
+    def __call__(self) -> float:
+        """Now."""
+        ...
 
 
 class WorldModel(Protocol):
-    """A latent dynamics model with a looped core (docs/architecture.md, LoopWM)."""
+    """A latent dynamics model with a looped core (docs/architecture.md, LoopWM).
+
+    Not thread-safe: one thread at a time calls it.
+    """
 
     @property
-    def spec(self) -> ModelSpec: ...
+    def spec(self) -> ModelSpec:
+        """What the model was made for."""
+        ...
 
     def encode(self, observation: Observation) -> Encoding:
         """Embed one observation: `e_k = E_phi(o_k)`, plus the encoder's own reading."""
@@ -43,8 +50,14 @@ class WorldModel(Protocol):
         """Imagine candidates (candidates, horizon, action_dim) from one state.
 
         `loops` caps the iterations of each transition (0: the model's own cap with early exit as
-        configured). `deadline` is on the model's clock; past it, the rollout stops where it is.
+        configured). `deadline` is on the model's clock: as it comes near, transitions get fewer
+        iterations, and where one each no longer fits, the rollout stops (`completed` is False, and
+        `steps` holds those read until then).
         """
+        ...
+
+    def rollout_seconds(self, candidates: int, horizon: int, loops: int) -> float:
+        """What such a rollout costs, measured, on the cautious side [s]."""
         ...
 
     def loops_seen(self) -> NDArray[np.int64]:

@@ -1,0 +1,72 @@
+"""The time budget: what fits before the deadline, at measured cost.
+
+Shed in this order, each fully before the next, because that is what hurts the plan least: loops per
+transition, candidates, refinements. The last resort, always free, is the warm start as it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from loopwm_ros.planning.settings import PlannerSettings
+from loopwm_ros.world_model.base import Clock
+from loopwm_ros.world_model.cost import Estimate
+
+RolloutSeconds = Callable[[int, int, int], float]  # (candidates, horizon, loops) -> [s]
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """What the remaining time is spent on."""
+
+    refinements: int
+    candidates: int
+    loops: int  # cap per transition; 0: the model's own
+
+
+def ladder(settings: PlannerSettings, refinements: int) -> list[Allocation]:
+    """Allocations from the dearest to the cheapest, each with one thing less than the one before."""
+    fewer_loops = sorted(set(settings.fewer_loops), reverse=True)
+    fewer_candidates = sorted({c for c in settings.fewer_candidates if c < settings.candidates}, reverse=True)
+    rungs = [Allocation(refinements, settings.candidates, 0)]
+    rungs += [replace(rungs[-1], loops=loops) for loops in fewer_loops]
+    rungs += [replace(rungs[-1], candidates=candidates) for candidates in fewer_candidates]
+    rungs += [replace(rungs[-1], refinements=r) for r in range(refinements - 1, 0, -1)]
+    return rungs
+
+
+class TimeBudget:
+    """Decides, before each refinement, what to spend the time until the deadline on."""
+
+    def __init__(self, settings: PlannerSettings, rollout_seconds: RolloutSeconds, clock: Clock) -> None:
+        self._settings = settings
+        self._rollout_seconds = rollout_seconds
+        self._clock = clock
+        self._overhead = Estimate()  # of a refinement outside its rollout [s]
+        self._slowdown = Estimate(mean=1.0)  # measured over expected time of a rollout
+
+    def allocate(self, deadline: float | None, refinements: int) -> Allocation | None:
+        """What fits until `deadline` of at most `refinements`; None: not even the cheapest does."""
+        if deadline is None:
+            return Allocation(refinements, self._settings.candidates, 0)
+        left = deadline - self._settings.margin - self._clock()
+        rungs = ladder(self._settings, refinements)
+        return next((rung for rung in rungs if self.seconds(rung) <= left), None)
+
+    def seconds(self, allocation: Allocation) -> float:
+        """Expected cost of all its refinements, on the cautious side [s]."""
+        rollout = self._rollout_seconds(allocation.candidates, self._settings.horizon, allocation.loops)
+        return allocation.refinements * (rollout * max(1.0, self._slowdown.high) + self._overhead.high)
+
+    def rollout_deadline(self, deadline: float | None) -> float | None:
+        """When a rollout must return, so that its result can still be used [s]."""
+        return None if deadline is None else deadline - self._settings.margin - self._overhead.high
+
+    def measured(self, allocation: Allocation, rollout: float, total: float) -> None:
+        """Learn from one refinement: seconds of its rollout, and of the whole."""
+        expected = self._rollout_seconds(allocation.candidates, self._settings.horizon, allocation.loops)
+        if expected > 0 and math.isfinite(expected):
+            self._slowdown.add(rollout / expected)
+        self._overhead.add(total - rollout)

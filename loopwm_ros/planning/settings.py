@@ -1,0 +1,29 @@
+"""How the planner searches."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from loopwm_ros.config import Settings
+
+Candidates = Annotated[int, Field(ge=2)]
+Loops = Annotated[int, Field(ge=1)]
+
+
+class PlannerSettings(Settings):
+    """Choices of the sampling planner; loops per transition are the world model's."""
+
+    kind: Literal["mppi", "cem"] = "mppi"
+    horizon: int = Field(8, ge=1, description="transitions looked ahead")
+    candidates: Candidates = Field(64, description="futures imagined per refinement")
+    fewer_candidates: tuple[Candidates, ...] = Field((32, 16), description="tried when time is short")
+    refinements: int = Field(2, ge=1, description="sample, score, update this many times")
+    fewer_loops: tuple[Loops, ...] = Field((4, 3, 2, 1), description="caps tried when time is short")
+    knots: int = Field(3, ge=1, description="independent draws per action axis over the horizon")
+    noise: float = Field(0.6, gt=0, description="standard deviation of the first refinement's actions")
+    noise_decay: float = Field(0.3, gt=0, le=1, description="noise of each further refinement (MPPI)")
+    temperature: float = Field(0.15, gt=0, description="in units of the costs' spread (MPPI)")
+    elites: int = Field(6, ge=1, description="candidates that the next mean is made of (CEM)")
+    margin: float = Field(0.002, ge=0, description="kept free before the deadline [s]")

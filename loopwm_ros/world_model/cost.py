@@ -1,0 +1,94 @@
+"""What each stage of a rollout costs, measured while it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from loopwm_ros.world_model.base import Clock
+
+Stage = Literal["prelude", "block", "coda", "heads"]
+
+
+@dataclass
+class Estimate:
+    """Running mean and mean deviation of a positive quantity, as for retransmission timeouts (RFC 6298).
+
+    A sample counts at most `outlier` times the mean, so that one preemption does not dominate.
+    """
+
+    mean: float = 0.0
+    deviation: float = 0.0
+    outlier: float = 4.0
+
+    def add(self, sample: float) -> None:
+        """Take one sample in."""
+        if self.mean == 0.0:
+            self.mean, self.deviation = sample, sample / 2
+            return
+        error = min(sample, self.outlier * self.mean) - self.mean
+        self.mean += error / 8
+        self.deviation += (abs(error) - self.deviation) / 4
+
+    @property
+    def high(self) -> float:
+        """A value seldom exceeded: mean plus two mean deviations."""
+        return self.mean + 2 * self.deviation
+
+
+@dataclass
+class RowCost:
+    """Seconds of a batch as `overhead + rows * slope`."""
+
+    overhead: float = 0.0
+    slope: Estimate = field(default_factory=Estimate)
+
+    def add(self, rows: int, seconds: float) -> None:
+        """Single rows measure the overhead (the fastest counts), larger batches the slope."""
+        if rows == 1:
+            self.overhead = min(seconds, self.overhead or seconds)
+        elif rows >= 8:
+            self.slope.add(max(seconds - self.overhead, 0.0) / rows)
+
+    def seconds(self, rows: int) -> float:
+        """Cautious cost of a batch."""
+        return self.overhead + rows * self.slope.high
+
+
+class StageCosts:
+    """A stopwatch over the stages of a rollout, and the costs that it has measured."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lap = 0.0
+        self._costs = {stage: RowCost() for stage in get_args(Stage)}
+
+    def start(self) -> float:
+        """Begin timing; returns now."""
+        self._lap = self._clock()
+        return self._lap
+
+    def lap(self, stage: Stage, rows: int) -> float:
+        """Book the time since the last lap on a stage; returns now."""
+        now = self._clock()
+        self._costs[stage].add(rows, now - self._lap)
+        self._lap = now
+        return now
+
+    def stage(self, stage: Stage, rows: int) -> float:
+        """Cost of one call [s]."""
+        return self._costs[stage].seconds(rows)
+
+    def rollout(self, rows: int, transitions: int, loops: float, readouts: int) -> float:
+        """Cost of `transitions` with `loops` iterations each, and `readouts` calls of the heads [s]."""
+        outside = self.stage("prelude", rows) + self.stage("coda", rows)
+        transition = outside + loops * self.stage("block", rows)
+        return transitions * transition + readouts * self.stage("heads", rows)
+
+    def fitting_loops(self, rows: int, transitions: int, readouts: int, seconds: float, cap: int) -> int:
+        """Most iterations per transition, up to `cap`, that fit into `seconds`; 0 if not even one does."""
+        spare = seconds - self.rollout(rows, transitions, 0, readouts)
+        block = transitions * self.stage("block", rows)
+        if spare < block:
+            return 0
+        return cap if spare >= cap * block else int(spare / block)

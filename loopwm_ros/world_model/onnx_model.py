@@ -1,0 +1,138 @@
+"""The world model of a bundle, run by ONNX Runtime."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopwm_ros.bundle import Bundle, ModelSpec
+from loopwm_ros.processing.images import prepare_image
+from loopwm_ros.processing.states import normalise_proprio, proprio_vector
+from loopwm_ros.types import F32, F64, Encoding, Observation, Rollout
+from loopwm_ros.world_model.base import Clock
+from loopwm_ros.world_model.cost import Estimate, StageCosts
+from loopwm_ros.world_model.exits import exit_test
+from loopwm_ros.world_model.imagination import Imagination
+from loopwm_ros.world_model.loop import LoopedCore
+from loopwm_ros.world_model.sessions import open_sessions
+from loopwm_ros.world_model.settings import WorldModelSettings
+
+WARM_UP_ROWS = (1, 64)
+WARM_UP_ROUNDS = 5
+
+
+class ToolKinematics(Protocol):
+    """Forward kinematics of the tool frame."""
+
+    def tool_position(self, q: F64) -> F64:
+        """Joint positions (n,) [rad] to the tool in the base frame (3,) [m]."""
+        ...
+
+
+class OnnxWorldModel:
+    """Implements `WorldModel` over the six graphs of a bundle. All buffers and sessions exist once built."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        kinematics: ToolKinematics,
+        settings: WorldModelSettings,
+        clock: Clock = time.perf_counter,
+    ) -> None:
+        """Open and warm up the sessions.
+
+        Raises:
+            BundleError: a graph does not load or does not match the manifest.
+            ConfigError: the execution provider or the number of loops is not to be had.
+        """
+        self.spec: ModelSpec = bundle.manifest.spec
+        self.settings = settings
+        self._cap = settings.loop_cap(self.spec)
+        self._kinematics = kinematics
+        sessions = open_sessions(bundle, settings)
+        self._encoder, self._monitor = sessions["encoder"], sessions["monitor"]
+        self._costs = StageCosts(clock)
+        self._core = LoopedCore(sessions, exit_test(settings, self.spec), settings.compact_below, self._costs)
+        self._imagination = Imagination(self.spec, self._core, sessions["heads"], self._costs)
+        self._loops = np.zeros(self.spec.max_loops + 1, dtype=np.int64)
+        self._mean_loops = Estimate()
+        self._unseen = np.zeros((1, self.spec.tokens, self.spec.width), dtype=np.float32)
+        self._warm_up()
+        self._mean_loops = Estimate(mean=min(self.spec.mean_loops, self._cap))
+
+    def encode(self, observation: Observation) -> Encoding:
+        """Embed one observation, (tokens, width), and read the task quantities [physical units]."""
+        joints = observation.joints
+        proprio = proprio_vector(joints, self._kinematics.tool_position(joints.position))
+        tokens, reading, std = self._encoder(
+            prepare_image(self.spec, observation.rgb)[None], normalise_proprio(self.spec, proprio)[None]
+        )
+        return Encoding(tokens[0], reading[0], std[0])
+
+    def initial_state(self) -> F32:
+        """Unit Gaussian of a fixed seed, (tokens, width)."""
+        random = np.random.default_rng(self.settings.initial_seed)
+        return random.standard_normal((self.spec.tokens, self.spec.width), dtype=np.float32)
+
+    def update(self, state: F32, encoding: Encoding, action: F32) -> F32:
+        """`h_k = L(h_{k-1}, e_k, u_k)`, (tokens, width)."""
+        return self._single(state, encoding.tokens[None], action)
+
+    def advance(self, state: F32, actions: F32) -> F32:
+        """`h_{k+1} = L(h_k, 0, u_k)` for each of `actions` (steps, action_dim), heads never called."""
+        for action in actions:
+            state = self._single(state, self._unseen, action)
+        return state
+
+    def summarise(self, state: F32, actions: F32) -> F32:
+        """Monitoring mode: `g_omega(h_k)` after each action, (steps, tokens, width), heads never called."""
+        states = np.empty((len(actions), self.spec.tokens, self.spec.width), dtype=np.float32)
+        for step, action in enumerate(actions):
+            state = states[step] = self._single(state, self._unseen, action)
+        (embeddings,) = self._monitor(states)
+        return embeddings
+
+    def rollout(self, state: F32, actions: F32, loops: int, deadline: float | None) -> Rollout:
+        """Imagine candidates (candidates, horizon, action_dim) from one state (tokens, width)."""
+        rows, horizon, _ = actions.shape
+        cap = min(loops, self._cap) if loops else self._cap
+        states = np.repeat(state[None], rows, axis=0)
+        steps = self.settings.readout_steps(horizon)
+        end = math.inf if deadline is None else deadline
+        rollout = self._imagination.rollout(states, actions, steps, cap, end)
+        self._loops += rollout.loops
+        if rollout.completed and cap == self._cap:
+            self._mean_loops.add(float(rollout.loops @ np.arange(len(rollout.loops))) / (rows * horizon))
+        return rollout
+
+    def rollout_seconds(self, candidates: int, horizon: int, loops: int) -> float:
+        """Measured cost of a rollout; with early exit, at the iterations lately used [s]."""
+        cap = min(loops, self._cap) if loops else self._cap
+        expected = min(self._mean_loops.high, cap)
+        return self._costs.rollout(candidates, horizon, expected, len(self.settings.readout_steps(horizon)))
+
+    def loops_seen(self) -> NDArray[np.int64]:
+        """Histogram of iterations used since the last call, (max_loops + 1,)."""
+        seen, self._loops = self._loops, np.zeros_like(self._loops)
+        return seen
+
+    def _single(self, state: F32, tokens: F32, action: F32) -> F32:
+        row = np.asarray(action, dtype=np.float32)[None]
+        following, used = self._core.transition(state[None], tokens, row, self._cap)
+        self._loops[used[0]] += 1
+        return np.asarray(following[0])
+
+    def _warm_up(self) -> None:
+        """Run every graph once or more: allocates, and gives the cost model its first figures."""
+        spec = self.spec
+        image = np.zeros((1, 3, spec.image_height, spec.image_width), dtype=np.float32)
+        self._encoder(image, np.zeros((1, len(spec.proprio_mean)), dtype=np.float32))
+        self.summarise(self.initial_state(), np.zeros((1, spec.action_dim), dtype=np.float32))
+        for rows in WARM_UP_ROWS * WARM_UP_ROUNDS:
+            still = np.zeros((rows, 1, spec.action_dim), dtype=np.float32)
+            self.rollout(self.initial_state(), still, 0, None)
+        self.loops_seen()

@@ -1,0 +1,96 @@
+"""ONNX Runtime sessions, opened once and checked against the manifest.
+
+Plain `run` is used, not IOBinding: on one core it costs about 5 us more per call, which is 1 % of a
+64-candidate block, and it leaves batch sizes free for compaction (benchmarks/README.md).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import onnxruntime as ort
+
+from loopwm_ros.bundle import GRAPHS, Bundle
+from loopwm_ros.errors import BundleError, ConfigError
+from loopwm_ros.types import F32
+from loopwm_ros.world_model.settings import WorldModelSettings
+from loopwm_ros.world_model.signatures import check_signature, compare, shapes
+
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+Provider = Literal["cpu", "cuda", "auto"]
+
+
+class Session:
+    """One graph, called with arrays in the order of its manifest."""
+
+    def __init__(
+        self, session: ort.InferenceSession, inputs: tuple[str, ...], outputs: tuple[str, ...]
+    ) -> None:
+        self._session = session
+        self._inputs = inputs
+        self._outputs = list(outputs)
+
+    def __call__(self, *arrays: F32) -> list[F32]:
+        """Outputs in the manifest's order; all arrays are float32 and C-contiguous."""
+        result: list[F32] = self._session.run(self._outputs, dict(zip(self._inputs, arrays, strict=True)))
+        return result
+
+
+def open_sessions(bundle: Bundle, settings: WorldModelSettings) -> dict[str, Session]:
+    """A session for each graph.
+
+    Raises:
+        BundleError: a graph does not load, or has other inputs and outputs than the manifest says.
+        ConfigError: the execution provider that was asked for is not to be had.
+    """
+    return {name: _open(bundle, name, settings) for name in GRAPHS}
+
+
+def _open(bundle: Bundle, name: str, settings: WorldModelSettings) -> Session:
+    entry = bundle.manifest.graphs[name]
+    check_signature(name, entry, bundle.manifest.spec)
+    try:
+        session = ort.InferenceSession(
+            bundle.graph(name), _options(settings.threads), providers=_providers(settings.provider)
+        )
+    except ConfigError:
+        raise
+    except Exception as error:  # ONNX Runtime's own exceptions share no public base
+        raise BundleError(f"graph '{name}' ({bundle.root / entry.file}) does not load: {error}") from error
+    check_provider(settings.provider, session.get_providers())
+    compare(f"graph '{name}'", "inputs", _shapes(session.get_inputs()), shapes(entry.inputs))
+    compare(f"graph '{name}'", "outputs", _shapes(session.get_outputs()), shapes(entry.outputs))
+    return Session(session, tuple(t.name for t in entry.inputs), tuple(t.name for t in entry.outputs))
+
+
+def _options(threads: int) -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _providers(wanted: Provider) -> list[str]:
+    if wanted == "cpu" or CUDA not in ort.get_available_providers():
+        return [CPU]
+    return [CUDA, CPU]
+
+
+def check_provider(wanted: Provider, got: list[str]) -> None:
+    """Refuse the silent fall back to the CPU.
+
+    Raises:
+        ConfigError: CUDA was asked for and is not in use.
+    """
+    if wanted == "cuda" and CUDA not in got:
+        raise ConfigError(
+            f"provider 'cuda' is not available (ONNX Runtime uses {', '.join(got)}): install onnxruntime-gpu "
+            "with a matching CUDA and cuDNN, or set provider to 'auto' or 'cpu'"
+        )
+
+
+def _shapes(arguments: list[Any]) -> dict[str, tuple[int | None, ...]]:
+    return {a.name: tuple(d if isinstance(d, int) else None for d in a.shape) for a in arguments}

@@ -1,0 +1,45 @@
+"""How the world model is run; what it is stands in the bundle."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from loopwm_ros.bundle import ModelSpec
+from loopwm_ros.config import Settings
+from loopwm_ros.errors import ConfigError
+
+
+class WorldModelSettings(Settings):
+    """Runtime choices of the world model."""
+
+    provider: Literal["cpu", "cuda", "auto"] = Field("cpu", description="auto: CUDA where it works, else CPU")
+    threads: int = Field(1, ge=1, description="threads within one operator")
+    loops: int = Field(0, ge=0, description="iterations of every transition; 0: as the exit test decides")
+    exit: Literal["gate", "second_difference", "either", "none"] = Field(
+        "either", description="test that ends a candidate's loop; none: the training mean for all"
+    )
+    gate_threshold: float | None = Field(None, gt=0, le=1, description="instead of the bundle's tau")
+    second_difference_threshold: float | None = Field(None, ge=0, description="instead of the bundle's")
+    readout_every: int = Field(2, ge=1, description="transitions between head calls; the last is always read")
+    compact_below: float = Field(0.8, ge=0, le=1, description="running share that compacts the batch")
+    initial_seed: int = Field(0, ge=0, description="of the Gaussian state before the first observation")
+
+    def loop_cap(self, spec: ModelSpec) -> int:
+        """Most iterations of a transition.
+
+        Raises:
+            ConfigError: `loops` exceeds what the bundle allows.
+        """
+        if self.loops > spec.max_loops:
+            raise ConfigError(
+                f"loops is {self.loops}; the bundle allows 1 to {spec.max_loops}, or 0 for early exit"
+            )
+        if self.loops:
+            return self.loops
+        return spec.mean_loops if self.exit == "none" else spec.max_loops
+
+    def readout_steps(self, horizon: int) -> tuple[int, ...]:
+        """Steps (1-based) after which the heads are called: every `readout_every`-th and the last."""
+        return tuple(s for s in range(1, horizon + 1) if s % self.readout_every == 0 or s == horizon)
