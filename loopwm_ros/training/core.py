@@ -1,0 +1,121 @@
+"""The looped dynamics core `L_theta` (Looped World Models, arXiv 2606.18208): prelude, recurrent block, gate, coda."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from loopwm_ros.training.layers import Retention, TransformerLayer
+from loopwm_ros.training.settings import CoreSettings
+
+
+def _layers(settings: CoreSettings, count: int) -> nn.Sequential:
+    return nn.Sequential(
+        *(TransformerLayer(settings.width, settings.heads, settings.hidden) for _ in range(count))
+    )
+
+
+def _near_identity(linear: nn.Linear, blocks: int) -> None:
+    """Make `linear` the sum of its first `blocks` inputs; keep a small random rest."""
+    width = linear.out_features
+    with torch.no_grad():
+        linear.weight.mul_(0.1)
+        linear.weight[:, : blocks * width] += torch.eye(width).repeat(1, blocks)
+        linear.bias.zero_()
+
+
+class Prelude(nn.Module):
+    """`e = LayerNorm(P([h_{k-1}; e_k; u_k]))`: what is injected into every iteration, bounded by the norm."""
+
+    def __init__(self, settings: CoreSettings, action_dim: int) -> None:
+        super().__init__()
+        self.shape = (settings.tokens, settings.width)
+        size = settings.tokens * settings.width
+        self.embed_action = nn.Sequential(nn.Linear(action_dim, size), nn.SiLU(), nn.Linear(size, size))
+        self.join = nn.Linear(3 * settings.width, settings.width)
+        self.layers = _layers(settings, settings.prelude_layers)
+        self.norm = nn.LayerNorm(settings.width)
+        _near_identity(self.join, blocks=2)
+
+    def forward(self, state: Tensor, tokens: Tensor, action: Tensor) -> Tensor:
+        """(batch, tokens, width) twice and (batch, action_dim); zero `tokens` mean no observation."""
+        embedded = self.embed_action(action).reshape(-1, *self.shape)
+        joined = self.join(torch.cat([state, tokens, embedded], dim=-1))
+        return self.norm(self.layers(joined))
+
+
+class Block(nn.Module):
+    """`h^(t+1) = Abar h^(t) + Bbar e + Rbar(h^(t), e)` and the gate `g = sigmoid(w_g . h + b_g)` of the result."""
+
+    def __init__(self, settings: CoreSettings) -> None:
+        super().__init__()
+        self.retention = Retention(settings.width, settings.initial_retention)
+        self.layers = _layers(settings, settings.block_layers)
+        self.gate = nn.Linear(settings.tokens * settings.width, 1)
+        nn.init.zeros_(self.gate.weight)
+        nn.init.zeros_(self.gate.bias)
+
+    def step(self, state: Tensor, injected: Tensor) -> Tensor:
+        """One iteration, (batch, tokens, width)."""
+        mixed = state + injected
+        nonlinear = self.layers(mixed) - mixed
+        return self.retention(state, injected) + nonlinear
+
+    def gate_logit(self, state: Tensor) -> Tensor:
+        """Log-odds that the loop may end at this state, (batch,)."""
+        return self.gate(state.flatten(1))[:, 0]
+
+    def forward(self, state: Tensor, injected: Tensor) -> tuple[Tensor, Tensor]:
+        """Next state and its gate in (0, 1), (batch,)."""
+        following = self.step(state, injected)
+        return following, torch.sigmoid(self.gate_logit(following))
+
+
+class Coda(nn.Module):
+    """`h_k = C(C_proj h^(T))`."""
+
+    def __init__(self, settings: CoreSettings) -> None:
+        super().__init__()
+        self.project = nn.Linear(settings.width, settings.width)
+        self.layers = _layers(settings, settings.coda_layers)
+        _near_identity(self.project, blocks=1)
+
+    def forward(self, state: Tensor) -> Tensor:
+        """(batch, tokens, width) to the same."""
+        return self.layers(self.project(state))
+
+
+class LoopedCore(nn.Module):
+    """`h_k = L_theta(h_{k-1}, e_k, u_k)`, where action `u_k` led from step k-1 to step k."""
+
+    def __init__(self, settings: CoreSettings, action_dim: int) -> None:
+        super().__init__()
+        self.tracked = settings.tracked_loops
+        self.prelude = Prelude(settings, action_dim)
+        self.block = Block(settings)
+        self.coda = Coda(settings)
+
+    def forward(self, state: Tensor, tokens: Tensor, action: Tensor, loops: Tensor) -> Tensor:
+        """One transition with `loops` (batch,) iterations (on the CPU), its own number for each sequence.
+
+        Gradients flow through the last `tracked_loops` iterations of each sequence only, and through
+        the prelude, whose result every iteration sees.
+        """
+        injected = self.prelude(state, tokens, action)
+        tracked = loops.clamp(max=self.tracked)
+        with torch.no_grad():
+            state = self.iterate(state, injected, loops - tracked)
+        return self.coda(self.iterate(state, injected, tracked))
+
+    def iterate(self, state: Tensor, injected: Tensor, loops: Tensor) -> Tensor:
+        """Apply the block `loops` (batch,) times; a sequence that is done leaves the batch."""
+        loops, order = loops.sort(descending=True, stable=True)
+        back = order.argsort().to(state.device)
+        order = order.to(state.device)
+        state, injected = state[order], injected[order]
+        active = [int((loops > t).sum()) for t in range(int(loops[0]))]
+        done = [state[active[0] if active else 0 :]]
+        for count, following in zip(active, [*active[1:], 0], strict=True):
+            state = self.block.step(state[:count], injected[:count])
+            done.append(state[following:])
+        return torch.cat(done[::-1])[back]

@@ -1,0 +1,76 @@
+"""One process or several: what `torchrun` set up, and which device this process has."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from loopwm_ros.errors import ConfigError
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Workers:
+    """This process among those that train together."""
+
+    rank: int
+    count: int
+    device: torch.device
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes files and shows progress."""
+        return self.rank == 0
+
+    def share(self, batch: int) -> int:
+        """This process' part of a batch.
+
+        Raises:
+            ConfigError: the batch cannot be shared evenly.
+        """
+        if batch % self.count:
+            raise ConfigError(f"batch {batch} must be a multiple of the {self.count} processes")
+        return batch // self.count
+
+    def wrap(self, module: nn.Module) -> nn.Module:
+        """The module, averaging gradients over all processes if there are several."""
+        if self.count == 1:
+            return module
+        devices = [self.device] if self.device.type == "cuda" else None
+        return DistributedDataParallel(module, device_ids=devices, find_unused_parameters=True)
+
+    def wait(self) -> None:
+        """Let all processes arrive here."""
+        if self.count > 1:
+            distributed.barrier()
+
+
+@contextmanager
+def workers(device: str) -> Iterator[Workers]:
+    """Join the processes started by torchrun (none: alone) on `device`: auto, cpu or cuda.
+
+    Raises:
+        ConfigError: CUDA asked for and not there, or no such device name.
+    """
+    if device not in DEVICES:
+        raise ConfigError(f"unknown device '{device}'; valid: {', '.join(DEVICES)}")
+    cuda = torch.cuda.is_available()
+    if device == "cuda" and not cuda:
+        raise ConfigError("CUDA was asked for, but torch sees no CUDA device; use --device cpu or auto")
+    count, local = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("LOCAL_RANK", "0"))
+    chosen = torch.device("cuda", local) if cuda and device != "cpu" else torch.device("cpu")
+    if count == 1:
+        yield Workers(0, 1, chosen)
+        return
+    distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    try:
+        yield Workers(distributed.get_rank(), count, chosen)
+    finally:
+        distributed.destroy_process_group()

@@ -1,0 +1,83 @@
+"""Building blocks of the looped core: a small transformer layer and the spectral retention."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention over the few tokens of a state, written out for small exported graphs."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, tokens, width) to the same."""
+        size, width = (-1, x.shape[1], self.heads, x.shape[2] // self.heads), x.shape[2]
+        query, key, value = (part.reshape(size).transpose(1, 2) for part in self.qkv(x).split(width, -1))
+        weights = torch.softmax(query @ key.transpose(2, 3) / math.sqrt(size[3]), dim=-1)
+        return self.out((weights @ value).transpose(1, 2).reshape(-1, x.shape[1], width))
+
+
+class TransformerLayer(nn.Module):
+    """Pre-norm attention and feed-forward."""
+
+    def __init__(self, width: int, heads: int, hidden: int) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(width)
+        self.attention = Attention(width, heads)
+        self.feed_norm = nn.LayerNorm(width)
+        self.feed = nn.Sequential(nn.Linear(width, hidden), nn.SiLU(), nn.Linear(hidden, width))
+
+    def residual(self, x: Tensor) -> Tensor:
+        """The layer's nonlinear part, the residual stream's identity left out.
+
+        Bounded for any x: attention and feed-forward see normalised inputs only.
+        """
+        attended = self.attention(self.attention_norm(x))
+        return attended + self.feed(self.feed_norm(x + attended))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, tokens, width) to the same."""
+        return x + self.residual(x)
+
+
+class Retention(nn.Module):
+    """`Abar h + Bbar e` with `Abar = exp(-Delta exp(a))` and `Bbar = Delta B`.
+
+    A zero-order hold of a negative-diagonal system: every entry of `Abar` is in (0, 1) for any parameters.
+    """
+
+    def __init__(self, width: int, initial: float) -> None:
+        """`initial`: every entry of `Abar` at the start, in (0, 1)."""
+        super().__init__()
+        delta = -math.log(initial)
+        self.log_rate = nn.Parameter(torch.zeros(width))  # a
+        self.raw_delta = nn.Parameter(torch.full((width,), math.log(math.expm1(delta))))
+        self.input = nn.Parameter(torch.eye(width) * (1 - initial) / delta)  # B, free
+
+    @property
+    def delta(self) -> Tensor:
+        """`Delta > 0`, (width,)."""
+        return functional.softplus(self.raw_delta)
+
+    @property
+    def retained(self) -> Tensor:
+        """`Abar`, (width,), each in (0, 1)."""
+        return torch.exp(-self.delta * torch.exp(self.log_rate))
+
+    @property
+    def injection(self) -> Tensor:
+        """`Bbar`, (width, width)."""
+        return self.delta[:, None] * self.input
+
+    def forward(self, state: Tensor, injected: Tensor) -> Tensor:
+        """Linear part of one iteration, (batch, tokens, width)."""
+        return self.retained * state + functional.linear(injected, self.injection)

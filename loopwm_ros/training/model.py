@@ -1,0 +1,46 @@
+"""LoopWM whole: encoder, looped core, heads and monitor."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from loopwm_ros.bundle import ModelSpec
+from loopwm_ros.training.core import LoopedCore
+from loopwm_ros.training.encoder import Encoder
+from loopwm_ros.training.heads import Heads
+from loopwm_ros.training.settings import TrainSettings
+
+
+class LoopWM(nn.Module):
+    """The modules by the names of the bundle's graphs."""
+
+    def __init__(self, settings: TrainSettings, spec: ModelSpec) -> None:
+        super().__init__()
+        size, count = (spec.image_height, spec.image_width), len(spec.quantities)
+        self.encoder = Encoder(settings.encoder, settings.core, size, len(spec.proprio_mean), count)
+        self.core = LoopedCore(settings.core, spec.action_dim)
+        self.heads = Heads(settings.core, count)
+        self.monitor = nn.Linear(spec.width, spec.width)  # g_omega
+
+    def set_quantity_scale(self, mean: Tensor, std: Tensor) -> None:
+        """Units of the read-outs: both (quantities,) [m]."""
+        for part in (self.encoder, self.heads):
+            part.quantity_mean.copy_(mean)
+            part.quantity_std.copy_(std)
+
+
+def noise_state(spec: ModelSpec, batch: int, generator: torch.Generator) -> Tensor:
+    """State before the first observation: unit Gaussian noise, (batch, tokens, width)."""
+    return torch.randn(batch, spec.tokens, spec.width, generator=generator)
+
+
+def draw_loops(mean: int, most: int, batch: int, generator: torch.Generator) -> Tensor:
+    """`T ~ Poisson(mean)` for each sequence by itself, kept within [1, most], (batch,) on the CPU."""
+    rate = torch.full((batch,), float(mean))
+    return torch.poisson(rate, generator=generator).long().clamp(1, most)
+
+
+def fixed_loops(loops: int, batch: int) -> Tensor:
+    """The same number of iterations for each sequence, (batch,) on the CPU."""
+    return torch.full((batch,), loops, dtype=torch.long)

@@ -1,0 +1,103 @@
+"""One training window: observed steps, then imagined ones, and all losses on them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from loopwm_ros.training import losses
+from loopwm_ros.training.model import LoopWM, draw_loops
+from loopwm_ros.training.settings import CoreSettings, RolloutSettings
+from loopwm_ros.training.windows import Window
+
+
+def unroll(model: LoopWM, start: Tensor, window: Window, context: int, loops: Tensor) -> Tensor:
+    """States `h_0 .. h_n` with `h_0 = start`: `context` observed steps, the rest imagined.
+
+    `loops`: iterations for each step and sequence, (steps, batch), on the CPU.
+    """
+    states, blind = [start], torch.zeros_like(start)
+    for step in range(len(window.actions)):
+        tokens = window.tokens[step] if step < context else blind
+        states.append(model.core(states[-1], tokens, window.actions[step], loops[step]))
+    return torch.stack(states)
+
+
+class RolloutLoss(nn.Module):
+    """The deferred-decoding loss with its window; a module, so that DistributedDataParallel can wrap it."""
+
+    def __init__(self, model: LoopWM, settings: RolloutSettings, core: CoreSettings) -> None:
+        super().__init__()
+        self.model, self.settings, self.core = model, settings, core
+
+    def forward(
+        self, start: Tensor, window: Window, context: int, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Total loss and its parts, for windows that begin in state `start`."""
+        steps, batch = window.reward.shape
+        drawn = draw_loops(self.core.mean_loops, self.core.max_loops, steps * batch, generator)
+        states = unroll(self.model, start, window, context, drawn.reshape(steps, batch))
+        parts = self._readout_losses(states[1:], window)
+        parts["consistency"] = self._consistency(states[context + 1 : -1], window.tokens[context:-1])
+        parts["drift"] = losses.drift_hinge(states[context:], self.settings.drift_limit)
+        probed = int(torch.randint(steps, (), generator=generator))
+        parts["gate"] = self._gate(states[probed].detach(), window, probed, probed < context)
+        return self._weigh(parts), parts
+
+    def _readout_losses(self, states: Tensor, window: Window) -> dict[str, Tensor]:
+        """Terminal step, earlier steps, and the lighter heads on all steps."""
+        steps, batch = window.reward.shape
+        said = self.model.heads.predict(states.flatten(0, 1))
+        located = said.quantities.reshape(steps, batch, -1)
+        error = losses.readout_error(located, window.quantities, self.settings.unit)
+        outcome = functional.binary_cross_entropy_with_logits(
+            said.continuation, window.continuation.flatten(), reduction="none"
+        )
+        reward = (said.reward - window.reward.flatten()).square()
+        return {
+            "terminal": losses.masked_mean(error[-1], window.known[-1]),
+            "steps": losses.masked_mean(error[:-1], window.known[:-1]),
+            "latent": functional.mse_loss(said.latent, window.tokens.detach().flatten(2).flatten(0, 1)),
+            "reward": losses.masked_mean(reward, window.reward_known.flatten()),
+            "continuation": losses.masked_mean(outcome, window.continuation_known.flatten()),
+        }
+
+    def _consistency(self, states: Tensor, tokens: Tensor) -> Tensor:
+        """`1/(K-1) sum_{k<K} |g_omega(h_k) - stopgrad(E_phi(o_k))|^2`; 0 for K = 1."""
+        if not len(states):
+            return self.model.monitor.weight.sum() * 0
+        return functional.mse_loss(self.model.monitor(states), tokens.detach())
+
+    def _gate(self, state: Tensor, window: Window, step: int, observed: bool) -> Tensor:
+        """Iterate one transition to the end and teach the gate when its read-out had settled."""
+        block = self.model.core.block
+        with torch.no_grad():
+            tokens = window.tokens[step] if observed else torch.zeros_like(state)
+            iterates = iterate_fully(self.model, state, tokens, window.actions[step], self.core.max_loops)
+            readouts = self.model.heads.locate(self.model.core.coda(iterates.flatten(0, 1)))
+            target = losses.settled(readouts.unflatten(0, iterates.shape[:2]), self.settings.settle_tolerance)
+        logit = block.gate_logit(iterates.flatten(0, 1)).unflatten(0, iterates.shape[:2])
+        return losses.gate_loss(logit, target, self.settings.gate_entropy)
+
+    def _weigh(self, parts: dict[str, Tensor]) -> Tensor:
+        settings = self.settings
+        return (
+            parts["terminal"]
+            + settings.step_weight * parts["steps"]
+            + settings.latent_weight * parts["latent"]
+            + settings.reward_weight * parts["reward"]
+            + settings.continuation_weight * parts["continuation"]
+            + settings.consistency_weight * parts["consistency"]
+            + settings.drift_weight * parts["drift"]
+            + settings.gate_weight * parts["gate"]
+        )
+
+
+def iterate_fully(model: LoopWM, state: Tensor, tokens: Tensor, action: Tensor, loops: int) -> Tensor:
+    """`h^(1) .. h^(loops)` of one transition, (loops, batch, tokens, width)."""
+    injected, iterates = model.core.prelude(state, tokens, action), []
+    for _ in range(loops):
+        state = model.core.block.step(state, injected)
+        iterates.append(state)
+    return torch.stack(iterates)

@@ -1,0 +1,113 @@
+"""A whole run in one folder: settings, spec, checkpoints of both stages, metrics, and the trained model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from loopwm_ros.bundle import ModelSpec
+from loopwm_ros.config import Settings, load_arm, load_settings, load_task, load_world
+from loopwm_ros.data.dataset import Dataset
+from loopwm_ros.errors import ConfigError
+from loopwm_ros.training import checkpoint
+from loopwm_ros.training.distributed import Workers
+from loopwm_ros.training.model import LoopWM
+from loopwm_ros.training.settings import TrainSettings
+from loopwm_ros.training.spec import model_spec, quantity_statistics
+from loopwm_ros.training.stages import CoreStage, EncoderStage
+from loopwm_ros.training.trainer import Listener, Trainer
+
+SETTINGS, DESCRIPTION, MODEL, METRICS = "settings.yaml", "run.json", "model.safetensors", "metrics.json"
+
+
+class Description(Settings):
+    """`run.json`: what the model is, and what it was trained on."""
+
+    spec: ModelSpec
+    data_sha256: str
+    episodes: int
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished run, read back."""
+
+    settings: TrainSettings
+    description: Description
+    model: LoopWM
+    metrics: dict[str, float]
+
+
+def train(
+    settings: TrainSettings, data: Dataset, out: Path, workers: Workers, listener: Listener, resume: bool
+) -> dict[str, float]:
+    """Both stages, one after the other; returns the metrics on held-out episodes.
+
+    Raises:
+        ConfigError: the folder holds a run already and `resume` is off, or it holds another run.
+    """
+    description = describe(settings, data)
+    if workers.leads:
+        _open_folder(out, settings, description, resume)
+    workers.wait()
+    torch.manual_seed(settings.seed)
+    model = LoopWM(settings, description.spec)
+    train_frames = data.frames(data.split(settings.held_out, settings.seed)[0])
+    model.set_quantity_scale(*(torch.from_numpy(part) for part in quantity_statistics(data, train_frames)))
+    model.to(workers.device)
+    metrics: dict[str, float] = {}
+    for kind in (EncoderStage, CoreStage):
+        stage = kind(settings, description.spec, data, model)
+        trainer = Trainer(stage, model, workers, settings.seed, listener)
+        path = out / f"{stage.name}.safetensors"
+        if resume and path.exists():
+            trainer.load(path)
+        metrics |= trainer.fit(path)
+    if workers.leads:
+        checkpoint.save_tensors(out / MODEL, model.state_dict(), {"seed": settings.seed})
+        (out / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    workers.wait()
+    return metrics
+
+
+def describe(settings: TrainSettings, data: Dataset) -> Description:
+    """The run's spec and data, before any training."""
+    task = load_task(settings.task)
+    frames = data.frames(data.split(settings.held_out, settings.seed)[0])
+    spec = model_spec(settings, load_arm(settings.arm), task, load_world(task.world), data, frames)
+    return Description(spec=spec, data_sha256=data.data_sha256, episodes=data.episodes)
+
+
+def load_run(run: Path) -> Trained:
+    """Read a finished run back, on the CPU.
+
+    Raises:
+        ConfigError: a file is missing or damaged.
+    """
+    settings = load_settings(run / SETTINGS, TrainSettings)
+    description = load_settings(run / DESCRIPTION, Description)
+    model = LoopWM(settings, description.spec)
+    tensors, _ = checkpoint.load_tensors(run / MODEL)
+    checkpoint.restore_module(model, tensors, run / MODEL)
+    metrics: dict[str, float] = json.loads((run / METRICS).read_text(encoding="utf-8"))
+    return Trained(settings, description, model.eval(), metrics)
+
+
+def _open_folder(out: Path, settings: TrainSettings, description: Description, resume: bool) -> None:
+    """Write what the run is, or check that the folder's run is this one."""
+    wanted: dict[str, Any] = settings.model_dump(mode="json")
+    if (out / SETTINGS).exists():
+        if not resume:
+            raise ConfigError(f"{out} holds a run already; continue it with --resume, or name another folder")
+        same = load_settings(out / SETTINGS, TrainSettings) == settings
+        if not (same and load_settings(out / DESCRIPTION, Description) == description):
+            raise ConfigError(f"{out} holds a run with other settings or data; name another folder")
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    (out / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    (out / SETTINGS).write_text(yaml.safe_dump(wanted, sort_keys=False), encoding="utf-8")

@@ -1,0 +1,133 @@
+"""Training settings: one validated file says everything a run depends on, except the data."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from loopwm_ros.config import Settings
+
+
+class ImageSettings(Settings):
+    """The encoder's view of the camera image."""
+
+    width: int = Field(96, ge=16, description="after pre-processing [px]")
+    height: int = Field(72, ge=16, description="[px]")
+    mean: float = Field(0.5, description="of a pixel in [0, 1]")
+    std: float = Field(0.25, gt=0)
+
+
+class AugmentSettings(Settings):
+    """Strength of each image augmentation, for pixels in [0, 1]; 0 switches one off."""
+
+    brightness: float = Field(0.08, ge=0, description="largest shift")
+    contrast: float = Field(0.15, ge=0, lt=1, description="largest relative change")
+    colour: float = Field(0.08, ge=0, lt=1, description="largest relative change of one channel")
+    noise: float = Field(0.015, ge=0, description="standard deviation per pixel")
+    cutout: float = Field(0.1, ge=0, le=1, description="chance of one flat rectangle")
+    blank: float = Field(0.02, ge=0, le=1, description="chance of an image that shows nothing")
+
+
+class StageSettings(Settings):
+    """How long and how fast one stage learns."""
+
+    steps: int = Field(ge=1)
+    batch: int = Field(ge=1, description="over all processes")
+    learning_rate: float = Field(gt=0)
+    final_rate: float = Field(0.02, ge=0, le=1, description="share of the learning rate left at the end")
+    warmup: int = Field(100, ge=0, description="[steps]")
+    weight_decay: float = Field(1e-3, ge=0)
+    clip: float = Field(1.0, gt=0, description="largest gradient norm")
+    ema: float = Field(0.998, ge=0, lt=1, description="decay of the averaged weights, which are what is shipped")
+    evaluate_every: int = Field(1000, ge=1, description="[steps]")
+    checkpoint_every: int = Field(1000, ge=1, description="[steps]")
+
+
+class EncoderSettings(Settings):
+    """`E_phi` and how it is supervised on single frames."""
+
+    channels: tuple[int, int, int, int] = (16, 32, 48, 48)
+    keypoints: int = Field(24, ge=1)
+    hidden: int = Field(128, ge=1)
+    precision: Literal["float32", "bfloat16"] = Field("float32", description="of the convolutions, while training")
+    std_floor: float = Field(0.001, gt=0, description="smallest 1-sigma estimate of a reading [m]")
+    std_ceiling: float = Field(0.5, gt=0, description="largest [m]")
+    squared_weight: float = Field(1.0, ge=0, description="of the squared error beside the likelihood")
+    augment: AugmentSettings = AugmentSettings()
+    stage: StageSettings
+
+
+class CoreSettings(Settings):
+    """Size of `L_theta` and of its heads."""
+
+    tokens: int = Field(4, ge=1)
+    width: int = Field(64, ge=1)
+    heads: int = Field(4, ge=1)
+    hidden: int = Field(128, ge=1, description="feed-forward width")
+    head_hidden: int = Field(128, ge=1)
+    prelude_layers: int = Field(1, ge=0)
+    block_layers: int = Field(1, ge=1)
+    coda_layers: int = Field(1, ge=0)
+    initial_retention: float = Field(0.5, gt=0, lt=1, description="every entry of Abar at the start")
+    mean_loops: int = Field(4, ge=1, description="mu of T ~ Poisson(mu)")
+    max_loops: int = Field(8, ge=1)
+
+    @property
+    def tracked_loops(self) -> int:
+        """Iterations that gradients flow through: the last ceil(mu / 2)."""
+        return math.ceil(self.mean_loops / 2)
+
+    @model_validator(mode="after")
+    def _sizes(self) -> CoreSettings:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} must be a multiple of heads {self.heads}")
+        if self.max_loops < self.mean_loops:
+            raise ValueError(f"max_loops {self.max_loops} must not be below mean_loops {self.mean_loops}")
+        return self
+
+
+class RolloutSettings(Settings):
+    """Windows of observed, then imagined steps, and the losses on them."""
+
+    context: int = Field(4, ge=1, description="most observed steps, drawn from 1 to this")
+    horizon: int = Field(12, ge=1, description="K_max: most imagined steps")
+    horizon_every: int = Field(ge=1, description="Delta_steps: K grows by one every so many steps")
+    unit: float = Field(0.01, gt=0, description="errors are measured in it; the loss is linear beyond one [m]")
+    step_weight: float = Field(1.0, ge=0, description="of the steps before the last one; 0: terminal loss only")
+    latent_weight: float = Field(0.1, ge=0, description="next observation's embedding")
+    reward_weight: float = Field(0.1, ge=0, description="lambda_r")
+    continuation_weight: float = Field(0.1, ge=0, description="lambda_c")
+    consistency_weight: float = Field(0.1, ge=0, description="alpha of the deferred-decoding loss")
+    drift_weight: float = Field(0.01, ge=0, description="beta")
+    drift_limit: float = Field(1.0, ge=0, description="C_max: free movement of the state per step (RMS)")
+    gate_weight: float = Field(0.1, ge=0, description="of the halting loss")
+    gate_entropy: float = Field(0.01, ge=0, description="alpha of the gate's entropy term")
+    gate_threshold: float = Field(0.5, gt=0, le=1, description="tau: stop iterating when the gate exceeds it")
+    settle_tolerance: float = Field(0.002, gt=0, description="a read-out this near its limit has settled [m]")
+    second_difference_threshold: float = Field(0.0, ge=0, description="exit test without parameters; 0: off")
+    stage: StageSettings
+
+    @property
+    def steps(self) -> int:
+        """Transitions of the longest window."""
+        return self.context + self.horizon
+
+
+class TrainSettings(Settings):
+    """A whole training run."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
+    arm: str
+    task: str
+    seed: int = Field(0, ge=0)
+    threads: int = Field(0, ge=0, description="CPU threads; 0: all cores")
+    stride: int = Field(2, ge=1, description="control periods per transition")
+    held_out: float = Field(0.1, gt=0, lt=1, description="share of episodes kept for evaluation, by seed")
+    evaluation_frames: int = Field(2000, ge=1)
+    evaluation_windows: int = Field(512, ge=1)
+    image: ImageSettings = ImageSettings()
+    encoder: EncoderSettings
+    core: CoreSettings = CoreSettings()
+    rollout: RolloutSettings
