@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rosbags.interfaces import Connection
-from rosbags.rosbag2 import Reader, ReaderError
-from rosbags.serde import SerdeError
+from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_typestore
 
 from loopwm_ros.errors import BagError
 
 STORE = get_typestore(Stores.ROS2_JAZZY)  # the types used here are the same in every distribution
 METADATA = "metadata.yaml"
-DAMAGE = (  # what rosbags and the decompressors raise on bytes that are not what they should be
-    ReaderError,
-    SerdeError,
-    OSError,
-    EOFError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AssertionError,
-    RuntimeError,
-    OverflowError,
-    MemoryError,
-    struct.error,
-)
-
 Logged = tuple[float, Any]  # log time [s], message
 
 
@@ -86,7 +69,9 @@ def read_messages(path: Path, types: Mapping[str, str]) -> tuple[dict[str, list[
             for connection, stamp, data in reader.messages(wanted) if wanted else ():
                 message = STORE.deserialize_cdr(data, connection.msgtype)
                 logged.setdefault(connection.topic, []).append((stamp * 1e-9, message))
-    except DAMAGE as error:
+    except BagError:
+        raise
+    except Exception as error:  # parsers raise anything on bytes that are not what they should be
         reason = str(error) or type(error).__name__
         raise BagError(
             f"{path} cannot be read ({reason}): it is cut short, damaged or no rosbag2 recording; expected a "

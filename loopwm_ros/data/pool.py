@@ -22,6 +22,6 @@ def ordered_map(work: Callable[[Item], Result], items: Iterable[Item], workers: 
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         try:
-            yield from pool.map(work, items, chunksize=4)
+            yield from pool.map(work, items)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
