@@ -59,3 +59,16 @@ def test_named_files_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     named = re.findall(r"`((?:loopwm_ros|sim|config|launch|tools|tests|benchmarks|lib)/[\w./-]+)`", text)
     assert [n for n in named if not (ROOT / n).exists()] == []
+
+
+def test_promised_stop_is_kept() -> None:
+    from loopwm_ros.config import load_arm, load_world
+    from loopwm_ros.control.kinematics import Kinematics
+    from loopwm_ros.control.safety_gate import GateSettings
+
+    found = re.search(r"under \*\*([0-9.]+) s\*\*", (ROOT / "docs/safety.md").read_text(encoding="utf-8"))
+    assert found
+    limits, gate = Kinematics(load_arm("panda")), GateSettings()
+    stop = float(max(limits.velocity_limit / limits.acceleration_limit))
+    period = 1.0 / load_world("tabletop").servo_rate
+    assert max(gate.joint_timeout, gate.plan_timeout) + period + stop < float(found[1])
