@@ -142,10 +142,14 @@ def load_bundle(root: Path) -> Bundle:
         raw = path.read_bytes()
         manifest = Manifest.model_validate(json.loads(raw))
     except OSError as error:
-        raise BundleError(f"{root} is not a model bundle: cannot read {MANIFEST} ({error.strerror})") from error
+        raise BundleError(
+            f"{root} is not a model bundle: cannot read {MANIFEST} ({error.strerror})"
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
-        raise BundleError(f"{path} is not valid: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise BundleError(
+            f"{path} is not valid: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        ) from error
     except ValueError as error:
         raise BundleError(f"{path} is not valid JSON: {error}") from error
     if manifest.format != FORMAT:
@@ -178,12 +182,14 @@ def check_fit(manifest: Manifest, arm: ArmConfig, camera: tuple[int, int], contr
         )
     if spec.tool_frame != arm.tool_frame:
         raise MismatchError(
-            f"bundle '{manifest.name}' uses tool frame '{spec.tool_frame}', arm '{arm.name}' '{arm.tool_frame}'"
+            f"bundle '{manifest.name}' uses tool frame '{spec.tool_frame}', "
+            f"arm '{arm.name}' '{arm.tool_frame}'"
         )
     expected = (manifest.camera.width, manifest.camera.height)
     if camera != expected:
         raise MismatchError(
-            f"bundle '{manifest.name}' was trained for a {expected[0]}x{expected[1]} camera, got {camera[0]}x{camera[1]}"
+            f"bundle '{manifest.name}' was trained for a {expected[0]}x{expected[1]} camera, "
+            f"got {camera[0]}x{camera[1]}"
         )
     if abs(control_period - spec.control_period) > 1e-6:
         raise MismatchError(

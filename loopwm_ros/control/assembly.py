@@ -76,7 +76,9 @@ def build_mpc(
     return Mpc(bundle, model, horizon, Synchroniser(size))
 
 
-def build_motion(kinematics: Kinematics, arm: ArmConfig, task: TaskConfig, control_period: float) -> ToolMotion:
+def build_motion(
+    kinematics: Kinematics, arm: ArmConfig, task: TaskConfig, control_period: float
+) -> ToolMotion:
     """Tool motion of a task on an arm; `control_period` [s]."""
     return ToolMotion(kinematics, arm, control_period, task.max_tool_acceleration)
 

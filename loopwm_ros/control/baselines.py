@@ -24,7 +24,7 @@ class ToolVelocityController:
         self._sent: tuple[float, F64] | None = None
         self._rng = np.random.default_rng(0)
 
-    def velocity(self, now: float, tool: F64) -> F64:
+    def velocity(self, tool: F64) -> F64:  # noqa: ARG002
         """Wanted tool velocity (3,) [m/s] at tool position (3,) [m]."""
         return np.zeros(3)
 
@@ -52,7 +52,7 @@ class ToolVelocityController:
             error = self._sent[1] - sample(self._active, self._sent[0])[0]
             if np.max(np.abs(error)) > RESYNC:
                 position = position + error
-        wanted = self.velocity(now, self._kinematics.tool_position(position))
+        wanted = self.velocity(self._kinematics.tool_position(position))
         self._active = self._motion.trajectory(now, position, velocity, np.tile(wanted, (PERIODS, 1)))
         return self._active
 
@@ -73,7 +73,7 @@ class RandomController(ToolVelocityController):
         super().reset(seed, now, joints)
         self._velocity = np.zeros(3)
 
-    def velocity(self, now: float, tool: F64) -> F64:
+    def velocity(self, tool: F64) -> F64:  # noqa: ARG002
         """The process' next value, clipped to the speed limit."""
         noise = self._rng.normal(size=3) * self._max_speed * np.sqrt(1.0 - self._memory**2)
         self._velocity = self._memory * self._velocity + noise
@@ -97,7 +97,7 @@ class ScriptedController(ToolVelocityController):
         self._target, self._max_speed, self._gain, self._noise = target, max_speed, gain, noise
         self._disturbance = np.zeros(3)
 
-    def velocity(self, now: float, tool: F64) -> F64:
+    def velocity(self, tool: F64) -> F64:
         """Proportional approach, capped, with smooth noise where asked for."""
         wanted = self._gain * (self._target() - tool)
         wanted *= min(1.0, self._max_speed / max(1e-9, float(np.linalg.norm(wanted))))

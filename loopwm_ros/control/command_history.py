@@ -44,4 +44,3 @@ class CommandHistory:
         """Commanded tool positions (m, 3) at `times` (m,), held outside the history."""
         stamps, tools = np.asarray(self._stamps), np.asarray(self._tools)
         return np.stack([np.interp(times, stamps, tools[:, axis]) for axis in range(3)], axis=-1)
-

@@ -13,11 +13,17 @@ from loopwm_ros.types import F64, CameraFrame, JointState
 class Recorder(Protocol):
     """Sees what would be on the topics, in order."""
 
-    def joint_state(self, joints: JointState) -> None: ...
+    def joint_state(self, joints: JointState) -> None:
+        """/joint_states."""
+        ...
 
-    def frame(self, frame: CameraFrame) -> None: ...
+    def frame(self, frame: CameraFrame) -> None:
+        """The camera's image topic."""
+        ...
 
-    def command(self, stamp: float, position: F64) -> None: ...
+    def command(self, stamp: float, position: F64) -> None:
+        """The controller's command topic, (n,) [rad]."""
+        ...
 
 
 class Lockstep:

@@ -92,11 +92,15 @@ class RecedingHorizon:
     def command(self, now: float) -> Due:
         """What is due at `now` [s]."""
         with self._lock:
-            if self._next is not None and now >= self._next.stamp - EARLY:
-                self._active, self._next = self._next, None
-            assert self._active is not None, "start() comes first"
-            age = now - self._active.stamp
-            return Due(self._active, age < self._spec.model_period - EARLY)
+            active = self._promoted(now)
+            return Due(active, now - active.stamp < self._spec.model_period - EARLY)
+
+    def _promoted(self, now: float) -> JointTrajectory:
+        """The plan in effect at `now`; the caller holds the lock."""
+        if self._next is not None and now >= self._next.stamp - EARLY:
+            self._active, self._next = self._next, None
+        assert self._active is not None, "start() comes first"
+        return self._active
 
     def plan(self, observation: Observation, slot: float, deadline: float | None) -> PlanReport:
         """Plan in the slot that starts at `slot` [s] for the one after it.
@@ -105,6 +109,8 @@ class RecedingHorizon:
         """
         began = time.perf_counter()
         effect = slot + self._spec.model_period
+        with self._lock:
+            self._promoted(slot)
         self._observe(observation)
         assert self._state is not None
         stamp, state = self._state
@@ -154,19 +160,23 @@ class RecedingHorizon:
             tools = self._history.tool_at(times)
             last = self._history.last
             active, following = self._active, self._next
-        assert last is not None and active is not None
+        assert last is not None
+        assert active is not None
         for i, at in enumerate(times):
             if at > last[0]:
                 source = following if following is not None and at >= following.stamp else active
                 tools[i] = self._kinematics.tool_position(sample(source, float(at))[0])
-        return action_from_displacement(self._spec, np.diff(tools, axis=0))
+        spec = self._spec
+        return action_from_displacement(np.diff(tools, axis=0), spec.max_tool_speed, spec.model_period)
 
     def _reference(self, at: float) -> tuple[F64, F64]:
         """Joint reference and velocity (n,) at `at`, moved to what was really sent if that differs."""
         with self._lock:
             source = self._next if self._next is not None and at >= self._next.stamp else self._active
             last, active = self._history.last, self._active
-        assert source is not None and active is not None and last is not None
+        assert source is not None
+        assert active is not None
+        assert last is not None
         position, velocity = sample(source, at)
         error = last[1] - sample(active, last[0])[0]
         if np.max(np.abs(error)) > RESYNC:

@@ -41,8 +41,8 @@ class SafetyFilter:
         self._kinematics = kinematics
         self._low, self._high = np.asarray(workspace.low), np.asarray(workspace.high)
         self._period = period
-        self._position = kinematics.home.copy()
-        self._velocity = np.zeros_like(self._position)
+        self._position: F64 = kinematics.home.copy()
+        self._velocity: F64 = np.zeros_like(self._position)
 
     @property
     def position(self) -> F64:
@@ -102,7 +102,7 @@ class SafetyFilter:
         In discrete time: v*dt for this period, then v^2 / (2a), must not exceed the room.
         """
         a, dt = self._kinematics.acceleration_limit, self._period
-        return a * (np.sqrt(dt * dt + 2.0 * np.maximum(room, 0.0) / a) - dt)
+        return np.asarray(a * (np.sqrt(dt * dt + 2.0 * np.maximum(room, 0.0) / a) - dt))
 
     def _stays_in_workspace(self, velocity: F64) -> bool:
         """Does the stop from `velocity` end with the tool inside the box, or at least nearer to it?"""
@@ -118,7 +118,9 @@ class SafetyFilter:
     def _brake(self) -> F64:
         """Velocity (n,) one period further into a straight-line stop."""
         left = stopping_time(self._velocity, self._kinematics.acceleration_limit)
-        return self._velocity * max(0.0, 1.0 - self._period / left) if left > 0 else self._velocity
+        return (
+            np.asarray(self._velocity * max(0.0, 1.0 - self._period / left)) if left > 0 else self._velocity
+        )
 
     def _commit(self, velocity: F64, altered: list[str]) -> Filtered:
         self._velocity = velocity

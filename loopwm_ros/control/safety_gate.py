@@ -113,16 +113,19 @@ class SafetyGate:
             SensorError: not finite, wrong number of joints, or it starts away from the present output.
         """
         if not (np.isfinite(plan.positions).all() and np.isfinite(plan.velocities).all()):
-            raise SensorError("plan holds NaN or infinity; it is ignored and the last plan's stop tail runs out")
+            raise SensorError(
+                "plan holds NaN or infinity; it is ignored and the last plan's stop tail runs out"
+            )
         if plan.positions.shape[1:] != self._filter.position.shape:
             raise SensorError(
-                f"plan has {plan.positions.shape[1]} joints, the arm {len(self._filter.position)}; it is ignored"
+                f"plan has {plan.positions.shape[1]} joints, "
+                f"the arm {len(self._filter.position)}; it is ignored"
             )
         gap = float(np.max(np.abs(sample(plan, now)[0] - self._filter.position)))
         if self._state is GateState.ARMED and gap > self._settings.jump:
             raise SensorError(
-                f"plan starts {gap:.2f} rad away from the present reference (at most {self._settings.jump} rad); "
-                "it is ignored"
+                f"plan starts {gap:.2f} rad away from the present reference "
+                f"(at most {self._settings.jump} rad); it is ignored"
             )
         self._plan = (now, plan)
 

@@ -72,11 +72,13 @@ class Synchroniser:
         size = frame.rgb.shape[1], frame.rgb.shape[0]
         if size != self._size:
             raise SensorError(
-                f"camera image is {size[0]}x{size[1]}; the bundle was trained for {self._size[0]}x{self._size[1]}"
+                f"camera image is {size[0]}x{size[1]}; "
+                f"the bundle was trained for {self._size[0]}x{self._size[1]}"
             )
         if self._frame and frame.stamp < self._frame.stamp:
             raise SensorError(
-                f"camera image stamped {frame.stamp:.3f} s is older than the last one ({self._frame.stamp:.3f} s)"
+                f"camera image stamped {frame.stamp:.3f} s is older "
+                f"than the last one ({self._frame.stamp:.3f} s)"
             )
         self._frame = frame
 

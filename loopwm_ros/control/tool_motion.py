@@ -15,7 +15,9 @@ WORKSPACE_MARGIN = 0.01  # kept from the safety filter's own box [m]
 class ToolMotion:
     """Follows tool velocities, one per control period, from a joint reference."""
 
-    def __init__(self, kinematics: Kinematics, arm: ArmConfig, period: float, max_acceleration: float) -> None:
+    def __init__(
+        self, kinematics: Kinematics, arm: ArmConfig, period: float, max_acceleration: float
+    ) -> None:
         """`period` is the control period [s], `max_acceleration` bounds the tool [m/s^2]."""
         self._kinematics = kinematics
         self._low = np.asarray(arm.workspace.low) + WORKSPACE_MARGIN
@@ -26,10 +28,8 @@ class ToolMotion:
     def trajectory(self, stamp: float, position: F64, velocity: F64, tool_velocities: F64) -> JointTrajectory:
         """Joint trajectory that starts at `stamp` [s].
 
-        Args:
-            stamp: time of the first point [s].
-            position, velocity: joint reference then, (n,) [rad], [rad/s].
-            tool_velocities: wanted tool velocity in each control period, (m, 3) [m/s].
+        It continues a joint reference `position`, `velocity`, (n,) [rad], [rad/s], with one wanted tool
+        velocity for each control period, `tool_velocities` (m, 3) [m/s].
         """
         dt = self._period
         speed = self._tool_velocity(position, velocity)
@@ -44,7 +44,7 @@ class ToolMotion:
             positions.append(following)
             _, knot_velocity = self._kinematics.step(following, speed, dt)
             velocities.append(knot_velocity)
-        offsets = dt * np.arange(len(positions))
+        offsets = np.asarray(dt * np.arange(len(positions)), dtype=np.float64)
         return with_stop_tail(
             stamp,
             offsets,

@@ -30,13 +30,10 @@ def sample(trajectory: JointTrajectory, now: float) -> tuple[F64, F64]:
 def with_stop_tail(
     stamp: float, offsets: F64, positions: F64, velocities: F64, acceleration: F64, step: float
 ) -> JointTrajectory:
-    """Append a straight-line stop: all joints slow down together, at most at `acceleration` (n,).
+    """Append a straight-line stop: all joints slow down together, at most at `acceleration` (n,) [rad/s^2].
 
-    Args:
-        stamp: time of the first point [s].
-        offsets, positions, velocities: the motion, (m,), (m, n), (m, n).
-        acceleration: limit per joint [rad/s^2].
-        step: spacing of the tail's points [s].
+    The motion starts at `stamp` [s]: `offsets` (m,), `positions` (m, n), `velocities` (m, n). The tail's
+    points are at most `step` [s] apart.
     """
     speed = velocities[-1]
     duration = float(np.max(np.abs(speed) / acceleration))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -37,7 +37,7 @@ class RunRequest:
     episodes: int
     seed: int
     bundle: Bundle | None = None
-    settings: MpcSettings = MpcSettings()
+    settings: MpcSettings = field(default_factory=MpcSettings)
     blank_camera: bool = False
 
 

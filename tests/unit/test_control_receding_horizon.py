@@ -1,0 +1,157 @@
+"""Delay compensation, timing of plans, and what happens when the goal is not seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from loopwm_ros.config import load_arm, load_task
+from loopwm_ros.control.assembly import build_motion
+from loopwm_ros.control.goal import GoalTracker
+from loopwm_ros.control.kinematics import Kinematics
+from loopwm_ros.control.receding_horizon import RecedingHorizon
+from loopwm_ros.control.trajectory import sample
+from loopwm_ros.planning.objectives import ObjectiveFactory
+from loopwm_ros.planning.search import make_planner
+from loopwm_ros.planning.settings import PlannerSettings
+from loopwm_ros.types import F32, Encoding, JointState, Observation
+from tests.fakes import FakeClock, KinematicModel, make_spec
+
+ARM, TASK = load_arm("panda"), load_task("reach")
+KINEMATICS = Kinematics(ARM)
+BALL = np.array([0.55, 0.15, 0.03])
+PERIOD, MODEL_PERIOD = 0.05, 0.1
+
+
+class SeeingModel(KinematicModel):
+    """The tool is where the joints say, the ball at BALL; remembers what it was asked to imagine."""
+
+    def __init__(self, std: float = 0.002) -> None:
+        super().__init__(make_spec(max_tool_speed=TASK.max_tool_speed), FakeClock())
+        self.std = std
+        self.bridged: list[F32] = []
+
+    def encode(self, observation: Observation) -> Encoding:
+        tool = KINEMATICS.tool_position(observation.joints.position)
+        reading = np.concatenate([tool, BALL]).astype(np.float32)
+        return Encoding(self.at(tuple(tool), tuple(BALL)), reading, np.full(6, self.std, np.float32))
+
+    def advance(self, state: F32, actions: F32) -> F32:
+        self.bridged.append(actions)
+        return super().advance(state, actions)
+
+
+class Loop:
+    """An arm that follows its reference exactly, seen `latency` late."""
+
+    def __init__(self, model: SeeingModel, latency: float = 0.03) -> None:
+        self.model, self.latency = model, latency
+        self.horizon = RecedingHorizon(
+            model,
+            make_planner(PlannerSettings(), model, model.clock),
+            ObjectiveFactory(TASK.objective, model.spec, ARM.workspace),
+            GoalTracker(TASK, model.spec),
+            KINEMATICS,
+            build_motion(KINEMATICS, ARM, TASK, PERIOD),
+        )
+        self.horizon.start(0.0, KINEMATICS.home)
+        self.positions = {0.0: KINEMATICS.home.copy()}
+        self.position = KINEMATICS.home.copy()
+
+    def slot(self, start: float, plan: bool = True) -> None:
+        """One model period: plan at its start, follow what is due in both control periods."""
+        if plan:
+            stamp = max(0.0, start - self.latency)
+            seen = self.positions[min(self.positions, key=lambda t: abs(t - stamp))]
+            joints = JointState(stamp, seen, np.zeros(7))
+            self.report = self.horizon.plan(
+                Observation(stamp, np.zeros((6, 8, 3), np.uint8), joints), start, None
+            )
+        for tick in range(2):
+            self.due = self.horizon.command(start + tick * PERIOD)
+            for servo in range(4):
+                at = start + tick * PERIOD + (servo + 1) * PERIOD / 4
+                self.position = sample(self.due.trajectory, at)[0]
+                self.positions[at] = self.position
+                self.horizon.add_command(at, self.position)
+
+    def distance(self) -> float:
+        target = BALL + np.asarray(TASK.goal_offset)
+        return float(np.linalg.norm(KINEMATICS.tool_position(self.position) - target))
+
+
+def test_reaches_the_goal_and_stays() -> None:
+    loop = Loop(SeeingModel())
+    for k in range(40):
+        loop.slot(k * MODEL_PERIOD)
+    assert loop.distance() < 0.01
+    for k in range(40, 50):
+        loop.slot(k * MODEL_PERIOD)
+        assert loop.distance() < 0.012
+
+
+def test_latent_is_rolled_through_the_commands_on_their_way() -> None:
+    loop = Loop(SeeingModel(), latency=0.1)
+    for k in range(8):
+        loop.slot(k * MODEL_PERIOD)
+    bridged = loop.model.bridged[-1]
+    assert len(bridged) == 2  # 0.1 s old observation, effect 0.1 s ahead
+    assert loop.report.delay == pytest.approx(0.2)
+    spec = loop.model.spec
+    moved = bridged.sum(axis=0) * spec.max_tool_speed * spec.model_period
+    effect = loop.report.slot + MODEL_PERIOD
+    start = KINEMATICS.tool_position(
+        loop.positions[min(loop.positions, key=lambda t: abs(t - (effect - 0.2)))]
+    )
+    assert np.linalg.norm(moved) > 0.01
+    assert np.allclose(start + moved, KINEMATICS.tool_position(loop.position), atol=2e-3)
+
+
+def test_a_late_plan_is_reported_and_the_arm_comes_to_rest() -> None:
+    loop = Loop(SeeingModel())
+    for k in range(5):
+        loop.slot(k * MODEL_PERIOD)
+    assert loop.due.fresh
+    loop.slot(0.5, plan=False)  # the plan made in slot 0.4 is due here
+    assert loop.due.fresh
+    for k in range(6, 16):
+        loop.slot(k * MODEL_PERIOD, plan=False)
+        assert not loop.due.fresh
+    before = loop.position
+    loop.slot(1.6, plan=False)
+    assert np.allclose(loop.position, before)
+
+
+def test_unseen_goal_holds_still() -> None:
+    loop = Loop(SeeingModel(std=1.0))
+    for k in range(5):
+        loop.slot(k * MODEL_PERIOD)
+        assert loop.report.plan is None
+        assert loop.due.fresh
+    assert np.allclose(loop.position, KINEMATICS.home, atol=0.03)
+
+
+def test_plans_continue_from_what_was_really_sent() -> None:
+    loop = Loop(SeeingModel())
+    loop.slot(0.0)
+    shifted = loop.position.copy()
+    shifted[0] += 0.3
+    loop.horizon.add_command(0.1 + 1e-3, shifted)
+    observation = Observation(0.1, np.zeros((6, 8, 3), np.uint8), JointState(0.1, shifted, np.zeros(7)))
+    loop.horizon.plan(observation, 0.1, None)
+    start = loop.horizon.command(0.2).trajectory.positions[0]
+    assert start[0] == pytest.approx(shifted[0], abs=0.02)
+
+
+def test_goal_ignores_one_wrong_reading() -> None:
+    spec = make_spec()
+    tracker = GoalTracker(TASK, spec)
+    good = Encoding(np.zeros((4, 64), np.float32), np.array([0, 0, 0, *BALL], np.float32), np.full(6, 0.002))
+    assert tracker.seen is None
+    for _ in range(4):
+        tracker.add(good)
+    tracker.add(replace(good, reading=good.reading + 1.0))
+    assert tracker.seen is not None
+    assert np.allclose(tracker.seen, BALL, atol=1e-6)

@@ -1,0 +1,42 @@
+"""Sampling and stop tails."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from loopwm_ros.control.trajectory import hold, sample, with_stop_tail
+
+ACCELERATION = np.array([2.0, 4.0])
+
+
+def test_tail_ends_at_rest_within_the_acceleration_limit() -> None:
+    start, speed = np.zeros((1, 2)), np.array([[1.0, -1.0]])
+    tail = with_stop_tail(5.0, np.zeros(1), start, speed, ACCELERATION, 0.05)
+    assert np.allclose(tail.velocities[-1], 0.0)
+    assert tail.offsets[-1] == pytest.approx(0.5)  # 1 rad/s at 2 rad/s^2
+    slopes = np.abs(np.diff(tail.velocities, axis=0)) / np.diff(tail.offsets)[:, None]
+    assert np.all(slopes <= ACCELERATION + 1e-9)
+    assert np.allclose(tail.positions[-1], [0.25, -0.25])
+
+
+def test_sampling_is_continuous_and_agrees_with_its_own_velocity() -> None:
+    tail = with_stop_tail(
+        1.0, np.array([0.0, 0.1]), np.array([[0.0], [0.1]]), np.array([[1.0], [1.0]]), np.ones(1), 0.05
+    )
+    times = np.linspace(0.9, 2.4, 3001)
+    positions = np.array([sample(tail, t)[0][0] for t in times])
+    velocities = np.array([sample(tail, t)[1][0] for t in times])
+    slope = np.gradient(positions, times)
+    inside = (times > 1.001) & (times < 1.0 + tail.offsets[-1] - 0.001)
+    assert np.allclose(slope[inside], velocities[inside], atol=2e-3)
+    assert sample(tail, 0.0)[0] == tail.positions[0]
+    assert sample(tail, 99.0)[0] == tail.positions[-1]
+    assert sample(tail, 99.0)[1] == 0.0
+
+
+def test_hold_stays() -> None:
+    still = hold(3.0, np.array([0.1, 0.2]))
+    position, velocity = sample(still, 10.0)
+    assert np.allclose(position, [0.1, 0.2])
+    assert np.allclose(velocity, 0.0)
