@@ -1,0 +1,65 @@
+"""Kinematics: tool motion goes where it is told, within limits; mistakes in the arm file are named."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loopwm_ros.config import load_arm
+from loopwm_ros.control.kinematics import Kinematics
+from loopwm_ros.errors import ConfigError
+
+ARM = load_arm("panda")
+KINEMATICS = Kinematics(ARM)
+components = st.floats(-0.2, 0.2)
+
+
+@settings(max_examples=40, deadline=None)
+@given(x=components, y=components, z=components)
+def test_step_moves_the_tool_as_asked(x: float, y: float, z: float) -> None:
+    velocity, dt = np.array([x, y, z]), 0.05
+    following, joint_velocity = KINEMATICS.step(KINEMATICS.home, velocity, dt)
+    moved = KINEMATICS.tool_position(following) - KINEMATICS.tool_position(KINEMATICS.home)
+    assert np.allclose(moved, velocity * dt, atol=1e-3)
+    assert np.allclose(KINEMATICS.home + joint_velocity * dt, following)
+
+
+def test_orientation_is_kept_over_a_long_way() -> None:
+    position = KINEMATICS.home.copy()
+    for i in range(200):
+        angle = i / 30.0
+        position, _ = KINEMATICS.step(position, 0.15 * np.array([np.sin(angle), np.cos(angle), 0.0]), 0.05)
+    down = KINEMATICS.tool_pose(position)[:3, 2]
+    assert np.allclose(down, KINEMATICS.tool_pose(KINEMATICS.home)[:3, 2], atol=0.02)
+
+
+def test_limits_are_kept_and_the_direction_with_them() -> None:
+    start = KINEMATICS.tool_position(KINEMATICS.home)
+    following, velocity = KINEMATICS.step(KINEMATICS.home, np.array([0.0, 5.0, 0.0]), 0.05)
+    assert np.all(np.abs(velocity) <= KINEMATICS.velocity_limit + 1e-9)
+    moved = KINEMATICS.tool_position(following) - start
+    assert moved[1] > 0.01
+    assert abs(moved[0]) < 0.2 * moved[1]
+    position = KINEMATICS.home.copy()
+    for _ in range(300):
+        position, _ = KINEMATICS.step(position, np.array([0.4, 0.0, 0.0]), 0.05)
+    assert np.all(position <= KINEMATICS.upper)
+    assert np.all(position >= KINEMATICS.lower)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tool_frame": "panda_hook"}, "no frame 'panda_hook'"),
+        ({"joints": (*ARM.joints[:6], "panda_joint9")}, "no joint panda_joint9"),
+        ({"joints": (ARM.joints[1], ARM.joints[0], *ARM.joints[2:])}, "URDF's order"),
+        ({"locked_joints": {}}, "neither controls nor locks"),
+        ({"urdf": "package://pybullet_data/franka_panda/pander.urdf"}, "not found"),
+        ({"urdf": "package://no_such_package/arm.urdf"}, "not installed"),
+    ],
+)
+def test_mistakes_in_the_arm_file_are_named(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Kinematics(ARM.model_copy(update=change))
