@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from loopwm_ros.types import F64
 from loopwm_ros.validation.summary import EpisodeResult
@@ -22,11 +23,15 @@ class Series:
 
     def at(self, stamp: float) -> F64:
         """Linear interpolation, () or (3,); NaN outside of the recorded time."""
-        columns = self.values.reshape(len(self.stamps), -1)
         if not len(self.stamps):
             return np.full(self.values.shape[1:], np.nan)
-        row = [np.interp(stamp, self.stamps, c, left=np.nan, right=np.nan) for c in columns.T]
+        columns = self.values.reshape(len(self.stamps), -1).T
+        row = [np.interp(stamp, self.stamps, column, left=np.nan, right=np.nan) for column in columns]
         return np.asarray(row).reshape(self.values.shape[1:])
+
+    def nearest(self, stamp: float) -> F64:
+        """The sample closest in time; there must be one."""
+        return np.asarray(self.values[np.abs(self.stamps - stamp).argmin()])
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ class TraceRecorder:
         """A camera image was captured."""
         self._frames.add(Frame(stamp, jpeg))
 
-    def tool(self, stamp: float, xyz: F64) -> None:
+    def tool(self, stamp: float, xyz: ArrayLike) -> None:
         """The tool was here, (3,), base frame [m]."""
         self._tool.add((stamp, np.array(xyz, dtype=np.float64)))
 
@@ -110,7 +115,9 @@ class TraceRecorder:
         """The tool was this far from the ball's surface [m]."""
         self._distance.add((stamp, distance))
 
-    def imagined(self, stamp: float, path: F64, ball: F64 | None, offsets: F64 | None = None) -> None:
+    def imagined(
+        self, stamp: float, path: ArrayLike, ball: ArrayLike | None, offsets: ArrayLike | None = None
+    ) -> None:
         """A plan that takes effect at `stamp`: tool path (steps, 3) and ball (3,), base frame [m].
 
         `offsets` (steps,) [s] are needed only where not every step was read out.

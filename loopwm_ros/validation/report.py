@@ -1,0 +1,122 @@
+"""The report of a run: one HTML file that needs nothing else, to read, to keep and to send."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from loopwm_ros.config import CameraConfig
+from loopwm_ros.validation import plots
+from loopwm_ros.validation.film import encoded, film_strip
+from loopwm_ros.validation.player import film_data
+from loopwm_ros.validation.summary import Summary, write_text_atomically
+from loopwm_ros.validation.trace import Trace
+
+FIRST_SHOWN = 5  # films of the first episodes, however they ended
+FAILURES_SHOWN = 8  # and of this many further failures
+NOTHING = "–"
+
+
+def write_report(out_dir: Path, summary: Summary, traces: Sequence[Trace], camera: CameraConfig) -> Path:
+    """Write `report.html` and return its path.
+
+    `camera` is the calibrated one, as the robot knows it. Traces may be fewer than episodes.
+    """
+    environment = Environment(
+        loader=PackageLoader("loopwm_ros.validation"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(number=number, percent=percent)
+    films = [_film(summary, trace, camera) for trace in shown(traces)]
+    html = environment.get_template("report.html.j2").render(
+        run=summary,
+        verdict=verdict(summary),
+        grade=grade(summary),
+        films=films,
+        filmed={film["index"] for film in films},
+        left_out=len(traces) - len(films),
+        plots=_plots(summary, traces),
+    )
+    return write_text_atomically(out_dir / "report.html", html)
+
+
+def number(value: float | None, digits: int = 0, unit: str = "") -> str:
+    """A number with its unit; a dash where there is none."""
+    return NOTHING if value is None else f"{value:.{digits}f}{unit and chr(0xA0) + unit}"
+
+
+def percent(share: float | None) -> str:
+    """A share in per cent; a dash where there is none."""
+    return number(None if share is None else share * 100, 0, "%")
+
+
+def verdict(summary: Summary) -> str:
+    """The run in one sentence."""
+    if summary.episodes == 0:
+        return "No episode was run"
+    if summary.success == summary.episodes > 1:
+        return f"Solved all {summary.episodes} episodes"
+    return f"Solved {summary.success} of {summary.episodes} episode{'s' * (summary.episodes > 1)}"
+
+
+def grade(summary: Summary) -> str:
+    """How the verdict is shown: good (all solved, nothing late), part, or bad (nothing solved)."""
+    if summary.success == 0:
+        return "bad"
+    return "good" if summary.success == summary.episodes and not summary.deadline_misses else "part"
+
+
+def shown(traces: Sequence[Trace]) -> list[Trace]:
+    """The episodes whose films are in the report: the first ones, and failures after them."""
+    failures = [trace for trace in traces[FIRST_SHOWN:] if not trace.result.success]
+    return [*traces[:FIRST_SHOWN], *failures[:FAILURES_SHOWN]]
+
+
+def _film(summary: Summary, trace: Trace, camera: CameraConfig) -> dict[str, Any]:
+    strip = film_strip(trace, camera, count=6, columns=6, scale=2, text=11)
+    return {
+        "index": trace.result.index,
+        "result": trace.result,
+        "strip": _data_uri("image/webp", encoded(strip, "WEBP")),
+        "data": film_data(summary, trace, camera),
+    }
+
+
+def _plots(summary: Summary, traces: Sequence[Trace]) -> list[dict[str, str]]:
+    pictures = (
+        (
+            "Distance to the ball",
+            "Each line is an episode, measured by the simulator; the dotted line is the distance to hold.",
+            plots.distance_plot(summary, traces),
+        ),
+        (
+            "Imagination against reality",
+            "How far the imagined tool was from where the moving tool then went; it replans on the way.",
+            plots.imagination_plot(traces),
+        ),
+        (
+            "Cycle time",
+            "One planning cycle, observation to plan.",
+            plots.cycle_plot(summary, traces),
+        ),
+        (
+            "Loops used",
+            "Iterations of the recurrent block per transition, over all candidates of all plans.",
+            plots.loops_plot(summary),
+        ),
+    )
+    return [
+        {"title": title, "note": note, "image": _data_uri("image/svg+xml", svg.encode())}
+        for title, note, svg in pictures
+    ]
+
+
+def _data_uri(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"

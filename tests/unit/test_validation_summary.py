@@ -1,0 +1,112 @@
+"""The JSON of a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from loopwm_ros.types import Plan
+from loopwm_ros.validation.summary import (
+    EpisodeResult,
+    Measurements,
+    read_summary,
+    summarise,
+    write_summary,
+    write_text_atomically,
+)
+from tests import episodes as samples
+
+REQUIRED = set(
+    [
+        "success",
+        "episodes",
+        "success_rate",
+        "wilson95",
+        "median_time_to_success_s",
+        "cycle_ms",
+        "deadline_misses",
+        "cycles",
+        "loops",
+        "bundle_sha256",
+        "seed",
+        "mode",
+        "controller",
+        "delay_ms",
+        "task",
+        "arm",
+        "candidates",
+        "refinements",
+        "per_episode",
+    ]
+)
+
+
+def plan(candidates: int, loops: list[int]) -> Plan:
+    return Plan(
+        actions=np.zeros((2, 3), dtype=np.float32),
+        cost=0.0,
+        candidates=candidates,
+        refinements=2,
+        loops=np.array(loops),
+        imagined=np.zeros((2, 6), dtype=np.float32),
+    )
+
+
+def test_json_has_the_required_fields_and_reads_back(tmp_path: Path) -> None:
+    made = samples.summary([samples.result(0), samples.result(1, success=False)])
+    path = write_summary(tmp_path / "new" / "summary.json", made)
+    raw = json.loads(path.read_text())
+    assert raw.keys() >= REQUIRED
+    assert raw["cycle_ms"].keys() == {"p50", "p99", "max"}
+    assert raw["loops"] == {"mean": 2.3, "p50": 2, "p95": 3, "histogram": {"1": 4, "2": 6, "3": 10}}
+    assert (raw["success"], raw["episodes"], raw["success_rate"]) == (1, 2, 0.5)
+    assert (raw["cycles"], raw["median_time_to_success_s"]) == (20, 2.0)
+    assert read_summary(path) == made
+
+
+def test_no_episodes_gives_none_and_valid_json(tmp_path: Path) -> None:
+    made = summarise(samples.facts(), [], Measurements())
+    assert (made.success_rate, made.wilson95, made.median_time_to_success_s) == (None, None, None)
+    assert "NaN" not in write_summary(tmp_path / "s.json", made).read_text()
+
+
+def test_median_is_over_successes_alone() -> None:
+    times = [1.0, 2.0, 6.0]
+    episodes = [samples.result(i).model_copy(update={"time_to_success_s": t}) for i, t in enumerate(times)]
+    assert samples.summary([*episodes, samples.result(3, success=False)]).median_time_to_success_s == 2.0
+
+
+def test_measurements_add_plans_with_histograms_of_any_length() -> None:
+    measured = Measurements()
+    measured.add_plan(plan(128, [0, 5, 1]), delay_ms=120.0)
+    measured.add_plan(plan(64, [0, 2]), delay_ms=140.0)
+    measured.add_plan(plan(64, [0, 0, 0, 0, 3]), delay_ms=130.0)
+    made = summarise(samples.facts(), [], measured)
+    assert made.loops.histogram == {1: 7, 2: 1, 4: 3}
+    assert (made.candidates.min, made.candidates.max, made.refinements.mean) == (64, 128, 2.0)
+    assert (made.delay_ms.p50, made.delay_ms.max) == (130.0, 140.0)
+
+
+@pytest.mark.parametrize(("success", "time"), [(True, None), (False, 2.0)])
+def test_time_of_success_must_fit_the_outcome(success: bool, time: float | None) -> None:
+    with pytest.raises(ValidationError, match="time_to_success_s"):
+        EpisodeResult(
+            index=0, seed=0, success=success, time_to_success_s=time, final_distance_m=0, min_distance_m=0
+        )
+
+
+def test_nan_is_refused() -> None:
+    with pytest.raises(ValidationError, match="finite"):
+        EpisodeResult(index=0, seed=0, success=False, final_distance_m=float("nan"), min_distance_m=0)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    path = write_text_atomically(tmp_path / "a.txt", "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_text_atomically(path, "\ud800")
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
