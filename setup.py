@@ -78,6 +78,7 @@ setup(
         "mcap>=1.2",
         "numpy>=1.26",
         "opencv-python-headless>=4.8",
+        "pillow>=10.0",
         "pin>=3.0",
         "pin-pink>=3.1",
         "pydantic>=2.7",
