@@ -20,29 +20,11 @@ from loopwm_ros.validation.summary import (
 )
 from tests import episodes as samples
 
-REQUIRED = set(
-    [
-        "success",
-        "episodes",
-        "success_rate",
-        "wilson95",
-        "median_time_to_success_s",
-        "cycle_ms",
-        "deadline_misses",
-        "cycles",
-        "loops",
-        "bundle_sha256",
-        "seed",
-        "mode",
-        "controller",
-        "delay_ms",
-        "task",
-        "arm",
-        "candidates",
-        "refinements",
-        "per_episode",
-    ]
-)
+REQUIRED = {
+    *("success", "episodes", "success_rate", "wilson95", "median_time_to_success_s", "per_episode"),
+    *("cycle_ms", "deadline_misses", "cycles", "delay_ms", "loops", "candidates", "refinements"),
+    *("bundle_sha256", "seed", "mode", "controller", "task", "arm"),
+}
 
 
 def plan(candidates: int, loops: list[int]) -> Plan:

@@ -22,10 +22,10 @@
       this.slider.addEventListener("input", () => { this.pause(); this.show(Number(this.slider.value)); });
       this.button.addEventListener("click", () => { this.playing ? this.pause() : this.play(); });
       this.button.textContent = "▶";
+      this.load();
     }
 
     load() {
-      if (this.images.length) return;
       this.images = this.film.frames.map((frame, i) => {
         const image = new Image();
         image.onload = () => { if (i === this.index) this.show(i); };
@@ -60,7 +60,7 @@
       const frame = this.film.frames[index], image = this.images[index], s = this.scale;
       this.index = index;
       this.slider.value = index;
-      if (image && image.complete) this.pen.drawImage(image, 0, 0, this.canvas.width, this.canvas.height);
+      if (image.complete) this.pen.drawImage(image, 0, 0, this.canvas.width, this.canvas.height);
       this.line(this.film.track.slice(index, frame.until + 1), ACTUAL, s * 0.45, 0);
       this.line(this.film.track.slice(0, index + 1), ACTUAL, s, 2);
       this.line(frame.imagined, IMAGINED, s * 0.5, 2);
@@ -145,7 +145,6 @@
     for (const { target, isIntersecting } of entries) {
       const film = films.get(target);
       if (!isIntersecting) { film.pause(); continue; }
-      film.load();
       if (!calm) film.play();
     }
   }, { threshold: 0.3 });
