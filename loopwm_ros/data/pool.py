@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
@@ -14,14 +15,20 @@ Result = TypeVar("Result")
 def ordered_map(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
     """Results in the items' order. One worker means this process; `work` must be picklable for more.
 
-    Processes are spawned: simulators and maths libraries do not survive a fork.
+    Processes are spawned: simulators and maths libraries do not survive a fork. On an interrupt they
+    finish the item in hand and no other.
     """
     if workers <= 1:
         yield from map(work, items)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupt) as pool:
         try:
             yield from pool.map(work, items)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _ignore_interrupt() -> None:
+    """Ctrl-C reaches all processes of a terminal; the parent alone decides what it means."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
