@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 from loopwm_ros.config import share_dir
 
-PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")  # Fast DDS 3, 2
+FASTDDS_3 = 8  # first major version of rclpy over Fast DDS 3, which warns about the other's variable
 MAX_DOMAIN = 101  # higher ids collide with the ephemeral UDP ports of Linux
 
 
@@ -18,15 +18,15 @@ def fastdds_profile() -> Path:
     return share_dir() / "config" / "fastdds.xml"
 
 
-def profile_in_use(environ: Mapping[str, str] = os.environ) -> Path | None:
-    """The Fast DDS profile that the environment names, if any."""
-    return next((Path(environ[v]) for v in PROFILE_VARIABLES if environ.get(v)), None)
+def profile_variable() -> str:
+    """Environment variable that names a profile to this installation's Fast DDS."""
+    major = int(version("rclpy").split(".")[0])
+    return "FASTDDS_DEFAULT_PROFILES_FILE" if major >= FASTDDS_3 else "FASTRTPS_DEFAULT_PROFILES_FILE"
 
 
 def use_profile() -> None:
     """Name our Fast DDS profile to this process and its children, unless the user named one."""
-    if profile_in_use() is None:
-        os.environ.update(dict.fromkeys(PROFILE_VARIABLES, str(fastdds_profile())))
+    os.environ.setdefault(profile_variable(), str(fastdds_profile()))
 
 
 def private_graph(log_dir: Path) -> dict[str, str]:
@@ -41,5 +41,5 @@ def private_graph(log_dir: Path) -> dict[str, str]:
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         "ROS_LOG_DIR": str(log_dir),
         "OMP_NUM_THREADS": "1",
-        **dict.fromkeys(PROFILE_VARIABLES, str(profile_in_use() or fastdds_profile())),
+        profile_variable(): os.environ.get(profile_variable(), str(fastdds_profile())),
     }

@@ -12,6 +12,7 @@ import annotated_types
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
+from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -45,9 +46,16 @@ def descriptor(name: str, field: FieldInfo) -> ParameterDescriptor:
 
 
 def declare(node: Node, kind: type[Settings]) -> None:
-    """Declare a parameter for each field of `kind`."""
-    for name, field in kind.model_fields.items():
-        node.declare_parameter(name, field.default, descriptor(name, field))
+    """Declare a parameter for each field of `kind`.
+
+    Raises:
+        ConfigError: the start-up value of a parameter has the wrong type or is out of range.
+    """
+    try:
+        for name, field in kind.model_fields.items():
+            node.declare_parameter(name, field.default, descriptor(name, field))
+    except ParameterException as error:
+        raise ConfigError(str(error)) from error
 
 
 def _validated(kind: type[SettingsT], values: dict[str, Any]) -> SettingsT:
@@ -69,7 +77,7 @@ def read(node: Node, kind: type[SettingsT]) -> SettingsT:
 
 
 def guard(node: Node, kind: type[Settings], locked: Callable[[], str | None]) -> None:
-    """Refuse values that do not validate, and changes of a field that is not live while `locked` gives a reason."""
+    """Refuse invalid values, and while `locked` gives a reason, changes of fields that are not live."""
 
     def check(changes: list[Parameter[Any]]) -> SetParametersResult:
         ours = {p.name: p.value for p in changes if p.name in kind.model_fields}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import rclpy
@@ -13,10 +15,12 @@ import yaml
 from rclpy._rclpy_pybind11 import RCLError
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 
 from loopwm_ros.config import Settings
 from loopwm_ros.errors import ConfigError, LoopWMError
 from loopwm_ros.nodes.environment import use_profile
+from loopwm_ros.nodes.processes import orphaned
 
 BUILT_IN = ("use_sim_time", "start_type_description_service")
 WAKE = 0.1  # [s] longest sleep between looks at the shutdown flag
@@ -71,13 +75,29 @@ def check_parameter_files(argv: list[str], name: str, kind: type[Settings]) -> N
                 raise ConfigError(f"{path}: node '{name}' has no parameter '{unknown[0]}'; valid: {valid}")
 
 
+class StopRequest:
+    """Turns SIGINT and SIGTERM into a flag, so that no callback is cut short.
+
+    rclpy's own handlers invalidate all publishers at once, under a callback that is publishing.
+    """
+
+    def __init__(self) -> None:
+        self.made = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        self.made = True
+
+
 def run(name: str, make: Callable[[], Node], kind: type[Settings]) -> int:
     """Process exit code of node `name`: 0 after SIGINT or SIGTERM, 1 when it cannot start."""
     sys.setswitchinterval(SWITCH_INTERVAL)
     use_profile()
+    stop = StopRequest()
     try:
         check_parameter_files(sys.argv, name, kind)
-        rclpy.init()
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
         node = make()
     except (LoopWMError, RCLError) as error:
         sys.stderr.write(f"{name} cannot start: {error}\n")
@@ -86,12 +106,9 @@ def run(name: str, make: Callable[[], Node], kind: type[Settings]) -> int:
     executor = new_executor()
     executor.add_node(node)
     try:
-        spin_until(executor, lambda: False)
-    except (KeyboardInterrupt, ExternalShutdownException):
+        spin_until(executor, lambda: stop.made or orphaned())
+    except ExternalShutdownException:  # the node itself has ended ROS
         pass
-    except RCLError:
-        if rclpy.ok():  # else a callback was publishing while ROS shut down
-            raise
     finally:
         node.destroy_node()
         rclpy.try_shutdown()

@@ -1,0 +1,40 @@
+"""What the model imagines, for RViz and Foxglove."""
+
+from __future__ import annotations
+
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Point, Pose, Vector3
+from std_msgs.msg import ColorRGBA, Header
+from visualization_msgs.msg import Marker, MarkerArray
+
+from loopwm_ros.types import F32, F64
+
+LINE_WIDTH = 0.006  # [m]
+GOAL_SIZE = 0.06  # diameter of the goal's marker [m]
+PATH_COLOUR = ColorRGBA(r=0.1, g=0.6, b=1.0, a=0.9)
+GOAL_COLOUR = ColorRGBA(r=1.0, g=0.4, b=0.1, a=0.5)
+
+
+def _point(xyz: F32 | F64) -> Point:
+    x, y, z = (float(v) for v in xyz)
+    return Point(x=x, y=y, z=z)
+
+
+def imagined_markers(stamp: Time, frame: str, path: F32, goal: F64 | None) -> MarkerArray:
+    """Imagined tool path (m, 3) as a line and the goal object (3,) as a sphere, in `frame` [m]."""
+    header = Header(stamp=stamp, frame_id=frame)
+    line = Marker(
+        header=header,
+        ns="imagined_tool",
+        type=Marker.LINE_STRIP,
+        scale=Vector3(x=LINE_WIDTH),
+        color=PATH_COLOUR,
+        points=[_point(xyz) for xyz in path],
+    )
+    sphere = Marker(header=header, ns="goal", type=Marker.SPHERE, color=GOAL_COLOUR)
+    sphere.scale = Vector3(x=GOAL_SIZE, y=GOAL_SIZE, z=GOAL_SIZE)
+    if goal is None:
+        sphere.action = Marker.DELETE
+    else:
+        sphere.pose = Pose(position=_point(goal))
+    return MarkerArray(markers=[line, sphere])

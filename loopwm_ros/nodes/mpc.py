@@ -1,0 +1,185 @@
+"""Model-predictive control as a lifecycle node: camera and joints in, joint trajectories out."""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.timer import Timer
+from trajectory_msgs.msg import JointTrajectory as TrajectoryMessage
+from visualization_msgs.msg import MarkerArray
+
+from loopwm_ros.control.receding_horizon import PlanReport
+from loopwm_ros.errors import LoopWMError, SensorError
+from loopwm_ros.nodes import diagnostics, params, spin
+from loopwm_ros.nodes.diagnostics import Level
+from loopwm_ros.nodes.markers import imagined_markers
+from loopwm_ros.nodes.mpc_engine import MpcEngine
+from loopwm_ros.nodes.mpc_inputs import MpcInputs
+from loopwm_ros.nodes.mpc_parameters import MpcParameters
+from loopwm_ros.nodes.qos import COMMAND, REPORT
+from loopwm_ros.nodes.ros_messages import message_factory
+
+NAME = "mpc"
+PLAN_TOPIC = "/mpc/plan"
+IMAGINED_TOPIC = "/mpc/imagined"
+
+
+class MpcNode(LifecycleNode):
+    """Loads and warms up in *configure*, plans in *active* only, stops the arm smoothly on *deactivate*."""
+
+    def __init__(self) -> None:
+        self._resources = ExitStack()
+        super().__init__(NAME)
+        params.declare(self, MpcParameters)
+        params.guard(self, MpcParameters, self._locked)
+        self._engine: MpcEngine | None = None
+        self._inputs: MpcInputs | None = None
+        self._timer: Timer | None = None
+        self._activations = 0
+        self._problem = ""
+        self._make = message_factory()
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._plans = self.create_lifecycle_publisher(TrajectoryMessage, PLAN_TOPIC, COMMAND)
+        self._imagined = self.create_publisher(MarkerArray, IMAGINED_TOPIC, REPORT)
+        self._report = self.create_publisher(DiagnosticArray, diagnostics.TOPIC, REPORT)
+        self.create_timer(diagnostics.PERIOD, self._on_heartbeat, clock=self._steady)
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load and verify the bundle, open and warm up its sessions, subscribe."""
+        return self._attempt("configure", self._configure, super().on_configure, state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Begin to plan, from joints and images that are fresh and valid."""
+        return self._attempt("activate", self._activate, super().on_activate, state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop smoothly; the safety node then holds the arm."""
+        return self._attempt("deactivate", self._deactivate, super().on_deactivate, state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free the model and the subscriptions."""
+        return self._attempt("clean up", self._release, super().on_cleanup, state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """As cleanup, from any state."""
+        return self._attempt("shut down", self._release, super().on_shutdown, state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Back to unconfigured, so that the cause can be mended and the node configured again."""
+        self._release()
+        return super().on_error(state)
+
+    def _attempt(
+        self,
+        what: str,
+        action: Callable[[], None],
+        managed: Callable[[LifecycleState], TransitionCallbackReturn],
+        state: LifecycleState,
+    ) -> TransitionCallbackReturn:
+        """Do it and pass on to the lifecycle publishers; log one clear error if it cannot be done."""
+        try:
+            action()
+        except LoopWMError as error:
+            self._problem = f"cannot {what}: {error}"
+            self.get_logger().error(self._problem)
+            return TransitionCallbackReturn.FAILURE
+        except Exception as error:  # noqa: BLE001  (rclpy would swallow it without a word)
+            self._problem = f"cannot {what}: {error!r}"
+            self.get_logger().error(f"{traceback.format_exc()}\n{self._problem}")
+            return TransitionCallbackReturn.ERROR
+        self._problem = ""
+        return managed(state)
+
+    def _configure(self) -> None:
+        parameters = params.read(self, MpcParameters)
+        self._engine = engine = MpcEngine(parameters, self._on_plan)
+        self._resources.callback(engine.close)
+        self._activations = 0
+        self._inputs = MpcInputs(self, engine.arm, engine.image_topic, engine.inbox)
+
+    def _activate(self) -> None:
+        engine = self._running()
+        seed = self.get_parameter("seed").value + self._activations
+        engine.start(time.perf_counter(), self._now(), seed)
+        self._activations += 1
+        period = self.get_parameter("control_period").value
+        self._timer = self.create_timer(period, self._on_timer, clock=self._steady)
+
+    def _deactivate(self) -> None:
+        if self._timer is not None:
+            self.destroy_timer(self._timer)
+            self._timer = None
+            stop = self._running().stop(self._now())
+            self._plans.publish(self._make.trajectory(stop, self._running().arm.joints))
+        self._on_heartbeat()
+
+    def _release(self) -> None:
+        self._deactivate()
+        if self._inputs is not None:
+            self._inputs.close()
+        self._resources.close()
+        self._inputs = self._engine = None
+
+    def _locked(self) -> str | None:
+        return None if self._engine is None else "the node is configured; clean it up first"
+
+    def _running(self) -> MpcEngine:
+        assert self._engine is not None
+        return self._engine
+
+    def _now(self) -> float:
+        return self.get_clock().now().nanoseconds * 1e-9
+
+    def _on_timer(self) -> None:
+        engine = self._running()
+        cycle = engine.tick(time.perf_counter(), self._now())
+        if cycle is None:
+            return
+        self._plans.publish(self._make.trajectory(cycle.trajectory, engine.arm.joints))
+        try:
+            engine.published(cycle, time.perf_counter(), self._now())
+            self._problem = ""
+        except SensorError as error:
+            self._problem = str(error)
+            self.get_logger().error(self._problem, throttle_duration_sec=1.0)
+
+    def _on_plan(self, report: PlanReport) -> None:
+        """Runs in the planning thread."""
+        if report.plan is None or not self._imagined.get_subscription_count():
+            return
+        engine = self._running()
+        stamp = self._make.time(report.slot + engine.model_period)
+        path = report.plan.imagined[:, engine.tool]
+        self._imagined.publish(imagined_markers(stamp, engine.arm.base_frame, path, report.goal))
+
+    def _on_heartbeat(self) -> None:
+        active = self._timer is not None
+        state = "active" if active else "unconfigured" if self._engine is None else "inactive"
+        level = Level.ERROR if self._problem else Level.OK
+        values = {} if self._engine is None else self._engine.record.values()
+        arm = "" if self._engine is None else self._engine.arm.name
+        stamp = self.get_clock().now().to_msg()
+        text = self._problem or state
+        self._report.publish(diagnostics.heartbeat(stamp, NAME, arm, level, text, {"state": state, **values}))
+
+    def destroy_node(self) -> None:
+        """Stop the planning thread first: it publishes."""
+        self._resources.close()
+        super().destroy_node()
+
+
+def main() -> int:
+    """Run the mpc node until interrupted."""
+    return spin.run(NAME, MpcNode, MpcParameters)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,158 @@
+"""The mpc node without ROS: a bundle's controller with inbox, schedule, planning thread and record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from loopwm_ros.bundle import load_bundle
+from loopwm_ros.config import load_arm, load_task
+from loopwm_ros.control.assembly import build_mpc
+from loopwm_ros.control.kinematics import Kinematics
+from loopwm_ros.control.receding_horizon import PlanReport
+from loopwm_ros.control.trajectory import sample, with_stop_tail
+from loopwm_ros.data import topics
+from loopwm_ros.errors import ConfigError, SensorError
+from loopwm_ros.nodes.cycle_record import CycleRecord
+from loopwm_ros.nodes.mpc_parameters import MpcParameters
+from loopwm_ros.nodes.planning_thread import PlanningThread, Slot
+from loopwm_ros.nodes.schedule import Schedule, Tick
+from loopwm_ros.nodes.sensor_inbox import SensorInbox
+from loopwm_ros.types import JointState, JointTrajectory, Observation
+
+WARM_UP_PLANS = 3
+IMAGE_TOPICS = {"compressed": topics.COMPRESSED, "raw": topics.IMAGE}
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """What to publish in one control period."""
+
+    tick: Tick
+    trajectory: JointTrajectory
+    held: bool  # no plan was due in time: this is the last one
+
+
+class MpcEngine:
+    """A configured controller. `start` and `stop` frame an activation, `tick` and `published` a period."""
+
+    def __init__(self, parameters: MpcParameters, on_plan: Callable[[PlanReport], None]) -> None:
+        """Load, verify, allocate and warm up; `on_plan` is called from the planning thread.
+
+        Raises:
+            LoopWMError: bundle, arm, task, control period or a setting is not usable.
+        """
+        if not parameters.bundle:
+            raise ConfigError("parameter 'bundle' is empty; give the folder of a model bundle")
+        settings = parameters.controller()
+        self.arm = load_arm(parameters.arm)
+        self.image_topic = IMAGE_TOPICS[parameters.image_transport]
+        self._period = parameters.control_period
+        self._share = parameters.plan_share
+        self._kinematics = Kinematics(self.arm)
+        self._mpc = build_mpc(
+            load_bundle(Path(parameters.bundle)),
+            self.arm,
+            load_task(parameters.task),
+            self._kinematics,
+            self._period,
+            settings,
+        )
+        self._spec = self._mpc.bundle.manifest.spec
+        self.model_period = self._spec.model_period
+        steps = settings.model.readout_steps(settings.planner.horizon)
+        self.tool = [self._spec.quantities.index(f"tool_{axis}") for axis in "xyz"]
+        self.record = CycleRecord(
+            self.tool,
+            [step * self.model_period for step in steps],
+            Path(parameters.trace_path) if parameters.trace_path else None,
+        )
+        self.inbox = SensorInbox(
+            self._mpc.synchroniser,
+            parameters.sensor_timeout,
+            self.arm.topics.joint_states,
+            self.image_topic,
+        )
+        self._on_plan = on_plan
+        self._schedule: Schedule | None = None
+        self._thread: PlanningThread | None = None
+        self._warm_up()
+
+    def _warm_up(self) -> None:
+        """Plan a few times on black images, so that the first real cycle finds all in place."""
+        camera, home = self._mpc.bundle.manifest.camera, self._kinematics.home
+        black = np.zeros((camera.height, camera.width, 3), dtype=np.uint8)
+        self._mpc.horizon.start(0.0, home)
+        for i in range(WARM_UP_PLANS):
+            stamp = i * self.model_period
+            joints = JointState(stamp, home, np.zeros_like(home))
+            self._mpc.horizon.plan(Observation(stamp, black, joints), stamp, None)
+
+    def start(self, steady: float, ros: float, seed: int) -> None:
+        """Begin at (`steady`, `ros`) [s]; the first period begins one period later.
+
+        Raises:
+            SensorError: joints or images are missing, stale or not valid.
+        """
+        joints = self.inbox.check(steady, ros)
+        self._mpc.horizon.start(ros + self._period, joints.position, seed)
+        self.inbox.take()
+        self._schedule = Schedule(self._period, self._spec.stride, steady + self._period, ros + self._period)
+        self._thread = PlanningThread(
+            self._mpc.horizon, self.inbox, self.model_period, self._share, self._planned
+        )
+
+    def tick(self, steady: float, ros: float) -> Cycle | None:
+        """What is due at (`steady`, `ros`) [s]; None if this period has been answered."""
+        assert self._schedule is not None, "start() comes first"
+        tick = self._schedule.tick(steady, ros)
+        if tick is None:
+            return None
+        due = self._mpc.horizon.command(tick.stamp)
+        return Cycle(tick, due.trajectory, held=not due.fresh)
+
+    def published(self, cycle: Cycle, steady: float, ros: float) -> None:
+        """The cycle's trajectory went out at (`steady`, `ros`) [s]; plan where a slot has begun.
+
+        Raises:
+            SensorError: input has become stale, so nothing new is planned and the arm comes to rest.
+        """
+        tick = cycle.tick
+        late = steady - tick.due > self._period
+        self.record.cycle(tick.stamp, late, cycle.held, tick.skipped)
+        assert self._thread is not None
+        if self._thread.failure is not None:
+            raise SensorError(f"planning failed: {self._thread.failure!r}")
+        if tick.slot is not None:
+            self.inbox.check(steady, ros)
+            self._thread.open(Slot(tick.slot, tick.due))
+
+    def stop(self, ros: float) -> JointTrajectory:
+        """End the activation: a smooth stop from the reference at `ros` [s]."""
+        self._join()
+        position, velocity = sample(self._mpc.horizon.command(ros).trajectory, ros)
+        return with_stop_tail(
+            ros,
+            np.zeros(1),
+            position[None],
+            velocity[None],
+            self._kinematics.acceleration_limit,
+            self._period,
+        )
+
+    def close(self) -> None:
+        """Free what is not memory."""
+        self._join()
+        self.record.close()
+
+    def _join(self) -> None:
+        if self._thread is not None:
+            self._thread.stop()
+        self._thread = self._schedule = None
+
+    def _planned(self, report: PlanReport, milliseconds: float, late: bool) -> None:
+        self.record.plan(report, milliseconds, late)
+        self._on_plan(report)

@@ -1,0 +1,86 @@
+"""Subscriptions of the mpc node: each callback converts and stores, nothing else."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import JointState as JointStateMessage
+from std_msgs.msg import Float64MultiArray
+from trajectory_msgs.msg import JointTrajectory as TrajectoryMessage
+
+from loopwm_ros.config import ArmConfig
+from loopwm_ros.data import topics
+from loopwm_ros.errors import SensorError
+from loopwm_ros.messages import (
+    frame_from_compressed,
+    frame_from_raw,
+    joint_state_from,
+    positions_from,
+    trajectory_from,
+)
+from loopwm_ros.nodes.qos import COMMAND, SENSOR
+from loopwm_ros.nodes.sensor_inbox import SensorInbox
+
+REPEAT = 1.0  # [s] between equal errors in the log
+
+
+class MpcInputs:
+    """Fills the inbox from joints, images and the commands that went to the controller."""
+
+    def __init__(self, node: Node, arm: ArmConfig, image_topic: str, inbox: SensorInbox) -> None:
+        self._node, self._arm, self._inbox = node, arm, inbox
+        self._image_topic = image_topic
+        names = arm.topics
+        camera = (
+            (Image, self._on_raw) if image_topic == topics.IMAGE else (CompressedImage, self._on_compressed)
+        )
+        self._subscriptions: list[Subscription[Any]] = [
+            node.create_subscription(JointStateMessage, names.joint_states, self._on_joints, SENSOR),
+            node.create_subscription(camera[0], image_topic, camera[1], SENSOR),
+            node.create_subscription(Float64MultiArray, names.command, self._on_command, COMMAND),
+            node.create_subscription(TrajectoryMessage, names.trajectory, self._on_trajectory, COMMAND),
+        ]
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions = []
+
+    def _now(self) -> float:
+        return self._node.get_clock().now().nanoseconds * 1e-9
+
+    def _log(self, topic: str, reason: str) -> None:
+        if reason:
+            self._node.get_logger().error(f"{topic}: {reason}", throttle_duration_sec=REPEAT)
+
+    def _on_joints(self, message: JointStateMessage) -> None:
+        joints = self._arm.joints
+        reason = self._inbox.put_joints(lambda: joint_state_from(message, joints), time.perf_counter())
+        self._log(self._arm.topics.joint_states, reason)
+
+    def _on_compressed(self, message: CompressedImage) -> None:
+        reason = self._inbox.put_frame(lambda: frame_from_compressed(message), time.perf_counter())
+        self._log(self._image_topic, reason)
+
+    def _on_raw(self, message: Image) -> None:
+        reason = self._inbox.put_frame(lambda: frame_from_raw(message), time.perf_counter())
+        self._log(self._image_topic, reason)
+
+    def _on_command(self, message: Float64MultiArray) -> None:
+        try:
+            self._inbox.put_sent(self._now(), positions_from(message, len(self._arm.joints)))
+        except SensorError as error:
+            self._log(self._arm.topics.command, str(error))
+
+    def _on_trajectory(self, message: TrajectoryMessage) -> None:
+        try:
+            trajectory = trajectory_from(message, self._arm.joints)
+        except SensorError as error:
+            self._log(self._arm.topics.trajectory, str(error))
+        else:
+            self._inbox.put_sent(self._now(), trajectory.positions[0])

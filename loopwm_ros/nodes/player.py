@@ -1,0 +1,125 @@
+"""Plays a recording's topics with their original timing, as `ros2 bag play` does where it is installed."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from contextlib import ExitStack
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from pydantic import Field
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rosbags.rosbag2 import Reader, ReaderError
+
+from loopwm_ros.config import Settings
+from loopwm_ros.errors import BagError
+from loopwm_ros.nodes import params, spin
+from loopwm_ros.nodes.qos import SENSOR_SOURCE
+
+NAME = "player"
+POLL = 0.02  # [s] between looks for subscribers
+
+
+class PlayerSettings(Settings):
+    """Parameters of the player."""
+
+    bag: str = Field("", description="rosbag2 folder or file to play")
+    topics: str = Field("", description="comma-separated topics; empty: all whose types are installed")
+    speed: float = Field(1.0, ge=0.01, le=100.0, description="times the original speed")
+    loop: bool = Field(False, description="start again at the end")
+    subscribers: int = Field(0, ge=0, le=100, description="subscriptions of each topic to wait for")
+
+
+def _open(bag: str) -> Reader:
+    if not bag or not Path(bag).exists():
+        raise BagError(f"cannot play '{bag}': no such file or folder; set the parameter 'bag'")
+    try:
+        reader = Reader(Path(bag))
+        reader.open()
+    except (ReaderError, OSError, ValueError) as error:
+        raise BagError(f"cannot play {bag}: {error}") from error
+    return reader
+
+
+class PlayerNode(Node):
+    """Publishes the recording's bytes as they are, from a thread of its own."""
+
+    def __init__(self) -> None:
+        self._resources = ExitStack()
+        super().__init__(NAME)
+        params.declare(self, PlayerSettings)
+        self._settings = params.read(self, PlayerSettings)
+        params.guard(self, PlayerSettings, lambda: "the recording is being played")
+        self._reader = _open(self._settings.bag)
+        self._resources.callback(self._reader.close)
+        self._sources = self._publishers_by_topic()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._play, name="player", daemon=True)
+        self._thread.start()
+        self._resources.callback(self._stop)
+
+    def _publishers_by_topic(self) -> dict[str, Publisher[Any]]:
+        wanted = {t.strip() for t in self._settings.topics.split(",") if t.strip()}
+        if missing := sorted(wanted - set(self._reader.topics)):
+            valid = ", ".join(sorted(self._reader.topics))
+            raise BagError(f"{self._settings.bag} has no topic {missing[0]}; it has {valid}")
+        found = {}
+        for connection in self._reader.connections:
+            package, _, kind = connection.msgtype.split("/")
+            if wanted and connection.topic not in wanted:
+                continue
+            try:
+                message = getattr(import_module(f"{package}.msg"), kind)
+            except (ImportError, AttributeError):
+                self.get_logger().warning(f"{connection.topic} left out: no {connection.msgtype} here")
+                continue
+            found[connection.topic] = self.create_publisher(message, connection.topic, SENSOR_SOURCE)
+        if not found:
+            raise BagError(f"{self._settings.bag} has nothing to play")
+        return found
+
+    def _play(self) -> None:
+        while not self._stopped.is_set() and not self._matched():
+            self._stopped.wait(POLL)
+        once = True
+        while once or (self._settings.loop and not self._stopped.is_set()):
+            once = False
+            self._play_once()
+        self.get_logger().info("the recording has ended")
+        rclpy.try_shutdown()
+
+    def _matched(self) -> bool:
+        counts = [p.get_subscription_count() for p in self._sources.values()]
+        return all(count >= self._settings.subscribers for count in counts)
+
+    def _play_once(self) -> None:
+        connections = [c for c in self._reader.connections if c.topic in self._sources]
+        start, first = time.perf_counter(), self._reader.start_time
+        for connection, stamp, data in self._reader.messages(connections=connections):
+            due = start + (stamp - first) * 1e-9 / self._settings.speed
+            if self._stopped.wait(max(0.0, due - time.perf_counter())):
+                return
+            self._sources[connection.topic].publish(bytes(data))
+
+    def _stop(self) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def destroy_node(self) -> None:
+        """Stop playing first: the thread uses the publishers."""
+        self._resources.close()
+        super().destroy_node()
+
+
+def main() -> int:
+    """Run the player until the recording ends."""
+    return spin.run(NAME, PlayerNode, PlayerSettings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""Child processes, one a node: started with a log file each, stopped so that none is left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+PARENT_VARIABLE = "LOOPWM_PARENT_PID"  # a node started with it ends when that process is gone
+STOP_SIGNALS = ((signal.SIGINT, 4.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0))  # with patience [s]
+
+
+@dataclass(frozen=True)
+class Child:
+    """One running node."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def ended(self) -> bool:
+        """Has the process exited?"""
+        return self.process.poll() is not None
+
+    def error_text(self) -> str:
+        """The last error it logged, else its last line, on one line."""
+        lines = [x.strip() for x in self.log.read_text(errors="replace").splitlines() if x.strip()]
+        errors = [x for x in lines if "[ERROR]" in x or "[FATAL]" in x or "cannot start" in x]
+        last = (errors or lines or ["it logged nothing"])[-1]
+        return last.split("]: ", 1)[-1]
+
+
+def parameter_arguments(values: Mapping[str, object]) -> list[str]:
+    """`--ros-args` for parameters; strings are quoted, so that YAML keeps them strings."""
+    arguments = ["--ros-args"]
+    for name, value in values.items():
+        text = f"'{value}'" if isinstance(value, str) else str(value).lower()
+        arguments += ["-p", f"{name}:={text}"]
+    return arguments
+
+
+def start(name: str, values: Mapping[str, object], environment: Mapping[str, str], log_dir: Path) -> Child:
+    """Run node `loopwm_ros.nodes.<name>` with parameters `values`, in a session of its own."""
+    log = log_dir / f"{name}.log"
+    command = [sys.executable, "-m", f"loopwm_ros.nodes.{name}", *parameter_arguments(values)]
+    with log.open("wb") as sink:
+        process = subprocess.Popen(  # noqa: S603
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **environment, PARENT_VARIABLE: str(os.getpid())},
+            start_new_session=True,
+        )
+    return Child(name, process, log)
+
+
+def stop(children: Sequence[Child]) -> None:
+    """End all: SIGINT, then SIGTERM, then SIGKILL to those that do not listen."""
+    for number, patience in STOP_SIGNALS:
+        running = [c for c in children if not c.ended]
+        for child in running:
+            child.process.send_signal(number)
+        for child in running:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.process.wait(patience)
+
+
+def orphaned() -> bool:
+    """Is the process that started this node gone?"""
+    parent = os.environ.get(PARENT_VARIABLE)
+    return parent is not None and int(parent) != os.getppid()

@@ -1,0 +1,55 @@
+"""When control periods and planning slots begin, and which of them were missed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+EARLY = 0.02  # share of a period by which a timer may fire before its time
+
+
+@dataclass(frozen=True)
+class Tick:
+    """One control period."""
+
+    stamp: float  # its start in ROS time [s]
+    due: float  # its start on the steady clock [s]
+    slot: float | None  # start of the slot it opens in ROS time [s]; None within a slot
+    skipped: int  # periods since the last tick that had none
+
+
+class Schedule:
+    """Counts periods on a steady clock and stamps them in ROS time.
+
+    Both clocks are read together at the start; stamps then follow at exactly one period each, so that
+    plans join up. When the two clocks come apart by half a period (a simulation that is too slow), stamps
+    start anew from ROS time.
+    """
+
+    def __init__(self, period: float, stride: int, steady: float, ros: float) -> None:
+        """`period` of control [s], `stride` periods a slot; first tick at (`steady`, `ros`) [s]."""
+        self._period, self._stride = period, stride
+        self._steady, self._ros = steady, ros
+        self._last = -1
+        self._opened = -1
+
+    def tick(self, steady: float, ros: float) -> Tick | None:
+        """The period that has begun at (`steady`, `ros`) [s]; None if it has been handed out already."""
+        index = math.floor((steady - self._steady) / self._period + EARLY)
+        if index <= self._last:
+            return None
+        skipped, self._last = index - self._last - 1, index
+        if abs(ros - self._stamp(index)) > self._period / 2:
+            self._ros = ros - index * self._period
+        slot, first = divmod(index, self._stride)
+        opens = slot > self._opened
+        self._opened = slot
+        return Tick(
+            self._stamp(index),
+            self._steady + index * self._period,
+            self._stamp(index - first) if opens else None,
+            skipped,
+        )
+
+    def _stamp(self, index: int) -> float:
+        return self._ros + index * self._period

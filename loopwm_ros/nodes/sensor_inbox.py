@@ -1,0 +1,100 @@
+"""What sensors sent, held for the planning thread; says in one sentence what is wrong with it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from loopwm_ros.control.synchroniser import Synchroniser
+from loopwm_ros.errors import SensorError
+from loopwm_ros.types import F64, CameraFrame, JointState, Observation
+
+ItemT = TypeVar("ItemT", JointState, CameraFrame)
+Sent = tuple[float, F64]  # stamp [s], joint reference (n,) [rad]
+
+
+@dataclass
+class _Source:
+    """The newest arrival of one sensor."""
+
+    topic: str
+    stamp: float = 0.0
+    arrival: float | None = None  # steady clock; None: nothing usable has come
+    trouble: str = ""  # why the newest message was refused; empty if it was not
+
+
+class SensorInbox:
+    """Joints, frames and sent commands. ROS callbacks put in, the planning thread takes out."""
+
+    def __init__(
+        self, synchroniser: Synchroniser, timeout: float, joint_topic: str, image_topic: str
+    ) -> None:
+        """Input older than `timeout` [s] is stale; the topics are named in errors."""
+        self._synchroniser = synchroniser
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        self._joints, self._camera = _Source(joint_topic), _Source(image_topic)
+        self._sent: list[Sent] = []
+
+    def put_joints(self, read: Callable[[], JointState], arrival: float) -> str:
+        """Store what `read` gives; returns why it was refused, or an empty string."""
+        return self._put(self._joints, read, self._synchroniser.add_joints, arrival)
+
+    def put_frame(self, read: Callable[[], CameraFrame], arrival: float) -> str:
+        """Store what `read` gives; returns why it was refused, or an empty string."""
+        return self._put(self._camera, read, self._synchroniser.add_frame, arrival)
+
+    def put_sent(self, stamp: float, position: F64) -> None:
+        """Note a joint reference (n,) that went to the controller."""
+        with self._lock:
+            self._sent.append((stamp, position))
+
+    def take(self) -> tuple[Observation | None, list[Sent]]:
+        """Newest observation, and the references sent since the last call."""
+        with self._lock:
+            sent, self._sent = self._sent, []
+            return self._synchroniser.latest(), sent
+
+    def check(self, steady: float, ros: float) -> JointState:
+        """The newest joints, if joints and camera are usable at (`steady`, `ros`) [s].
+
+        Raises:
+            SensorError: the first thing that is wrong.
+        """
+        with self._lock:
+            for source in (self._joints, self._camera):
+                self._check(source, steady, ros)
+            joints = self._synchroniser.joints
+            assert joints is not None
+            if self._synchroniser.latest() is None:
+                raise SensorError(f"no joint state on {self._joints.topic} near the newest image's stamp")
+            return joints
+
+    def _put(
+        self, source: _Source, read: Callable[[], ItemT], add: Callable[[ItemT], None], arrival: float
+    ) -> str:
+        try:
+            item = read()
+            with self._lock:
+                add(item)
+        except SensorError as error:
+            source.trouble = str(error)
+            return source.trouble
+        source.stamp, source.arrival, source.trouble = item.stamp, arrival, ""
+        return ""
+
+    def _check(self, source: _Source, steady: float, ros: float) -> None:
+        if source.arrival is None or steady - source.arrival > self._timeout:
+            raise SensorError(f"{source.topic}: {source.trouble or self._silence(source, steady)}")
+        if abs(ros - source.stamp) > self._timeout:
+            raise SensorError(
+                f"{source.topic}: stamped {ros - source.stamp:.2f} s before this node's time "
+                f"(at most {self._timeout:g} s); check use_sim_time and the clocks"
+            )
+
+    def _silence(self, source: _Source, steady: float) -> str:
+        if source.arrival is None:
+            return "nothing has arrived; is its publisher running?"
+        return f"the last message came {steady - source.arrival:.2f} s ago (at most {self._timeout:g} s)"

@@ -1,0 +1,160 @@
+"""A simulated arm and camera with the topics that ros2_control and a camera driver have, in real time."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from diagnostic_msgs.msg import DiagnosticArray
+from pydantic import Field
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.node import Node
+from std_msgs.msg import Float64MultiArray
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory as TrajectoryMessage
+
+from loopwm_ros.bullet.cell import BulletCell
+from loopwm_ros.config import Settings, WorldConfig, load_arm, load_task, load_world
+from loopwm_ros.control.trajectory import sample
+from loopwm_ros.errors import SensorError
+from loopwm_ros.messages import positions_from, trajectory_from
+from loopwm_ros.nodes import diagnostics, params, spin
+from loopwm_ros.nodes.diagnostics import Level
+from loopwm_ros.nodes.pacer import Pacer
+from loopwm_ros.nodes.qos import COMMAND, REPORT
+from loopwm_ros.nodes.score_log import ScoreLog
+from loopwm_ros.nodes.sim_topics import SimTopics
+from loopwm_ros.types import F64, JointTrajectory
+
+NAME = "sim"
+
+
+class SimSettings(Settings):
+    """Parameters of the simulation."""
+
+    arm: str = Field("panda", description="arm, by name or path of a YAML file")
+    task: str = Field("reach", description="task, by name or path of a YAML file")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="of the first episode; each next one adds 1")
+    camera_width: int = Field(0, ge=0, le=1920, description="[px]; 0: as the world file says")
+    camera_height: int = Field(0, ge=0, le=1080, description="[px]; 0: as the world file says")
+    blank_camera: bool = Field(False, description="publish black images", json_schema_extra=params.LIVE)
+    score_path: str = Field("", description="JSON-lines file for scores by truth; empty: none")
+
+
+def _sized(world: WorldConfig, width: int, height: int) -> WorldConfig:
+    """The world with a camera of another resolution and the same view."""
+    camera = world.camera
+    x, y = (width or camera.width) / camera.width, (height or camera.height) / camera.height
+    changes = {"fx": camera.fx * x, "cx": camera.cx * x, "fy": camera.fy * y, "cy": camera.cy * y}
+    size = {"width": round(camera.width * x), "height": round(camera.height * y)}
+    return world.model_copy(update={"camera": camera.model_copy(update={**changes, **size})})
+
+
+class SimNode(Node):
+    """Steps the cell by the wall clock and talks to the outside as hardware would."""
+
+    def __init__(self) -> None:
+        self._resources = ExitStack()
+        super().__init__(NAME)
+        params.declare(self, SimSettings)
+        self._settings = params.read(self, SimSettings)
+        params.guard(self, SimSettings, lambda: "it is fixed when the simulation starts")
+        self._arm, task = load_arm(self._settings.arm), load_task(self._settings.task)
+        world = _sized(load_world(task.world), self._settings.camera_width, self._settings.camera_height)
+        self._cell = BulletCell(self._arm, task, world)
+        self._resources.callback(self._cell.close)
+        self._scores: ScoreLog | None = None
+        if self._settings.score_path:
+            self._scores = ScoreLog(Path(self._settings.score_path), task)
+            self._resources.callback(self._scores.close)
+        self._period = 1.0 / world.servo_rate
+        self._pacer = Pacer(self._period)
+        self._episode = 0
+        self._begin_episode(start=0.0)
+        self._topics = SimTopics(self, self._arm, world.camera)
+        self._listen()
+        self._report = self.create_publisher(DiagnosticArray, diagnostics.TOPIC, REPORT)
+        self._dropped = 0
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(self._period, self._on_timer, clock=steady)
+        self.create_timer(diagnostics.PERIOD, self._on_heartbeat, clock=steady)
+
+    def _listen(self) -> None:
+        names = self._arm.topics
+        self.create_subscription(Float64MultiArray, names.command, self._on_command, COMMAND)
+        self.create_subscription(TrajectoryMessage, names.trajectory, self._on_trajectory, COMMAND)
+        self.create_service(Trigger, "~/reset", self._on_reset)
+
+    def _begin_episode(self, start: float) -> None:
+        seed = self._settings.seed + self._episode
+        self._cell.reset(seed, start)
+        self._position: F64 | None = None
+        self._trajectory: JointTrajectory | None = None
+        self._pacer.restart()
+        if self._scores:
+            self._scores.expect(self._episode, seed)
+
+    def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._episode += 1
+        self._begin_episode(self._cell.now + self._period)
+        response.success = True
+        response.message = f"episode {self._episode}, seed {self._settings.seed + self._episode}"
+        return response
+
+    def _on_command(self, message: Float64MultiArray) -> None:
+        try:
+            self._position = positions_from(message, len(self._arm.joints))
+        except SensorError as error:
+            self.get_logger().error(f"{self._arm.topics.command}: {error}", throttle_duration_sec=1.0)
+        else:
+            self._trajectory = None
+
+    def _on_trajectory(self, message: TrajectoryMessage) -> None:
+        try:
+            trajectory = trajectory_from(message, self._arm.joints)
+        except SensorError as error:
+            self.get_logger().error(f"{self._arm.topics.trajectory}: {error}", throttle_duration_sec=1.0)
+            return
+        start = trajectory.stamp or self._cell.now  # a stamp of zero means now
+        self._trajectory = JointTrajectory(
+            start, trajectory.offsets, trajectory.positions, trajectory.velocities
+        )
+
+    def _on_timer(self) -> None:
+        for _ in range(self._pacer.due(time.perf_counter())):
+            self._advance()
+
+    def _advance(self) -> None:
+        if self._trajectory is not None:
+            self._position = sample(self._trajectory, self._cell.now + self._period)[0]
+        self._cell.step(self._position)
+        if self._scores:
+            self._scores.update(self._cell.now, self._cell.truth(), self._position is not None)
+        self._topics.state(self._cell.joint_state())
+        frame = self._cell.new_frame()
+        if frame is not None:
+            self._topics.frame(frame, blank=bool(self.get_parameter("blank_camera").value))
+
+    def _on_heartbeat(self) -> None:
+        lost, self._dropped = self._pacer.dropped - self._dropped, self._pacer.dropped
+        level, text = (Level.WARN, "slower than real time") if lost else (Level.OK, "real time")
+        values = {"episode": str(self._episode), "dropped_steps": str(self._dropped)}
+        stamp = self.get_clock().now().to_msg()
+        self._report.publish(diagnostics.heartbeat(stamp, NAME, self._arm.name, level, text, values))
+
+    def destroy_node(self) -> None:
+        """Free the physics client and the score file with the node."""
+        self._resources.close()
+        super().destroy_node()
+
+
+def main() -> int:
+    """Run the simulation until interrupted."""
+    return spin.run(NAME, SimNode, SimSettings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
