@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,8 @@ def write_report(out_dir: Path, summary: Summary, traces: Sequence[Trace], camer
         films=films,
         filmed={film["index"] for film in films},
         left_out=len(traces) - len(films),
-        plots=_plots(summary, traces),
+        imagined=any(trace.imagined for trace in traces),
+        plots=list(_plots(summary, traces)),
     )
     return write_text_atomically(out_dir / "report.html", html)
 
@@ -89,33 +90,34 @@ def _film(summary: Summary, trace: Trace, camera: CameraConfig) -> dict[str, Any
     }
 
 
-def _plots(summary: Summary, traces: Sequence[Trace]) -> list[dict[str, str]]:
-    pictures = (
-        (
+def _plots(summary: Summary, traces: Sequence[Trace]) -> Iterator[dict[str, str]]:
+    """The plots that there is something to show in."""
+    if any(len(trace.distance.stamps) for trace in traces):
+        yield _plot(
             "Distance to the ball",
             "Each line is an episode, measured by the simulator; the dotted line is the distance to hold.",
             plots.distance_plot(summary, traces),
-        ),
-        (
+        )
+    if len(plots.imagination_errors(traces)[0]):
+        yield _plot(
             "Imagination against reality",
             "How far the imagined tool was from where the moving tool then went; it replans on the way.",
             plots.imagination_plot(traces),
-        ),
-        (
-            "Cycle time",
-            "One planning cycle, observation to plan.",
-            plots.cycle_plot(summary, traces),
-        ),
-        (
+        )
+    if any(len(trace.cycle_ms.stamps) for trace in traces):
+        yield _plot(
+            "Cycle time", "One planning cycle, observation to plan.", plots.cycle_plot(summary, traces)
+        )
+    if summary.loops.histogram:
+        yield _plot(
             "Loops used",
             "Iterations of the recurrent block per transition, over all candidates of all plans.",
             plots.loops_plot(summary),
-        ),
-    )
-    return [
-        {"title": title, "note": note, "image": _data_uri("image/svg+xml", svg.encode())}
-        for title, note, svg in pictures
-    ]
+        )
+
+
+def _plot(title: str, note: str, svg: str) -> dict[str, str]:
+    return {"title": title, "note": note, "image": _data_uri("image/svg+xml", svg.encode())}
 
 
 def _data_uri(kind: str, data: bytes) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from loopwm_ros.validation.report import FAILURES_SHOWN, FIRST_SHOWN, grade, shown, verdict, write_report
 from loopwm_ros.validation.summary import Measurements, summarise
-from loopwm_ros.validation.trace import Trace
+from loopwm_ros.validation.trace import Trace, TraceRecorder
 from tests import episodes as samples
 
 VOID = {"meta", "img", "input", "br", "hr", "link"}
@@ -83,6 +83,19 @@ def test_report_without_episodes(tmp_path: Path) -> None:
     assert "No episode was run" in html
     assert "None" not in re.sub(r"base64,[^\"]*", "", html)
     assert "nan" not in re.sub(r"<style>.*?</style>|base64,[^\"]*", "", html, flags=re.S)
+    Outline(html)
+
+
+def test_a_controller_without_a_model_has_no_empty_plots(tmp_path: Path) -> None:
+    recorder = TraceRecorder(0.1)
+    for stamp in (0.0, 1.0):
+        recorder.tool(stamp, samples.START)
+        recorder.distance(stamp, 0.1)
+    summary = summarise(samples.facts(controller="scripted"), [samples.result()], Measurements())
+    html = write_report(tmp_path, summary, [recorder.finish(samples.result())], samples.camera()).read_text()
+    assert "Distance to the ball" in html
+    for absent in ("Imagination", "imagined", "Cycle time", "Loops used", "Delay"):
+        assert absent not in html.split("</style>")[1].split("<script>")[0]
     Outline(html)
 
 
