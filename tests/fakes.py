@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from loopwm_ros.bundle import ModelSpec
-from loopwm_ros.types import F32, Encoding, Observation, Rollout
+from loopwm_ros.types import F32, F64, Encoding, Observation, Rollout
 
 
 class FakeClock:
@@ -101,3 +101,13 @@ class KinematicModel:
         moved = state.copy()
         moved[0, :3] += action * self.spec.max_tool_speed * self.spec.model_period
         return moved
+
+
+class FixedTool:
+    """Kinematics of an arm whose tool never moves."""
+
+    def __init__(self, position: tuple[float, float, float]) -> None:
+        self._position = np.asarray(position)
+
+    def tool_position(self, q: F64) -> F64:
+        return self._position

@@ -46,6 +46,7 @@ class TimeBudget:
         self._clock = clock
         self._overhead = Estimate()  # of a refinement outside its rollout [s]
         self._slowdown = Estimate(mean=1.0)  # measured over expected time of a rollout
+        self._trust = 1.0  # in the estimates; wanes while they let nothing be measured
 
     def allocate(self, deadline: float | None, refinements: int) -> Allocation | None:
         """What fits until `deadline` of at most `refinements`; None: not even the cheapest does."""
@@ -53,7 +54,8 @@ class TimeBudget:
             return Allocation(refinements, self._settings.candidates, 0)
         left = deadline - self._settings.margin - self._clock()
         rungs = ladder(self._settings, refinements)
-        return next((rung for rung in rungs if self.seconds(rung) <= left), None)
+        fitting = next((rung for rung in rungs if self.seconds(rung) <= left), None)
+        return fitting or self._probe(rungs[-1], left)
 
     def seconds(self, allocation: Allocation) -> float:
         """Expected cost of all its refinements, on the cautious side [s]."""
@@ -64,9 +66,19 @@ class TimeBudget:
         """When a rollout must return, so that its result can still be used [s]."""
         return None if deadline is None else deadline - self._settings.margin - self._overhead.high
 
+    def _probe(self, cheapest: Allocation, left: float) -> Allocation | None:
+        """Refuse, but not for ever: estimates from a bad moment are tried again, the cheapest way."""
+        if left <= 0:
+            return None
+        if self.seconds(cheapest) * self._trust <= left:
+            return cheapest
+        self._trust *= 0.9
+        return None
+
     def measured(self, allocation: Allocation, rollout: float, total: float) -> None:
         """Learn from one refinement: seconds of its rollout, and of the whole."""
         expected = self._rollout_seconds(allocation.candidates, self._settings.horizon, allocation.loops)
         if expected > 0 and math.isfinite(expected):
             self._slowdown.add(rollout / expected)
         self._overhead.add(total - rollout)
+        self._trust = 1.0

@@ -30,6 +30,11 @@ class Estimate:
         self.mean += error / 8
         self.deviation += (abs(error) - self.deviation) / 4
 
+    def relax(self) -> None:
+        """Believe a tenth less, so that a figure from a bad moment is tried again some time."""
+        self.mean *= 0.9
+        self.deviation *= 0.9
+
     @property
     def high(self) -> float:
         """A value seldom exceeded: mean plus two mean deviations."""
@@ -40,19 +45,19 @@ class Estimate:
 class RowCost:
     """Seconds of a batch as `overhead + rows * slope`."""
 
-    overhead: float = 0.0
+    overhead: float | None = None
     slope: Estimate = field(default_factory=Estimate)
 
     def add(self, rows: int, seconds: float) -> None:
         """Single rows measure the overhead (the fastest counts), larger batches the slope."""
         if rows == 1:
-            self.overhead = min(seconds, self.overhead or seconds)
+            self.overhead = seconds if self.overhead is None else min(seconds, self.overhead)
         elif rows >= 8:
-            self.slope.add(max(seconds - self.overhead, 0.0) / rows)
+            self.slope.add(max(seconds - (self.overhead or 0.0), 0.0) / rows)
 
     def seconds(self, rows: int) -> float:
         """Cautious cost of a batch."""
-        return self.overhead + rows * self.slope.high
+        return (self.overhead or 0.0) + rows * self.slope.high
 
 
 class StageCosts:
@@ -90,5 +95,10 @@ class StageCosts:
         spare = seconds - self.rollout(rows, transitions, 0, readouts)
         block = transitions * self.stage("block", rows)
         if spare < block:
+            self._relax()
             return 0
         return cap if spare >= cap * block else int(spare / block)
+
+    def _relax(self) -> None:
+        for cost in self._costs.values():
+            cost.slope.relax()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from pydantic import Field
 
-from loopwm_ros.planning.objectives.base import Scene, Term
+from loopwm_ros.planning.objectives.base import TOOL, Scene, Term
 from loopwm_ros.types import F32, F64, Rollout
 
 
@@ -14,6 +16,8 @@ class Reach(Term):
 
     Far away it is the distance [m]; within `precision` it is quadratic, so that noise averages out.
     """
+
+    reads: ClassVar[tuple[str, ...]] = TOOL
 
     precision: float = Field(0.01, gt=0, description="[m]")
     final_weight: float = Field(2.0, gt=0, description="of the last read-out, the others being 1")

@@ -47,9 +47,16 @@ class ObjectiveFactory:
         """Build the terms.
 
         Raises:
-            ConfigError: an unknown term or option, naming the valid ones.
+            ConfigError: an unknown term or option, naming the valid ones, or a quantity that a term
+                needs and the model does not read out.
         """
         self._terms = tuple((term.weight, make_term(term)) for term in terms)
+        for _, term in self._terms:
+            if missing := [name for name in term.reads if name not in spec.quantities]:
+                raise ConfigError(
+                    f"the objective needs {', '.join(missing)}; "
+                    f"the model reads out {', '.join(spec.quantities)}"
+                )
         self._spec = spec
         self._workspace = workspace
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from pydantic import Field
 
-from loopwm_ros.planning.objectives.base import Scene, Term
+from loopwm_ros.planning.objectives.base import TOOL, Scene, Term
 from loopwm_ros.types import F32, F64, Rollout
 
 
@@ -14,6 +16,8 @@ class Workspace(Term):
 
     Soft guidance for the planner; the safety filter enforces the box.
     """
+
+    reads: ClassVar[tuple[str, ...]] = TOOL
 
     margin: float = Field(0.01, ge=0, description="kept from the box's sides [m]")
 

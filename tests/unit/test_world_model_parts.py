@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loopwm_ros.errors import ConfigError
+from loopwm_ros.world_model.compaction import RunningBatch
+from loopwm_ros.world_model.cost import Estimate, RowCost, StageCosts
+from loopwm_ros.world_model.exits import ExitTest, exit_test
+from loopwm_ros.world_model.sessions import CPU, CUDA, check_provider
+from loopwm_ros.world_model.settings import WorldModelSettings
+from tests.fakes import FakeClock, make_spec
+
+
+def states(*values: float) -> np.ndarray:
+    """One state per value, filled with it: (n, 2, 3)."""
+    return np.repeat(np.array(values, dtype=np.float32), 6).reshape(-1, 2, 3)
+
+
+def test_second_difference_is_the_norm_over_the_whole_state():
+    change = 0.1  # h - 2 h' + h'' in each of the six entries
+    norm = change * np.sqrt(6)
+    arrays = states(1.1), states(1.0), states(1.0), np.zeros(1, dtype=np.float32)
+    assert ExitTest(None, norm * 1.01)(*arrays)[0]
+    assert not ExitTest(None, norm * 0.99)(*arrays)[0]
+
+
+def test_second_difference_needs_two_iterations():
+    test = ExitTest(None, 10.0)
+    assert not test(states(1.0), states(1.0), None, np.zeros(1, dtype=np.float32))[0]
+
+
+def test_gate_exits_above_its_threshold_only():
+    gate = np.array([0.49, 0.5, 0.51], dtype=np.float32)
+    done = ExitTest(0.5, None)(states(0, 0, 0), states(1, 1, 1), states(0, 0, 0), gate)
+    assert done.tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, ExitTest(0.7, 0.2)),
+        ({"exit": "gate"}, ExitTest(0.7, None)),
+        ({"exit": "second_difference"}, ExitTest(None, 0.2)),
+        ({"exit": "none"}, None),
+        ({"loops": 3}, None),
+        ({"gate_threshold": 0.9, "second_difference_threshold": 0.0}, ExitTest(0.9, None)),
+    ],
+)
+def test_settings_choose_the_exit(settings, expected):
+    spec = make_spec(gate_threshold=0.7, second_difference_threshold=0.2)
+    assert exit_test(WorldModelSettings.model_validate(settings), spec) == expected
+
+
+@given(
+    st.integers(1, 12).flatmap(lambda n: st.lists(st.integers(1, 6), min_size=n, max_size=n)),
+    st.sampled_from([0.0, 0.5, 0.8, 1.0]),
+)
+def test_running_batch_ends_each_candidate_where_it_finished(ends, compact_below):
+    """Candidate i adds 1 to its state each iteration and finishes after ends[i] of at most 4."""
+    wanted = np.array(ends)
+    identity = np.arange(len(ends), dtype=np.float32)
+    batch = RunningBatch(states(*([0.0] * len(ends))), states(*identity), compact_below)
+    for iteration in range(1, 5):
+        rows = batch.injected[:, 0, 0].astype(int)
+        batch.advance(batch.state + 1.0, wanted[rows] == iteration)
+        if batch.finished:
+            break
+    assert batch.used.tolist() == np.minimum(wanted, 4).tolist()
+    assert batch.terminal()[:, 0, 0].tolist() == np.minimum(wanted, 4).tolist()
+
+
+def test_running_batch_shrinks_when_enough_have_finished():
+    batch = RunningBatch(states(*range(10)), states(*range(10)), compact_below=0.8)
+    batch.advance(states(*range(10)), np.arange(10) < 2)
+    assert len(batch.state) == 10
+    batch.advance(states(*range(10)), np.arange(10) < 3)
+    assert batch.state[:, 0, 0].tolist() == [3, 4, 5, 6, 7, 8, 9]
+    assert len(batch.injected) == len(batch.before) == 7
+
+
+def test_estimate_follows_and_one_outlier_counts_little():
+    estimate = Estimate()
+    for _ in range(50):
+        estimate.add(1.0)
+    assert estimate.mean == pytest.approx(1.0)
+    assert estimate.high == pytest.approx(1.0, abs=0.01)
+    estimate.add(1000.0)
+    assert estimate.mean < 1.5
+    for _ in range(100):
+        estimate.add(3.0)
+    assert estimate.mean == pytest.approx(3.0, rel=0.01)
+
+
+def test_row_cost_tells_overhead_from_slope():
+    cost = RowCost()
+    for rows in (1, 64, 1, 128, 32, 64) * 10:
+        cost.add(rows, 0.001 + rows * 1e-5)
+    assert cost.seconds(256) == pytest.approx(0.001 + 256e-5, rel=0.05)
+
+
+def test_fitting_loops_matches_the_cost_of_the_rollout():
+    clock = FakeClock()
+    costs = StageCosts(clock)
+    for stage in ("prelude", "block", "coda", "heads"):
+        for rows in (1, 64, 64, 64):
+            costs.start()
+            clock.now += 0.001
+            costs.lap(stage, rows)
+    for cap in (1, 3, 8):
+        for seconds in np.linspace(0.001, 0.1, 40):
+            loops = costs.fitting_loops(64, 5, 2, float(seconds), cap)
+            assert 0 <= loops <= cap
+            if loops > 0:
+                assert costs.rollout(64, 5, loops, 2) <= seconds + 1e-9
+            if 0 < loops < cap:
+                assert costs.rollout(64, 5, loops + 1, 2) > seconds
+    assert costs.fitting_loops(64, 5, 2, np.inf, 8) == 8
+
+
+@pytest.mark.parametrize("wanted", ["cpu", "auto"])
+def test_cpu_will_do_where_it_was_allowed(wanted):
+    check_provider(wanted, [CPU])
+
+
+def test_a_silent_fall_back_to_the_cpu_is_an_error():
+    check_provider("cuda", [CUDA, CPU])
+    with pytest.raises(ConfigError, match=r"onnxruntime-gpu.*'auto' or 'cpu'"):
+        check_provider("cuda", [CPU])
+
+
+def test_readout_steps_end_with_the_horizon():
+    settings = WorldModelSettings(readout_every=3)
+    assert settings.readout_steps(8) == (3, 6, 8)
+    assert settings.readout_steps(6) == (3, 6)
+    assert settings.readout_steps(1) == (1,)
