@@ -1,7 +1,9 @@
 # Two commands set up everything: `make demo` and `make test`. Python 3.10+ with pip is all they need.
 PYTHON ?= python3
 ORT ?= cpu
-SEED ?= 1
+SEED ?= 0
+EPISODES ?= 1000
+RESUME ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -36,7 +38,12 @@ lint: $(STAMPS)/dev-$(ORT)  ## style, types, import layers
 	$(BIN)/lint-imports
 
 bundle: $(STAMPS)/dev-$(ORT)  ## make the shipped model from nothing: collect, train, export
-	$(BIN)/loopwm bundle --task reach --seed $(SEED) --out models/reach
+	$(BIN)/loopwm collect --task reach --arm panda --episodes $(EPISODES) --seed $(SEED) --out data/reach
+	$(BIN)/loopwm train --config config/train/reach.yaml --data data/reach --out runs/reach $(RESUME)
+	rm -rf runs/reach/bundle
+	$(BIN)/loopwm export --run runs/reach --out runs/reach/bundle
+	rm -rf models/panda_reach
+	cp -r runs/reach/bundle models/panda_reach
 
 results: $(STAMPS)/run-$(ORT)  ## write docs/results.md from docs/results/*.json
 	$(BIN)/python tools/render_results.py

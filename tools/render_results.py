@@ -111,7 +111,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail if the page is out of date")
     page = ROOT / "docs" / "results.md"
-    text = render(ROOT / "docs" / "results", ROOT / "models" / "reach")
+    text = render(ROOT / "docs" / "results", ROOT / "models" / "panda_reach")
     if not parser.parse_args().check:
         page.write_text(text, encoding="utf-8")
     elif page.read_text(encoding="utf-8") != text:
