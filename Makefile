@@ -20,7 +20,7 @@ endif
 export AMENT_PREFIX_PATH := $(abspath $(VENV))$(if $(AMENT_PREFIX_PATH),:$(AMENT_PREFIX_PATH))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bundle results clean
+.PHONY: help demo test lint bundle docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,7 +45,8 @@ bundle: $(STAMPS)/dev-$(ORT)  ## make the shipped model from nothing: collect, t
 	rm -rf models/panda_reach
 	cp -r runs/reach/bundle models/panda_reach
 
-results: $(STAMPS)/run-$(ORT)  ## write docs/results.md from docs/results/*.json
+docs: $(STAMPS)/run-$(ORT)  ## write the pages that are made from results and code
+	$(BIN)/python tools/render_parameters.py
 	$(BIN)/python tools/render_results.py
 
 clean:  ## remove what was built; recordings, runs and reports stay

@@ -86,7 +86,7 @@ def render(results: Path, bundle: Path) -> str:
     lines = [
         "# Results",
         "",
-        "Written by `make results` from the files in `docs/results/`; a test keeps both together.",
+        "Written by `make docs` from the files in `docs/results/`; a test keeps both together.",
         "",
         f"Shipped model: `{shipped.manifest.name}`, manifest {shipped.sha256[:8]},",
         f"made at revision {provenance.git_revision[:12]} from data {provenance.data_sha256[:8]}.",
@@ -115,7 +115,7 @@ def main() -> None:
     if not parser.parse_args().check:
         page.write_text(text, encoding="utf-8")
     elif page.read_text(encoding="utf-8") != text:
-        raise SystemExit("docs/results.md is out of date: run `make results`")
+        raise SystemExit("docs/results.md is out of date: run `make docs`")
 
 
 if __name__ == "__main__":

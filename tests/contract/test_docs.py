@@ -22,8 +22,9 @@ def _code(page: Path) -> str:
     return "\n".join(blocks).replace("\\\n", " ")
 
 
-def test_results_are_rendered_from_their_files() -> None:
-    subprocess.run([sys.executable, "tools/render_results.py", "--check"], cwd=ROOT, check=True)
+@pytest.mark.parametrize("script", ["render_results.py", "render_parameters.py"])
+def test_made_pages_are_up_to_date(script: str) -> None:
+    subprocess.run([sys.executable, f"tools/{script}", "--check"], cwd=ROOT, check=True)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDENTIFIER)
