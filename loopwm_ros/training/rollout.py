@@ -36,8 +36,8 @@ class RolloutLoss(nn.Module):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Total loss and its parts, for windows that begin in state `start`."""
         steps, batch = window.reward.shape
-        drawn = draw_loops(self.core.mean_loops, self.core.max_loops, steps * batch, generator)
-        states = unroll(self.model, start, window, context, drawn.reshape(steps, batch))
+        drawn = draw_loops(self.core.mean_loops, self.core.max_loops, batch, generator)
+        states = unroll(self.model, start, window, context, drawn.expand(steps, batch))
         parts = self._readout_losses(states[1:], window)
         parts["consistency"] = self._consistency(states[context + 1 : -1], window.tokens[context:-1])
         parts["drift"] = losses.drift_hinge(states[context:], self.settings.drift_limit)
