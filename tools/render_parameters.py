@@ -46,8 +46,8 @@ def render() -> str:
     lines = [
         "# Parameters of the nodes",
         "",
-        "Written by `make docs` from the settings in the code; a test keeps both together. Only *live* parameters can",
-        "change while a node runs; those of `mpc`, while it is unconfigured.",
+        "Written by `make docs` from the settings in the code; a test keeps both together.",
+        "While a node runs, only *live* parameters can change; those of `mpc` can while it is unconfigured.",
     ]
     for node, settings in NODES.items():
         lines += [
