@@ -11,8 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from loopwm_ros.errors import LoopWMError
+
 PARENT_VARIABLE = "LOOPWM_PARENT_PID"  # a node started with it ends when that process is gone
 STOP_SIGNALS = ((signal.SIGINT, 4.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0))  # with patience [s]
+
+
+class ProcessError(LoopWMError):
+    """A node ended, or refused what it was asked."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,13 @@ class Child:
         errors = [x for x in lines if "[ERROR]" in x or "[FATAL]" in x or "cannot start" in x]
         last = (errors or lines or ["it logged nothing"])[-1]
         return last.split("]: ", 1)[-1]
+
+
+def check_alive(children: Sequence[Child]) -> None:
+    """Raise ProcessError with the error text of a child that has ended."""
+    for child in children:
+        if child.ended:
+            raise ProcessError(f"node '{child.name}' ended: {child.error_text()}")
 
 
 def parameter_arguments(values: Mapping[str, object]) -> list[str]:

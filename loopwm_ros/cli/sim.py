@@ -1,0 +1,102 @@
+"""`loopwm sim`: run a task in simulation, over ROS 2 in real time or in lockstep."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from loopwm_ros.errors import ConfigError
+
+if TYPE_CHECKING:
+    from loopwm_ros.bundle import Bundle
+    from loopwm_ros.config import ArmConfig, TaskConfig
+
+
+class Controllers(str, Enum):
+    """What drives the arm."""
+
+    mpc = "mpc"
+    zero = "zero"
+    random = "random"
+    scripted = "scripted"
+
+
+class Planners(str, Enum):
+    """How the sampling planner updates its candidates."""
+
+    mppi = "mppi"
+    cem = "cem"
+
+
+def sim(
+    *,
+    task: Annotated[str, typer.Option(help="Task, by name or YAML file.")] = "reach",
+    arm: Annotated[str, typer.Option(help="Arm, by name or YAML file.")] = "panda",
+    bundle: Annotated[Path | None, typer.Option(help="Model bundle; default: models/ARM_TASK.")] = None,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes to run.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Of the first episode; each next one adds 1.")] = 0,
+    lockstep: Annotated[bool, typer.Option("--lockstep", help="Without ROS, as fast as it goes.")] = False,
+    controller: Annotated[Controllers, typer.Option(help="All but mpc need --lockstep.")] = Controllers.mpc,
+    planner: Annotated[Planners, typer.Option(help="Sampling planner.")] = Planners.mppi,
+    loops: Annotated[str, typer.Option(help="Iterations of a transition, or auto: early exit.")] = "auto",
+    blank_camera: Annotated[bool, typer.Option("--blank-camera", help="The robot sees black.")] = False,
+    camera: Annotated[str, typer.Option(help="Size WxH of the camera [px]; default: the world's.")] = "",
+    json: Annotated[Path | None, typer.Option(help="Write the summary here.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for summary.json, report.html, logs.")] = None,
+    required: Annotated[float, typer.Option(min=0, max=1, help="Success rate for exit status 0.")] = 0.8,
+) -> None:
+    """Run a task in simulation, over ROS 2 in real time or in lockstep."""
+    from rich.console import Console
+
+    from loopwm_ros.cli.sim_job import SimJob, camera_size, loop_count
+    from loopwm_ros.cli.sim_table import RunTable, print_summary
+    from loopwm_ros.config import load_arm, load_task, load_world
+    from loopwm_ros.control.assembly import MpcSettings
+    from loopwm_ros.planning.settings import PlannerSettings
+    from loopwm_ros.validation.lockstep_run import RunRequest
+    from loopwm_ros.validation.summary import write_summary
+    from loopwm_ros.world_model.settings import WorldModelSettings
+
+    _refuse_mixture(controller, lockstep, camera)
+    arm_settings, task_settings = load_arm(arm), load_task(task)
+    model, search = WorldModelSettings(loops=loop_count(loops)), PlannerSettings(kind=planner.value)
+    request = RunRequest(
+        arm=arm_settings,
+        task=task_settings,
+        world=load_world(task_settings.world),
+        controller=controller.value,
+        episodes=episodes,
+        seed=seed,
+        bundle=_bundle(bundle, arm_settings, task_settings) if controller is Controllers.mpc else None,
+        settings=MpcSettings(model=model, planner=search),
+        blank_camera=blank_camera,
+    )
+    console = Console()
+    mode = "lockstep" if lockstep else "real time over ROS 2"
+    job = SimJob(request, RunTable(console, f"{task}, {arm}, {controller.value}, {mode}"))
+    with job.table.live:
+        summary = job.lockstep() if lockstep else job.realtime(arm, task, camera_size(camera), out)
+    print_summary(console, summary)
+    for path in filter(None, (json, out and out / "summary.json")):
+        console.print(f"summary: {write_summary(path, summary)}")
+    if out:
+        console.print(f"report: {job.report(out, summary)}")
+    if summary.success < required * summary.episodes:
+        raise typer.Exit(1)
+
+
+def _refuse_mixture(controller: Controllers, lockstep: bool, camera: str) -> None:
+    if not lockstep and controller is not Controllers.mpc:
+        raise ConfigError(f"controller '{controller.value}' is a baseline without ROS nodes: add --lockstep")
+    if lockstep and camera:
+        raise ConfigError("--camera is for real time; in lockstep the camera is as the world file says")
+
+
+def _bundle(path: Path | None, arm: ArmConfig, task: TaskConfig) -> Bundle:
+    from loopwm_ros.bundle import load_bundle
+    from loopwm_ros.config import share_dir
+
+    return load_bundle(path or share_dir() / "models" / f"{arm.name}_{task.name}")

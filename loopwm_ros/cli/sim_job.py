@@ -1,0 +1,121 @@
+"""Runs what `loopwm sim` was asked for, in lockstep or in real time, and sums it up."""
+
+from __future__ import annotations
+
+import platform
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from importlib.metadata import distributions
+from pathlib import Path
+
+import numpy as np
+
+from loopwm_ros.cli.sim_table import RunTable
+from loopwm_ros.errors import ConfigError
+from loopwm_ros.validation.lockstep_run import EpisodeRun, RunRequest, run_lockstep
+from loopwm_ros.validation.report import write_report
+from loopwm_ros.validation.summary import EpisodeResult, Measurements, Mode, RunFacts, Summary, summarise
+from loopwm_ros.validation.trace import Trace
+
+VERSIONED = ("loopwm_ros", "numpy", "onnxruntime", "onnxruntime-gpu", "pybullet", "rclpy")
+Runner = Callable[[Measurements, Callable[[EpisodeRun], None]], None]
+
+
+@dataclass
+class SimJob:
+    """A run and what has come of it."""
+
+    request: RunRequest
+    table: RunTable
+    results: list[EpisodeResult] = field(default_factory=list)
+    traces: list[Trace] = field(default_factory=list)
+
+    def lockstep(self) -> Summary:
+        """Run without ROS, as fast as it goes."""
+        return self._run("lockstep", lambda measured, done: run_lockstep(self.request, measured, done))
+
+    def realtime(self, arm: str, task: str, camera: tuple[int, int], out: Path | None) -> Summary:
+        """Run over ROS 2. The nodes load `arm` and `task` by name or path; logs go to `out`/log, if given.
+
+        `camera`: width and height [px] of the simulated camera; (0, 0): as the world says.
+        """
+        from loopwm_ros.nodes.supervisor import Progress, RealtimeRequest, run_realtime
+
+        def show(progress: Progress) -> None:
+            self.table.present(progress.episode, progress.distance, progress.mpc)
+
+        request = RealtimeRequest(self.request, arm, task, camera)
+        with ExitStack() as stack:
+            folder = out / "log" if out else Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            return self._run(
+                "realtime", lambda measured, done: run_realtime(request, folder, measured, done, show)
+            )
+
+    def report(self, out: Path, summary: Summary) -> Path:
+        """Write `report.html` and return its path."""
+        return write_report(out, summary, self.traces, self.request.world.camera)
+
+    def _run(self, mode: Mode, run: Runner) -> Summary:
+        measured = Measurements()
+        run(measured, self._finished)
+        return summarise(self._facts(mode), self.results, measured)
+
+    def _finished(self, episode: EpisodeRun) -> None:
+        self.results.append(episode.result)
+        self.traces.append(episode.trace)
+        loops = episode.trace.loops.values
+        self.table.finished(episode.result, float(np.nanmean(loops)) if np.isfinite(loops).any() else None)
+
+    def _facts(self, mode: Mode) -> RunFacts:
+        run, bundle = self.request, self.request.bundle
+        slot_ms = None if bundle is None else bundle.manifest.spec.model_period * 1e3
+        return RunFacts(
+            task=run.task.name,
+            arm=run.arm.name,
+            controller=run.controller,
+            mode=mode,
+            seed=run.seed,
+            bundle_sha256=bundle and bundle.sha256,
+            loops_requested=str(run.settings.model.loops or "auto"),
+            blank_camera=run.blank_camera,
+            success_distance_m=run.task.success_distance,
+            success_hold_s=run.task.success_hold,
+            time_limit_s=run.task.time_limit,
+            cycle_deadline_ms=slot_ms if mode == "realtime" else None,
+            versions=_versions(),
+        )
+
+
+def camera_size(text: str) -> tuple[int, int]:
+    """Width and height [px] of "WxH"; (0, 0), for the world's own, of an empty text.
+
+    Raises:
+        ConfigError: the text is something else.
+    """
+    width, cross, height = text.partition("x")
+    if not text:
+        return 0, 0
+    if not (cross and width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise ConfigError(f"--camera is '{text}'; expected WIDTHxHEIGHT, e.g. 160x120")
+    return int(width), int(height)
+
+
+def loop_count(text: str) -> int:
+    """Iterations of each transition; 0, for early exit, of "auto".
+
+    Raises:
+        ConfigError: the text is something else.
+    """
+    if text == "auto":
+        return 0
+    if not text.isdecimal() or int(text) == 0:
+        raise ConfigError(f"--loops is '{text}'; expected auto, or a number of at least 1")
+    return int(text)
+
+
+def _versions() -> dict[str, str]:
+    """Installed versions that a result depends on."""
+    found = {d.name: d.version for d in distributions() if d.name in VERSIONED}
+    return {"python": platform.python_version(), **dict(sorted(found.items()))}

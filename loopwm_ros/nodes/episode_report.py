@@ -1,0 +1,77 @@
+"""One real-time episode's result and trace, from what the nodes wrote down."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from loopwm_ros.validation.lockstep_run import EpisodeRun
+from loopwm_ros.validation.summary import EpisodeResult, Measurements
+from loopwm_ros.validation.trace import Frame, TraceRecorder
+
+Line = dict[str, Any]
+
+
+class EpisodeReport:
+    """Gathers the lines of the simulation's score file and of the mpc node's trace file."""
+
+    def __init__(self, model_period: float, measured: Measurements) -> None:
+        """`model_period` [s]; `measured` collects over all episodes."""
+        self._trace = TraceRecorder(model_period)
+        self._period, self._measured = model_period, measured
+        self._cycles = self._misses = 0
+        self.outcome: Line | None = None  # the score file's last line
+        self.distance: float | None = None  # newest, tool to the ball's surface [m]
+
+    def score(self, line: Line) -> None:
+        """A line of the score file."""
+        if "success" in line:
+            self.outcome = line
+            return
+        self.distance = line["distance"]
+        self._trace.distance(line["stamp"], line["distance"])
+        self._trace.tool(line["stamp"], np.asarray(line["tool"]))
+
+    def mpc(self, line: Line) -> None:
+        """A line of the trace file: a control period or a plan."""
+        stamp = line["cycle"] if "cycle" in line else line["plan"]
+        self._misses += line["missed"]
+        if line["missed"]:
+            self._trace.miss(stamp)
+        if "cycle" in line:
+            self._cycles += line["cycles"]
+        else:
+            self._plan(line)
+
+    def _plan(self, line: Line) -> None:
+        measured, loops = self._measured, np.asarray(line.get("loops", []), dtype=np.int64)
+        measured.add_cycle(line["ms"])
+        measured.delay_ms.append(line["delay_ms"])
+        measured.add_loops(loops)
+        if "imagined" in line:
+            measured.candidates.append(line["candidates"])
+            measured.refinements.append(line["refinements"])
+            offsets = np.asarray(line["offsets"][: len(line["imagined"])])
+            goal = None if line["goal"] is None else np.asarray(line["goal"])
+            self._trace.imagined(line["plan"] + self._period, np.asarray(line["imagined"]), goal, offsets)
+        mean = float(loops @ np.arange(len(loops)) / loops.sum()) if loops.sum() else float("nan")
+        self._trace.cycle(line["plan"], line["ms"], mean)
+
+    def finish(self, frames: list[Frame]) -> EpisodeRun:
+        """The episode as a whole, with the frames that the camera sent meanwhile."""
+        outcome = self.outcome
+        assert outcome is not None
+        for frame in frames:
+            self._trace.frame(frame.stamp, frame.jpeg)
+        result = EpisodeResult(
+            index=outcome["episode"],
+            seed=outcome["seed"],
+            success=outcome["success"],
+            time_to_success_s=outcome["time"] if outcome["success"] else None,
+            final_distance_m=outcome["final_distance"],
+            min_distance_m=outcome["min_distance"],
+            cycles=self._cycles,
+            deadline_misses=self._misses,
+        )
+        return EpisodeRun(result, self._trace.finish(result))

@@ -1,0 +1,149 @@
+"""Runs episodes in real time: starts the nodes as processes, drives them, and ends them whatever happens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from std_srvs.srv import SetBool, Trigger
+
+from loopwm_ros.nodes import environment, processes
+from loopwm_ros.nodes.episode_report import EpisodeReport
+from loopwm_ros.nodes.json_lines import JsonLines
+from loopwm_ros.nodes.processes import Child, ProcessError
+from loopwm_ros.nodes.ros_client import ACTIVATE, CONFIGURE, DEACTIVATE, RosClient
+from loopwm_ros.validation.lockstep_run import EpisodeRun, RunRequest
+from loopwm_ros.validation.summary import Measurements
+
+SCORES, TRACES = "score.jsonl", "trace.jsonl"
+START_TIMEOUT = 60.0  # [s] for a process to start and configure
+CALL_TIMEOUT = 10.0  # [s] for a service call
+ACTIVATION_TIMEOUT = 5.0  # [s] for sensors to become usable
+RETRY = 0.2  # [s] between attempts to activate
+SLOWNESS = 3.0  # times the task's limit that an episode may take on the wall clock
+FRESH_FRAMES = 2  # images of the new scene before planning begins: the mpc node then has one, too
+
+
+@dataclass(frozen=True)
+class RealtimeRequest:
+    """What to run, and what the nodes need to load the same."""
+
+    run: RunRequest
+    arm: str  # by name or path
+    task: str  # by name or path
+    camera: tuple[int, int] = (0, 0)  # width, height [px] of the simulated camera; 0: as the world says
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands."""
+
+    episode: int
+    distance: float | None  # tool to the ball's surface [m]
+    mpc: dict[str, str]  # the mpc node's diagnostics
+
+
+def run_realtime(
+    request: RealtimeRequest,
+    folder: Path,
+    measured: Measurements,
+    on_episode: Callable[[EpisodeRun], None],
+    on_progress: Callable[[Progress], None],
+) -> None:
+    """Run all episodes over ROS 2; episode `i` has the seed `request.seed + i`. Logs go to `folder`.
+
+    Raises:
+        ProcessError: a node ended, refused, or took too long; the message holds its own error.
+    """
+    graph = environment.private_graph(folder)
+    with environment.applied(graph), ExitStack() as stack:
+        children: list[Child] = []
+        stack.callback(processes.stop, children)
+        for name, values in _parameters(request, folder).items():
+            children.append(processes.start(name, values, graph, folder))
+        ros = RosClient("supervisor", lambda: processes.check_alive(children))
+        stack.callback(ros.close)
+        run = _Run(request, ros, children[-1], folder, measured, on_progress)
+        run.configure()
+        for index in range(request.run.episodes):
+            on_episode(run.episode(index))
+
+
+def _parameters(request: RealtimeRequest, folder: Path) -> dict[str, dict[str, object]]:
+    """Parameters of each node; the last one is the mpc node."""
+    run = request.run
+    assert run.bundle is not None
+    shared: dict[str, object] = {"arm": request.arm, "task": request.task, "seed": run.seed}
+    sim = shared | {
+        "blank_camera": run.blank_camera,
+        "camera_width": request.camera[0],
+        "camera_height": request.camera[1],
+        "score_path": str(folder / SCORES),
+    }
+    safety = {"arm": request.arm, "servo_rate": run.world.servo_rate, "use_sim_time": True}
+    mpc = shared | {
+        "bundle": str(run.bundle.root.resolve()),
+        "control_period": 1.0 / run.world.control_rate,
+        "loops": run.settings.model.loops,
+        "planner": run.settings.planner.kind,
+        "trace_path": str(folder / TRACES),
+        "use_sim_time": True,
+    }
+    return {"sim": sim, "safety": safety, "mpc": mpc}
+
+
+class _Run:
+    def __init__(
+        self,
+        request: RealtimeRequest,
+        ros: RosClient,
+        mpc: Child,
+        folder: Path,
+        measured: Measurements,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        assert request.run.bundle is not None
+        self._model_period = request.run.bundle.manifest.spec.model_period
+        self._patience = SLOWNESS * request.run.task.time_limit
+        self._ros, self._mpc = ros, mpc
+        self._measured, self._on_progress = measured, on_progress
+        self._scores, self._traces = JsonLines(folder / SCORES), JsonLines(folder / TRACES)
+
+    def configure(self) -> None:
+        if not self._ros.transition("mpc", CONFIGURE, START_TIMEOUT):
+            raise ProcessError(self._mpc.error_text())
+
+    def episode(self, index: int) -> EpisodeRun:
+        if index > 0:
+            self._ros.call(Trigger, "/sim/reset", CALL_TIMEOUT)
+        self._activate()
+        armed = self._ros.call(SetBool, "/safety/arm", CALL_TIMEOUT, data=True)
+        if not armed.success:
+            raise ProcessError(f"safety node refuses: {armed.message}")
+        report = EpisodeReport(self._model_period, self._measured)
+        self._ros.wait(lambda: self._over(index, report), self._patience, f"episode {index}")
+        self._ros.transition("mpc", DEACTIVATE, CALL_TIMEOUT)
+        self._ros.call(Trigger, "/safety/reset", CALL_TIMEOUT)
+        for line in self._traces.new():
+            report.mpc(line)
+        return report.finish(self._ros.take_frames())
+
+    def _activate(self) -> None:
+        """Wait for images of the present scene, then activate; sensors may need a moment."""
+        self._ros.take_frames()
+        end = time.monotonic() + ACTIVATION_TIMEOUT
+        self._ros.wait(lambda: len(self._ros.frames) >= FRESH_FRAMES, START_TIMEOUT, "the first camera image")
+        while not self._ros.transition("mpc", ACTIVATE, CALL_TIMEOUT):
+            if time.monotonic() > end:
+                raise ProcessError(self._mpc.error_text())
+            self._ros.run_for(RETRY)
+
+    def _over(self, index: int, report: EpisodeReport) -> bool:
+        for line in self._scores.new():
+            if line["episode"] == index:
+                report.score(line)
+        self._on_progress(Progress(index, report.distance, self._ros.diagnostics.get("mpc", {})))
+        return report.outcome is not None
