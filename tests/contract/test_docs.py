@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)\s]*)?\)")
-COMMAND = re.compile(r"^(?:\$ )?(?:[A-Z_]+=\S+ )*loopwm (\S+)(.*)$", re.MULTILINE)
+COMMAND = re.compile(r"^(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?loopwm (\S+)(.*)$", re.MULTILINE)
 MAKE = re.compile(r"`make ([a-z-]+)")
 IDENTIFIER = [p.relative_to(ROOT).as_posix() for p in PAGES]
 
