@@ -23,7 +23,7 @@ class WorldModelSettings(Settings):
     gate_threshold: float | None = Field(None, gt=0, le=1, description="instead of the bundle's tau")
     second_difference_threshold: float | None = Field(None, ge=0, description="instead of the bundle's")
     readout_every: int = Field(2, ge=1, description="transitions between head calls; the last is always read")
-    compact_below: float = Field(0.8, ge=0, le=1, description="running share that compacts the batch")
+    compact_below: float = Field(0.95, ge=0, le=1, description="running share that compacts the batch")
     initial_seed: int = Field(0, ge=0, description="of the Gaussian state before the first observation")
 
     def loop_cap(self, spec: ModelSpec) -> int:
