@@ -12,6 +12,14 @@ from loopwm_ros.processing.camera import project
 PERIOD = 0.05  # between frames [s]
 LAG = 0.08  # of the tool behind its command [s]
 JOINTS = 7
+MIXING = np.linspace(-1, 1, JOINTS * 3).reshape(JOINTS, 3) ** 3 + 0.1  # tool position to joints
+
+
+class LinearKinematics:
+    """Forward kinematics of the made-up arm."""
+
+    def tool_position(self, q: np.ndarray) -> np.ndarray:
+        return np.linalg.pinv(MIXING) @ q
 
 
 def synthetic_dataset(
@@ -49,7 +57,6 @@ def _episode(rng, frames, speed, image_size, camera):
     low, high = np.array([0.3, -0.3, 0.08]), np.array([0.7, 0.3, 0.5])
     command, tool, goal = (rng.uniform(low, high) for _ in range(3))
     ball = np.array([rng.uniform(0.35, 0.65), rng.uniform(-0.28, 0.28), 0.03])
-    mixing = np.linspace(-1, 1, JOINTS * 3).reshape(JOINTS, 3)
     commands, tools = [], []
     for _ in range(frames):
         if rng.random() < 0.1:
@@ -60,7 +67,7 @@ def _episode(rng, frames, speed, image_size, camera):
         commands.append(command)
         tools.append(tool)
     position = np.array(tools)
-    joints = position @ mixing.T
+    joints = position @ MIXING.T
     speeds = np.gradient(joints, PERIOD, axis=0)
     images = np.stack([_picture(rng, at, ball, image_size, camera) for at in position])
     proprio = np.concatenate([joints, speeds, position], axis=1).astype(np.float32)

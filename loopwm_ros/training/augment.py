@@ -1,4 +1,7 @@
-"""Image augmentation on normalised batches (batch, 3, height, width). Geometry is never touched: labels are metric."""
+"""Image augmentation on normalised batches (batch, 3, height, width).
+
+Geometry is never touched: labels are metric.
+"""
 
 from __future__ import annotations
 

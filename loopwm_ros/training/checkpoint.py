@@ -1,9 +1,8 @@
-"""Checkpoints in safetensors: weights, averaged weights and optimiser in one file, written whole or not at all."""
+"""Checkpoints in safetensors: weights, averaged weights and optimiser in one file, written whole."""
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], state: dict[str, Any]) 
     partial = path.with_suffix(".partial")
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     save_file(plain, partial, metadata={STATE: json.dumps(state)})
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -36,7 +35,9 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             state = json.loads((file.metadata() or {})[STATE])
             return {name: file.get_tensor(name) for name in file.keys()}, state  # noqa: SIM118 (no mapping)
     except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise ConfigError(f"cannot read the checkpoint {path}: {error}; train again or name another run") from error
+        raise ConfigError(
+            f"cannot read the checkpoint {path}: {error}; train again or name another run"
+        ) from error
 
 
 def prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -53,7 +54,11 @@ def under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
     """The optimiser's moments and counts as `parameter index.name`."""
     state = optimiser.state_dict()["state"]
-    return {f"{index}.{name}": torch.as_tensor(value) for index, row in state.items() for name, value in row.items()}
+    return {
+        f"{index}.{name}": torch.as_tensor(value)
+        for index, row in state.items()
+        for name, value in row.items()
+    }
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:

@@ -1,4 +1,4 @@
-"""The looped dynamics core `L_theta` (Looped World Models, arXiv 2606.18208): prelude, recurrent block, gate, coda."""
+"""The looped dynamics core `L_theta` (Looped World Models, arXiv 2606.18208): prelude, block, gate, coda."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from loopwm_ros.training.settings import CoreSettings
 
 
 def _layers(settings: CoreSettings, count: int) -> nn.Sequential:
-    return nn.Sequential(
-        *(TransformerLayer(settings.width, settings.heads, settings.hidden) for _ in range(count))
-    )
+    size = (settings.tokens, settings.width, settings.heads, settings.hidden)
+    return nn.Sequential(*(TransformerLayer(*size) for _ in range(count)))
 
 
 def _near_identity(linear: nn.Linear, blocks: int) -> None:
@@ -39,16 +38,18 @@ class Prelude(nn.Module):
 
     def forward(self, state: Tensor, tokens: Tensor, action: Tensor) -> Tensor:
         """(batch, tokens, width) twice and (batch, action_dim); zero `tokens` mean no observation."""
-        embedded = self.embed_action(action).reshape(-1, *self.shape)
-        joined = self.join(torch.cat([state, tokens, embedded], dim=-1))
-        return self.norm(self.layers(joined))
+        width = self.shape[1]
+        parts = [part.reshape(-1, width) for part in (state, tokens, self.embed_action(action))]
+        joined = self.join(torch.cat(parts, dim=-1))
+        return self.norm(self.layers(joined)).reshape(-1, *self.shape)
 
 
 class Block(nn.Module):
-    """`h^(t+1) = Abar h^(t) + Bbar e + Rbar(h^(t), e)` and the gate `g = sigmoid(w_g . h + b_g)` of the result."""
+    """`h^(t+1) = Abar h^(t) + Bbar e + Rbar(h^(t), e)`, and its gate `g = sigmoid(w_g . h + b_g)`."""
 
     def __init__(self, settings: CoreSettings) -> None:
         super().__init__()
+        self.shape = (settings.tokens, settings.width)
         self.retention = Retention(settings.width, settings.initial_retention)
         self.layers = _layers(settings, settings.block_layers)
         self.gate = nn.Linear(settings.tokens * settings.width, 1)
@@ -57,9 +58,10 @@ class Block(nn.Module):
 
     def step(self, state: Tensor, injected: Tensor) -> Tensor:
         """One iteration, (batch, tokens, width)."""
-        mixed = state + injected
+        rows, given = state.reshape(-1, self.shape[1]), injected.reshape(-1, self.shape[1])
+        mixed = rows + given
         nonlinear = self.layers(mixed) - mixed
-        return self.retention(state, injected) + nonlinear
+        return (self.retention(rows, given) + nonlinear).reshape(-1, *self.shape)
 
     def gate_logit(self, state: Tensor) -> Tensor:
         """Log-odds that the loop may end at this state, (batch,)."""
@@ -76,13 +78,15 @@ class Coda(nn.Module):
 
     def __init__(self, settings: CoreSettings) -> None:
         super().__init__()
+        self.shape = (settings.tokens, settings.width)
         self.project = nn.Linear(settings.width, settings.width)
         self.layers = _layers(settings, settings.coda_layers)
         _near_identity(self.project, blocks=1)
 
     def forward(self, state: Tensor) -> Tensor:
         """(batch, tokens, width) to the same."""
-        return self.layers(self.project(state))
+        rows = self.project(state.reshape(-1, self.shape[1]))
+        return self.layers(rows).reshape(-1, *self.shape)
 
 
 class LoopedCore(nn.Module):

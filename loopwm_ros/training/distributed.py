@@ -53,8 +53,10 @@ class Workers:
 
 
 @contextmanager
-def workers(device: str) -> Iterator[Workers]:
+def workers(device: str, threads: int = 0) -> Iterator[Workers]:
     """Join the processes started by torchrun (none: alone) on `device`: auto, cpu or cuda.
+
+    `threads`: CPU threads of this process; 0: as torch decides.
 
     Raises:
         ConfigError: CUDA asked for and not there, or no such device name.
@@ -64,6 +66,8 @@ def workers(device: str) -> Iterator[Workers]:
     cuda = torch.cuda.is_available()
     if device == "cuda" and not cuda:
         raise ConfigError("CUDA was asked for, but torch sees no CUDA device; use --device cpu or auto")
+    if threads:
+        torch.set_num_threads(threads)
     count, local = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("LOCAL_RANK", "0"))
     chosen = torch.device("cuda", local) if cuda and device != "cpu" else torch.device("cpu")
     if count == 1:

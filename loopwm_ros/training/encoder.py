@@ -1,4 +1,4 @@
-"""Observation encoder `E_phi`: camera image and proprioception to tokens, and a reading of the task quantities."""
+"""Observation encoder `E_phi`: image and proprioception to tokens, and a reading of the task quantities."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from loopwm_ros.training.settings import CoreSettings, EncoderSettings
 class Keypoints(nn.Module):
     """Convolutions whose activity is summed up as points: soft-argmax position, spread and presence."""
 
+    grid: Tensor
     features = 4  # per keypoint: x, y, spread, presence
 
     def __init__(self, settings: EncoderSettings, image_size: tuple[int, int]) -> None:
@@ -27,7 +28,6 @@ class Keypoints(nn.Module):
             nn.Conv2d(three, four, 3, padding=1), nn.ReLU(),
         )  # fmt: skip
         self.heat = nn.Conv2d(four, settings.keypoints, 1)
-        self.convolutions.to(memory_format=torch.channels_last)
         rows, columns = (-(-size // 4) for size in image_size)
         y, x = torch.meshgrid(torch.linspace(-1, 1, rows), torch.linspace(-1, 1, columns), indexing="ij")
         self.register_buffer("grid", torch.stack([x, y, x * x + y * y], -1).reshape(-1, 3), persistent=False)
@@ -52,7 +52,12 @@ class Encoder(nn.Module):
     quantity_std: Tensor
 
     def __init__(
-        self, encoder: EncoderSettings, core: CoreSettings, image_size: tuple[int, int], proprio: int, quantities: int
+        self,
+        encoder: EncoderSettings,
+        core: CoreSettings,
+        image_size: tuple[int, int],
+        proprio: int,
+        quantities: int,
     ) -> None:
         super().__init__()
         self.shape = (core.tokens, core.width)

@@ -1,4 +1,4 @@
-"""Evaluation on held-out episodes: readings, open-loop errors, loops with the gate. All errors in centimetres."""
+"""Evaluation on held-out episodes: readings, open-loop errors, loops with the gate. Errors in centimetres."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ def encode(model: LoopWM, data: Dataset, spec: ModelSpec, at: Indices) -> tuple[
     model.encoder.eval()
     for chunk in np.array_split(at, len(at) // CHUNK + 1):
         frames = frames_at(data, spec, chunk)
-        parts.append([out.cpu() for out in model.encoder(frames.images.to(device), frames.proprio.to(device))])
+        parts.append(
+            [out.cpu() for out in model.encoder(frames.images.to(device), frames.proprio.to(device))]
+        )
     tokens, reading, std = (torch.cat(column) for column in zip(*parts, strict=True))
     return tokens, reading, std
 
@@ -67,14 +69,16 @@ def percentiles(name: str, error: F32 | F64) -> dict[str, float]:
 def rollout_metrics(
     model: LoopWM, spec: ModelSpec, window: Window, settings: RolloutSettings
 ) -> dict[str, float]:
-    """Open-loop errors after `settings.context` observed steps: full loops, gated loops, and nothing moves."""
+    """Open-loop errors after `settings.context` observed steps: full and gated loops, and nothing moves."""
     window = Window(*(part.to(device_of(model)) for part in window))
     start = noise_state(spec, window.reward.shape[1], torch.Generator().manual_seed(0)).to(device_of(model))
     loops = fixed_loops(spec.mean_loops, window.reward.numel()).reshape(window.reward.shape)
     states = unroll(model.eval(), start, window, settings.context, loops)[1:]
     gated, used = gated_rollout(model, spec, states[settings.context - 1], window.actions[settings.context :])
     still = window.quantities[settings.context - 1].expand_as(window.quantities[settings.context :])
-    metrics = open_loop(spec, model.heads.locate(states[settings.context :].flatten(0, 1)), window, settings, "open_loop")
+    metrics = open_loop(
+        spec, model.heads.locate(states[settings.context :].flatten(0, 1)), window, settings, "open_loop"
+    )
     metrics |= open_loop(spec, model.heads.locate(gated.flatten(0, 1)), window, settings, "gated")
     metrics |= open_loop(spec, still.flatten(0, 1), window, settings, "still")
     metrics["gated_loops_mean"] = float(used.float().mean())
@@ -83,7 +87,9 @@ def rollout_metrics(
     return metrics
 
 
-def open_loop(spec: ModelSpec, located: Tensor, window: Window, settings: RolloutSettings, name: str) -> dict[str, float]:
+def open_loop(
+    spec: ModelSpec, located: Tensor, window: Window, settings: RolloutSettings, name: str
+) -> dict[str, float]:
     """Mean error of each point after K imagined steps; located (horizon * windows, quantities)."""
     truth, known = window.quantities[settings.context :], window.known[settings.context :]
     error = located.reshape(truth.shape) - truth
@@ -105,7 +111,9 @@ def gated_rollout(model: LoopWM, spec: ModelSpec, state: Tensor, actions: Tensor
     states, used = [], []
     for action in actions:
         iterates = iterate_fully(model, state, torch.zeros_like(state), action, spec.max_loops)
-        gates = torch.sigmoid(model.core.block.gate_logit(iterates.flatten(0, 1))).unflatten(0, iterates.shape[:2])
+        gates = torch.sigmoid(model.core.block.gate_logit(iterates.flatten(0, 1))).unflatten(
+            0, iterates.shape[:2]
+        )
         opened = gates > spec.gate_threshold
         opened[-1] = True
         last = opened.int().argmax(0)  # (batch,): the first that is true

@@ -12,27 +12,33 @@ from torch.nn import functional
 class Attention(nn.Module):
     """Multi-head self-attention over the few tokens of a state, written out for small exported graphs."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, tokens: int, width: int, heads: int) -> None:
         super().__init__()
-        self.heads = heads
+        self.shape = (-1, tokens, heads, width // heads)
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, tokens, width) to the same."""
-        size, width = (-1, x.shape[1], self.heads, x.shape[2] // self.heads), x.shape[2]
-        query, key, value = (part.reshape(size).transpose(1, 2) for part in self.qkv(x).split(width, -1))
-        weights = torch.softmax(query @ key.transpose(2, 3) / math.sqrt(size[3]), dim=-1)
-        return self.out((weights @ value).transpose(1, 2).reshape(-1, x.shape[1], width))
+        """Rows of tokens, (batch * tokens, width), to the same."""
+        width = x.shape[1]
+        query, key, value = (
+            part.reshape(self.shape).transpose(1, 2) for part in self.qkv(x).split(width, -1)
+        )
+        weights = torch.softmax(query @ key.transpose(2, 3) / math.sqrt(self.shape[3]), dim=-1)
+        return self.out((weights @ value).transpose(1, 2).reshape(-1, width))
 
 
 class TransformerLayer(nn.Module):
-    """Pre-norm attention and feed-forward."""
+    """Pre-norm attention and feed-forward on rows of tokens.
 
-    def __init__(self, width: int, heads: int, hidden: int) -> None:
+    Rows, not (batch, tokens, width): ONNX Runtime then folds biases into its matrix products and leaves
+    the norms alone, whose fused form with the residual is several times slower on a CPU.
+    """
+
+    def __init__(self, tokens: int, width: int, heads: int, hidden: int) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(width)
-        self.attention = Attention(width, heads)
+        self.attention = Attention(tokens, width, heads)
         self.feed_norm = nn.LayerNorm(width)
         self.feed = nn.Sequential(nn.Linear(width, hidden), nn.SiLU(), nn.Linear(hidden, width))
 
@@ -45,7 +51,7 @@ class TransformerLayer(nn.Module):
         return attended + self.feed(self.feed_norm(x + attended))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, tokens, width) to the same."""
+        """(batch * tokens, width) to the same."""
         return x + self.residual(x)
 
 
@@ -79,5 +85,5 @@ class Retention(nn.Module):
         return self.delta[:, None] * self.input
 
     def forward(self, state: Tensor, injected: Tensor) -> Tensor:
-        """Linear part of one iteration, (batch, tokens, width)."""
+        """Linear part of one iteration, (batch * tokens, width)."""
         return self.retained * state + functional.linear(injected, self.injection)

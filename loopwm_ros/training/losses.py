@@ -15,7 +15,9 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     return (values * weight).sum() / weight.sum().clamp(min=1)
 
 
-def reading_loss(reading: Tensor, std: Tensor, target: Tensor, known: Tensor, settings: EncoderSettings) -> Tensor:
+def reading_loss(
+    reading: Tensor, std: Tensor, target: Tensor, known: Tensor, settings: EncoderSettings
+) -> Tensor:
     """Gaussian negative log-likelihood of the reading, plus its Huber error in centimetres.
 
     The second term keeps the gradient of what the first calls uncertain. All (batch, quantities).
@@ -31,7 +33,7 @@ def readout_error(quantities: Tensor, target: Tensor, unit: float) -> Tensor:
 
 
 def drift_hinge(states: Tensor, limit: float) -> Tensor:
-    """`max(0, sum_k |h_{k+1} - h_k| - K C_max)` with the RMS norm; states (steps + 1, batch, tokens, width)."""
+    """`max(0, sum_k |h_{k+1} - h_k| - K C_max)`, RMS norm; states (steps + 1, batch, tokens, width)."""
     moved = states[1:] - states[:-1]
     distance = (moved.square().mean(dim=(2, 3)) + 1e-12).sqrt().sum(0)
     return torch.relu(distance - len(moved) * limit).mean()
@@ -44,7 +46,7 @@ def binary_entropy(logit: Tensor) -> Tensor:
 
 
 def settled(readouts: Tensor, tolerance: float) -> Tensor:
-    """Which iterations' read-outs (iterations, batch, quantities) stay within `tolerance` [m] of the last one.
+    """Which read-outs (iterations, batch, quantities) stay within `tolerance` [m] of the last one.
 
     Returns (iterations, batch); once true, it stays true to the end.
     """

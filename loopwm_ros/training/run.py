@@ -11,23 +11,28 @@ import torch
 import yaml
 
 from loopwm_ros.bundle import ModelSpec
-from loopwm_ros.config import Settings, load_arm, load_settings, load_task, load_world
+from loopwm_ros.config import CameraConfig, Settings, load_arm, load_settings, load_task, load_world
 from loopwm_ros.data.dataset import Dataset
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.training import checkpoint
 from loopwm_ros.training.distributed import Workers
 from loopwm_ros.training.model import LoopWM
+from loopwm_ros.training.sample import RealWindows, load_windows, real_windows, save_windows
 from loopwm_ros.training.settings import TrainSettings
 from loopwm_ros.training.spec import model_spec, quantity_statistics
 from loopwm_ros.training.stages import CoreStage, EncoderStage
 from loopwm_ros.training.trainer import Listener, Trainer
 
 SETTINGS, DESCRIPTION, MODEL, METRICS = "settings.yaml", "run.json", "model.safetensors", "metrics.json"
+SAMPLE = "sample.safetensors"
 
 
 class Description(Settings):
     """`run.json`: what the model is, and what it was trained on."""
 
+    arm: str
+    task: str
+    camera: CameraConfig
     spec: ModelSpec
     data_sha256: str
     episodes: int
@@ -40,6 +45,7 @@ class Trained:
     settings: TrainSettings
     description: Description
     model: LoopWM
+    windows: RealWindows  # for checking the export
     metrics: dict[str, float]
 
 
@@ -69,6 +75,8 @@ def train(
             trainer.load(path)
         metrics |= trainer.fit(path)
     if workers.leads:
+        held_out = data.split(settings.held_out, settings.seed)[1]
+        save_windows(out / SAMPLE, real_windows(data, description.spec, held_out))
         checkpoint.save_tensors(out / MODEL, model.state_dict(), {"seed": settings.seed})
         (out / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
     workers.wait()
@@ -77,10 +85,17 @@ def train(
 
 def describe(settings: TrainSettings, data: Dataset) -> Description:
     """The run's spec and data, before any training."""
-    task = load_task(settings.task)
+    task, arm = load_task(settings.task), load_arm(settings.arm)
+    world = load_world(task.world)
     frames = data.frames(data.split(settings.held_out, settings.seed)[0])
-    spec = model_spec(settings, load_arm(settings.arm), task, load_world(task.world), data, frames)
-    return Description(spec=spec, data_sha256=data.data_sha256, episodes=data.episodes)
+    return Description(
+        arm=arm.name,
+        task=task.name,
+        camera=world.camera,
+        spec=model_spec(settings, arm, task, world, data, frames),
+        data_sha256=data.data_sha256,
+        episodes=data.episodes,
+    )
 
 
 def load_run(run: Path) -> Trained:
@@ -95,7 +110,7 @@ def load_run(run: Path) -> Trained:
     tensors, _ = checkpoint.load_tensors(run / MODEL)
     checkpoint.restore_module(model, tensors, run / MODEL)
     metrics: dict[str, float] = json.loads((run / METRICS).read_text(encoding="utf-8"))
-    return Trained(settings, description, model.eval(), metrics)
+    return Trained(settings, description, model.eval(), load_windows(run / SAMPLE), metrics)
 
 
 def _open_folder(out: Path, settings: TrainSettings, description: Description, resume: bool) -> None:

@@ -40,7 +40,9 @@ class StageSettings(Settings):
     warmup: int = Field(100, ge=0, description="[steps]")
     weight_decay: float = Field(1e-3, ge=0)
     clip: float = Field(1.0, gt=0, description="largest gradient norm")
-    ema: float = Field(0.998, ge=0, lt=1, description="decay of the averaged weights, which are what is shipped")
+    ema: float = Field(
+        0.998, ge=0, lt=1, description="decay of the averaged weights, which are what is shipped"
+    )
     evaluate_every: int = Field(1000, ge=1, description="[steps]")
     checkpoint_every: int = Field(1000, ge=1, description="[steps]")
 
@@ -51,7 +53,9 @@ class EncoderSettings(Settings):
     channels: tuple[int, int, int, int] = (16, 32, 48, 48)
     keypoints: int = Field(24, ge=1)
     hidden: int = Field(128, ge=1)
-    precision: Literal["float32", "bfloat16"] = Field("float32", description="of the convolutions, while training")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="of the convolutions, while training"
+    )
     std_floor: float = Field(0.001, gt=0, description="smallest 1-sigma estimate of a reading [m]")
     std_ceiling: float = Field(0.5, gt=0, description="largest [m]")
     squared_weight: float = Field(1.0, ge=0, description="of the squared error beside the likelihood")
@@ -64,7 +68,7 @@ class CoreSettings(Settings):
 
     tokens: int = Field(4, ge=1)
     width: int = Field(64, ge=1)
-    heads: int = Field(4, ge=1)
+    heads: int = Field(2, ge=1)
     hidden: int = Field(128, ge=1, description="feed-forward width")
     head_hidden: int = Field(128, ge=1)
     prelude_layers: int = Field(1, ge=0)
@@ -94,8 +98,12 @@ class RolloutSettings(Settings):
     context: int = Field(4, ge=1, description="most observed steps, drawn from 1 to this")
     horizon: int = Field(12, ge=1, description="K_max: most imagined steps")
     horizon_every: int = Field(ge=1, description="Delta_steps: K grows by one every so many steps")
-    unit: float = Field(0.01, gt=0, description="errors are measured in it; the loss is linear beyond one [m]")
-    step_weight: float = Field(1.0, ge=0, description="of the steps before the last one; 0: terminal loss only")
+    unit: float = Field(
+        0.01, gt=0, description="errors are measured in it; the loss is linear beyond one [m]"
+    )
+    step_weight: float = Field(
+        1.0, ge=0, description="of the steps before the last one; 0: terminal loss only"
+    )
     latent_weight: float = Field(0.1, ge=0, description="next observation's embedding")
     reward_weight: float = Field(0.1, ge=0, description="lambda_r")
     continuation_weight: float = Field(0.1, ge=0, description="lambda_c")

@@ -17,7 +17,12 @@ QUANTITY_FLOOR = 0.02  # [m]
 
 
 def model_spec(
-    settings: TrainSettings, arm: ArmConfig, task: TaskConfig, world: WorldConfig, data: Dataset, train: Indices
+    settings: TrainSettings,
+    arm: ArmConfig,
+    task: TaskConfig,
+    world: WorldConfig,
+    data: Dataset,
+    train: Indices,
 ) -> ModelSpec:
     """Sizes, normalisation from the training frames `train`, and limits."""
     mean, std = proprio_statistics(data.proprio[train].astype(np.float64), len(arm.joints))
@@ -55,9 +60,9 @@ def quantity_statistics(data: Dataset, train: Indices) -> tuple[F64, F64]:
     Raises:
         ConfigError: a quantity has no label at all.
     """
-    known = data.label_mask[train]
-    if not known.any(0).all():
-        missing = [name for name, there in zip(data.settings.quantities, known.any(0), strict=True) if not there]
+    known = np.asarray(data.label_mask[train])
+    quantities = data.settings.quantities
+    if missing := [name for column, name in enumerate(quantities) if not known[:, column].any()]:
         raise ConfigError(f"no recording has labels for {', '.join(missing)}; collect episodes with labels")
     labels = np.ma.masked_array(data.labels[train].astype(np.float64), ~known)
     return np.asarray(labels.mean(0)), np.maximum(np.asarray(labels.std(0)), QUANTITY_FLOOR)

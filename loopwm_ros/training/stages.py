@@ -25,7 +25,11 @@ class Stage(Protocol):
 
     name: str
     settings: StageSettings
-    loss: nn.Module  # batch to (total, parts)
+
+    @property
+    def loss(self) -> nn.Module:
+        """From a batch to the total loss and its parts."""
+        ...
 
     def parameters(self) -> list[nn.Parameter]:
         """What this stage trains."""

@@ -122,7 +122,7 @@ class Trainer:
         self.workers.wait()
 
 
-def to_device(value: Any, device: torch.device) -> Any:
+def to_device(value: Any, device: torch.device) -> Any:  # noqa: ANN401 (a tree of anything)
     """Tensors in (named) tuples, moved; everything else as it is."""
     if isinstance(value, Tensor):
         return value.to(device, non_blocking=True)

@@ -1,0 +1,38 @@
+"""`loopwm train`: data to a trained world model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    config: Annotated[Path, typer.Option(help="Training settings, e.g. config/train/reach.yaml.")],
+    data: Annotated[list[Path], typer.Option(help="Folder of recordings; may be given again.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run: checkpoints, metrics, TensorBoard.")],
+    cache: Annotated[Path, typer.Option(help="Where decoded recordings are kept.")] = Path("data/cache"),
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in OUT exactly.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    seed: Annotated[int | None, typer.Option(min=0, help="Instead of the settings' seed.")] = None,
+) -> None:
+    """Train encoder, then looped core.
+
+    Several GPUs: torchrun --nproc-per-node N -m loopwm_ros.cli.main train ...
+    """
+    from loopwm_ros.config import load_settings
+    from loopwm_ros.training.console import RunListener, print_metrics, read_data
+    from loopwm_ros.training.distributed import workers
+    from loopwm_ros.training.run import train as run
+    from loopwm_ros.training.settings import TrainSettings
+
+    settings = load_settings(config, TrainSettings)
+    if seed is not None:
+        settings = settings.model_copy(update={"seed": seed})
+    with workers(device, settings.threads) as these:
+        dataset = read_data(settings, data, cache, these)
+        with RunListener(settings, out / "tensorboard", these.leads) as listener:
+            metrics = run(settings, dataset, out, these, listener, resume)
+        if these.leads:
+            print_metrics(metrics)

@@ -1,0 +1,111 @@
+"""Does a bundle compute what torch computes? Each graph alone, and whole rollouts by the runtime itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnxruntime as ort
+import torch
+from torch import Tensor
+
+from loopwm_ros.bundle import GRAPHS, Bundle, ModelSpec
+from loopwm_ros.errors import ExportError
+from loopwm_ros.processing.images import normalise_image
+from loopwm_ros.processing.states import normalise_proprio
+from loopwm_ros.training.graphs import graph_modules, random_inputs
+from loopwm_ros.training.model import LoopWM, fixed_loops
+from loopwm_ros.training.sample import RealWindows
+from loopwm_ros.types import F32, JointState, Observation
+from loopwm_ros.world_model.onnx_model import OnnxWorldModel, ToolKinematics
+from loopwm_ros.world_model.settings import WorldModelSettings
+from loopwm_ros.world_model.signatures import signatures
+
+LIMIT = 1e-4  # largest error of any output, in its own unit
+CONTEXT, CANDIDATES, BATCH = 2, 8, 16
+ROLLOUT = "rollout"
+
+
+def check_parity(
+    model: LoopWM, bundle: Bundle, windows: RealWindows, kinematics: ToolKinematics
+) -> dict[str, float]:
+    """Max abs error of each graph, and of rollouts from real observations, against torch."""
+    model.eval()
+    errors = {name: graph_error(model, bundle, windows, name) for name in GRAPHS}
+    runtime = OnnxWorldModel(bundle, kinematics, WorldModelSettings(exit="none", readout_every=1))
+    each = [rollout_error(model, runtime, RealWindows(*window)) for window in zip(*windows, strict=True)]
+    return {**errors, ROLLOUT: max(each)}
+
+
+def require_parity(errors: dict[str, float]) -> None:
+    """Refuse a bundle that computes something else.
+
+    Raises:
+        ExportError: naming every part with an error above the limit.
+    """
+    if wrong := [f"{name} {error:.2g}" for name, error in errors.items() if not error <= LIMIT]:
+        raise ExportError(
+            f"the exported graphs differ from the trained model by more than {LIMIT:g}: {', '.join(wrong)}; "
+            "the bundle was not kept"
+        )
+
+
+@torch.no_grad()
+def graph_error(model: LoopWM, bundle: Bundle, windows: RealWindows, name: str) -> float:
+    """Max abs error of one graph; the encoder sees real observations, the others Gaussian states."""
+    spec = bundle.manifest.spec
+    inputs = random_inputs(signatures(spec)[name], BATCH, seed=1)
+    if name == "encoder":
+        inputs = _encoder_inputs(spec, windows)
+    expected = graph_modules(model)[name](*inputs)
+    session = ort.InferenceSession(bundle.graph(name), providers=["CPUExecutionProvider"])
+    names = [entry.name for entry in session.get_inputs()]
+    got = session.run(None, {key: value.numpy() for key, value in zip(names, inputs, strict=True)})
+    expected = (expected,) if isinstance(expected, Tensor) else expected
+    return max(float(np.abs(a.numpy() - b).max()) for a, b in zip(expected, got, strict=True))
+
+
+@torch.no_grad()
+def rollout_error(model: LoopWM, runtime: OnnxWorldModel, window: RealWindows) -> float:
+    """Max abs error of the read-outs [m] after each imagined step of one window, runtime against torch."""
+    spec = runtime.spec
+    seen = np.concatenate([np.zeros_like(window.actions[:1]), window.actions[: CONTEXT - 1]])
+    horizon = len(window.actions) - CONTEXT + 1
+    candidates = np.random.default_rng(0).uniform(-1, 1, (CANDIDATES, horizon, spec.action_dim))
+    candidates[0] = window.actions[CONTEXT - 1 :]
+    actions = candidates.astype(np.float32)
+    state = runtime.initial_state()
+    expected = _torch_rollout(model, spec, window, torch.from_numpy(state)[None], seen, actions)
+    for observation, action in zip(_observations(spec, window), seen, strict=True):
+        state = runtime.update(state, runtime.encode(observation), action)
+    rollout = runtime.rollout(state, actions, 0, None)
+    return float(np.abs(rollout.readouts - expected).max())
+
+
+def _torch_rollout(
+    model: LoopWM, spec: ModelSpec, window: RealWindows, state: Tensor, seen: F32, actions: F32
+) -> F32:
+    """The same in torch, (candidates, horizon, quantities)."""
+    tokens = model.encoder(*(part[:CONTEXT] for part in _encoder_inputs(spec, window)))[0]
+    for token, action in zip(tokens, torch.from_numpy(seen), strict=True):
+        state = model.core(state, token[None], action[None], fixed_loops(spec.mean_loops, 1))
+    state, loops = state.repeat(len(actions), 1, 1), fixed_loops(spec.mean_loops, len(actions))
+    readouts = []
+    for action in torch.from_numpy(actions).unbind(1):
+        state = model.core(state, torch.zeros_like(state), action, loops)
+        readouts.append(model.heads.locate(state))
+    return torch.stack(readouts, 1).numpy()
+
+
+def _encoder_inputs(spec: ModelSpec, windows: RealWindows) -> tuple[Tensor, Tensor]:
+    """Normalised images and proprioception of all observations, flat."""
+    images = windows.images.reshape(-1, *windows.images.shape[-3:])
+    proprio = windows.proprio.reshape(-1, windows.proprio.shape[-1])
+    return torch.from_numpy(normalise_image(spec, images)), torch.from_numpy(normalise_proprio(spec, proprio))
+
+
+def _observations(spec: ModelSpec, window: RealWindows) -> list[Observation]:
+    """The first `CONTEXT` observations, as the robot would have them."""
+    joints, pairs = len(spec.joints), zip(window.images[:CONTEXT], window.proprio[:CONTEXT], strict=True)
+    return [
+        Observation(0.0, image, JointState(0.0, vector[:joints], vector[joints : 2 * joints]))
+        for image, vector in pairs
+    ]
