@@ -150,6 +150,17 @@ def test_each_stage_costs_a_tick_and_the_deadline_holds(bundle):
     assert not rollout.completed
 
 
+def test_short_time_is_shared_evenly_by_the_transitions(bundle):
+    clock = FakeClock(tick=0.001)
+    model = make(bundle, clock=clock, loops=8)
+    began = clock.now
+    model.rollout(at(model), draw(16, 6), 0, None)
+    rollout = model.rollout(at(model), draw(16, 6), 0, clock.now + 0.6 * (clock.now - began))
+    assert rollout.completed
+    assert rollout.loops[3:6].sum() >= 4 * 16  # most of the six transitions
+    assert not rollout.loops[6:].any()
+
+
 def test_a_stage_that_stalls_ends_the_loop_early(bundle):
     clock = FakeClock()
     model = make(bundle, clock=clock, loops=8, readout_every=1)
