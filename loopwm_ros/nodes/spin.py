@@ -86,6 +86,11 @@ class StopRequest:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
 
+    def ignore_further(self) -> None:
+        """From here on the process ends anyway; a second signal must not change its exit code."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+
     def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self.made = True
 
@@ -112,4 +117,5 @@ def run(name: str, make: Callable[[], Node], kind: type[Settings]) -> int:
     finally:
         node.destroy_node()
         rclpy.try_shutdown()
+        stop.ignore_further()
     return 0
