@@ -1,5 +1,6 @@
 """Simulated arm and camera, safety node and mpc node; the mpc node is configured and activated here."""
 
+from launch import Action, LaunchDescription
 from launch.actions import DeclareLaunchArgument, EmitEvent, RegisterEventHandler, TimerAction
 from launch.event_handlers import OnProcessStart
 from launch.events import Shutdown, matches_action
@@ -10,8 +11,6 @@ from launch_ros.events.lifecycle import ChangeState
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 from lifecycle_msgs.msg import Transition
-
-from launch import Action, LaunchDescription
 
 PACKAGE = "loopwm_ros"
 RETRY = 1.0  # [s] until the next attempt to activate, while sensors are not there yet
