@@ -77,7 +77,7 @@ def sim(
     console = Console()
     mode = "lockstep" if lockstep else "real time over ROS 2"
     job = SimJob(request, RunTable(console, f"{task}, {arm}, {controller.value}, {mode}"))
-    with job.table.live:
+    with job.table.shown():
         summary = job.lockstep() if lockstep else job.realtime(arm, task, camera_size(camera), out)
     print_summary(console, summary)
     for path in filter(None, (json, out and out / "summary.json")):

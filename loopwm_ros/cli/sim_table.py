@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -19,14 +22,25 @@ class RunTable:
         self._title = title
         self._rows: list[tuple[str, ...]] = []
         self._present: tuple[str, ...] | None = None
-        self.live = Live(self._table(), console=console, refresh_per_second=4)
+        self._console = console
+        self._live = Live(self._table(), console=console, refresh_per_second=4)
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Keep the table on the screen, and what follows on a line of its own."""
+        try:
+            with self._live:
+                yield
+        finally:
+            if not self._console.is_terminal:
+                self._console.print()
 
     def present(self, episode: int, distance: float | None, mpc: dict[str, str]) -> None:
         """Show the running episode; `mpc` are the mpc node's diagnostics."""
         cycle = f"{mpc.get('cycle_ms_p50') or '-'} / {mpc.get('cycle_ms_p99') or '-'} ms"
         loops, misses = mpc.get("loops_mean") or "-", mpc.get("deadline_misses") or "-"
         self._present = (str(episode + 1), "…", _centimetres(distance), loops, cycle, misses)
-        self.live.update(self._table())
+        self._live.update(self._table())
 
     def finished(self, result: EpisodeResult, loops: float | None) -> None:
         """Add a finished episode."""
@@ -37,7 +51,7 @@ class RunTable:
         distance = _centimetres(result.final_distance_m)
         self._rows.append((str(result.index + 1), verdict, distance, mean, cycle, misses))
         self._present = None
-        self.live.update(self._table())
+        self._live.update(self._table())
 
     def _table(self) -> Table:
         table = Table(*COLUMNS, title=self._title)
