@@ -108,8 +108,9 @@ class LoopedCore(nn.Module):
         injected = self.prelude(state, tokens, action)
         tracked = loops.clamp(max=self.tracked)
         with torch.no_grad():
-            state = self.iterate(state, injected, loops - tracked)
-        return self.coda(self.iterate(state, injected, tracked))
+            advanced = self.iterate(state, injected, loops - tracked)
+        whole = (loops <= self.tracked).to(state.device)[:, None, None]  # no iteration is cut off
+        return self.coda(self.iterate(torch.where(whole, state, advanced), injected, tracked))
 
     def iterate(self, state: Tensor, injected: Tensor, loops: Tensor) -> Tensor:
         """Apply the block `loops` (batch,) times; a sequence that is done leaves the batch."""
@@ -118,8 +119,8 @@ class LoopedCore(nn.Module):
         order = order.to(state.device)
         state, injected = state[order], injected[order]
         active = [int((loops > t).sum()) for t in range(int(loops[0]))]
-        done = [state[active[0] if active else 0 :]]
-        for count, following in zip(active, [*active[1:], 0], strict=True):
+        done = []
+        for count in active:
+            done.append(state[count:])
             state = self.block.step(state[:count], injected[:count])
-            done.append(state[following:])
-        return torch.cat(done[::-1])[back]
+        return torch.cat([state, *done[::-1]])[back]
