@@ -1,4 +1,4 @@
-"""The model bundle: one directory with ONNX graphs and a manifest that says all about them.
+"""The model bundle: one directory with ONNX graphs, a manifest that says all about them, and its checksum.
 
 Loading checks every hash, and `check_fit` refuses an arm, camera or period the model was not made for.
 """
@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -17,6 +18,7 @@ from loopwm_ros.config import ArmConfig, CameraConfig, Settings
 from loopwm_ros.errors import BundleError, MismatchError
 
 MANIFEST = "manifest.json"
+CHECKSUM = "manifest.sha256"  # as `sha256sum` writes it
 FORMAT = 1
 GRAPHS = ("encoder", "prelude", "block", "coda", "heads", "monitor")
 
@@ -46,7 +48,7 @@ class ModelSpec(Settings):
     image_std: float = Field(gt=0)
     joints: tuple[str, ...]
     proprio_mean: tuple[float, ...] = Field(description="joint positions, velocities, tool x y z")
-    proprio_std: tuple[float, ...]
+    proprio_std: tuple[Annotated[float, Field(gt=0)], ...]
     tool_frame: str
     quantities: tuple[str, ...]
     max_tool_speed: float = Field(gt=0, description="an action of 1.0 [m/s]")
@@ -64,6 +66,19 @@ class ModelSpec(Settings):
     def model_period(self) -> float:
         """Duration of one transition [s]."""
         return self.control_period * self.stride
+
+    def columns(self, point: str) -> list[int]:
+        """Where the x, y and z of a point, e.g. "tool", stand among the quantities.
+
+        Raises:
+            MismatchError: the model does not read them out.
+        """
+        names = [f"{point}_{axis}" for axis in "xyz"]
+        if missing := [name for name in names if name not in self.quantities]:
+            raise MismatchError(
+                f"no quantity {', '.join(missing)}; the model reads out {', '.join(self.quantities)}"
+            )
+        return [self.quantities.index(name) for name in names]
 
     @model_validator(mode="after")
     def _sizes(self) -> ModelSpec:
@@ -138,22 +153,10 @@ def load_bundle(root: Path) -> Bundle:
         BundleError: a file is missing, altered, truncated, or the manifest does not validate.
     """
     path = root / MANIFEST
-    try:
-        raw = path.read_bytes()
-        manifest = Manifest.model_validate(json.loads(raw))
-    except OSError as error:
-        raise BundleError(
-            f"{root} is not a model bundle: cannot read {MANIFEST} ({error.strerror})"
-        ) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise BundleError(
-            f"{path} is not valid: {'.'.join(map(str, first['loc']))}: {first['msg']}"
-        ) from error
-    except ValueError as error:
-        raise BundleError(f"{path} is not valid JSON: {error}") from error
-    if manifest.format != FORMAT:
-        raise BundleError(f"{path} has format {manifest.format}; this version reads format {FORMAT}")
+    if not path.is_file():
+        raise BundleError(f"{root} is not a model bundle: it has no {MANIFEST}")
+    raw = _verified(path, _checksum(root))
+    manifest = _parsed(path, raw)
     if missing := sorted(set(GRAPHS) - set(manifest.graphs)):
         raise BundleError(f"{path} lacks graphs: {', '.join(missing)}")
     bundle = Bundle(root, manifest, sha256_of(raw))
@@ -162,14 +165,49 @@ def load_bundle(root: Path) -> Bundle:
     return bundle
 
 
+def _checksum(root: Path) -> str:
+    """SHA-256 that the manifest must have."""
+    path = root / CHECKSUM
+    try:
+        text = path.read_bytes().decode(errors="replace")
+    except OSError as error:
+        raise BundleError(f"cannot read {path}: {error.strerror}; the bundle is incomplete") from error
+    match = re.fullmatch(rf"([0-9a-f]{{64}})  {re.escape(MANIFEST)}\n", text)
+    if match is None:
+        raise BundleError(f"{path} was altered: expected one line of a SHA-256 and '{MANIFEST}'")
+    return match[1]
+
+
+def _parsed(path: Path, raw: bytes) -> Manifest:
+    try:
+        values = json.loads(raw)
+        found = values.get("format") if isinstance(values, dict) else None
+        if found != FORMAT:
+            raise BundleError(f"{path} has format {found}; this version reads format {FORMAT}")
+        return Manifest.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise BundleError(
+            f"{path} is not valid: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        ) from error
+    except ValueError as error:
+        raise BundleError(f"{path} is not valid JSON: {error}") from error
+
+
 def write_manifest(root: Path, manifest: Manifest) -> Bundle:
-    """Write `manifest.json` beside its graphs and load the result back."""
-    (root / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    """Write the manifest and its checksum beside the graphs and load the result back."""
+    data = (manifest.model_dump_json(indent=2) + "\n").encode()
+    (root / MANIFEST).write_bytes(data)
+    (root / CHECKSUM).write_bytes(f"{sha256_of(data)}  {MANIFEST}\n".encode())
     return load_bundle(root)
 
 
-def check_fit(manifest: Manifest, arm: ArmConfig, camera: tuple[int, int], control_period: float) -> None:
+def check_fit(
+    manifest: Manifest, arm: ArmConfig, camera: tuple[int, int] | None, control_period: float
+) -> None:
     """Refuse an arm, camera size (width, height) or control period [s] the model was not trained for.
+
+    A `camera` of None is not known yet; then each frame's size must be checked.
 
     Raises:
         MismatchError: naming what differs and what the bundle needs.
@@ -186,7 +224,7 @@ def check_fit(manifest: Manifest, arm: ArmConfig, camera: tuple[int, int], contr
             f"arm '{arm.name}' '{arm.tool_frame}'"
         )
     expected = (manifest.camera.width, manifest.camera.height)
-    if camera != expected:
+    if camera is not None and camera != expected:
         raise MismatchError(
             f"bundle '{manifest.name}' was trained for a {expected[0]}x{expected[1]} camera, "
             f"got {camera[0]}x{camera[1]}"

@@ -12,6 +12,7 @@ from loopwm_ros.bullet.camera import render
 from loopwm_ros.bullet.randomise import Draw, draw_world
 from loopwm_ros.bullet.scene import POSITION_GAIN, VELOCITY_GAIN, Scene, load_scene
 from loopwm_ros.config import ArmConfig, TaskConfig, WorldConfig
+from loopwm_ros.errors import ConfigError
 from loopwm_ros.types import F64, CameraFrame, JointState
 
 MAX_DRAWS = 100
@@ -57,7 +58,11 @@ class BulletCell:
         return self._draw
 
     def reset(self, seed: int, start: float = 0.0) -> None:
-        """New episode at time `start` [s]; starts that are already solved are redrawn."""
+        """New episode at time `start` [s]; starts that are already solved are redrawn.
+
+        Raises:
+            ConfigError: the task's ranges hardly ever give an unsolved start.
+        """
         rng = np.random.default_rng(seed)
         self._start, self._ticks, self._frames = start, 0, 0
         self._in_flight.clear()
@@ -66,6 +71,11 @@ class BulletCell:
             self._scene = load_scene(self._client, self._arm, self._world, self._draw)
             if self.truth().distance > self._task.success_distance:
                 break
+        else:
+            raise ConfigError(
+                f"task '{self._task.name}': {MAX_DRAWS} starts in a row were solved already; "
+                "widen its ranges or lower success_distance"
+            )
         self._servo(np.asarray(self._draw.start))
         self._capture()
 

@@ -49,16 +49,19 @@ def build_mpc(
     kinematics: Kinematics,
     control_period: float,
     settings: MpcSettings,
+    camera: tuple[int, int] | None = None,
 ) -> Mpc:
     """Assemble the controller of one bundle on one arm.
 
+    `control_period` [s]; `camera` is (width, height) [px] where known beforehand, else the synchroniser
+    refuses frames of another size.
+
     Raises:
-        MismatchError: bundle, arm, task or control period do not belong together.
+        MismatchError: bundle, arm, task, camera or control period do not belong together.
         BundleError, ConfigError: a graph or a setting is not usable.
     """
     manifest = bundle.manifest
-    size = manifest.camera.width, manifest.camera.height
-    check_fit(manifest, arm, size, control_period)
+    check_fit(manifest, arm, camera, control_period)
     if manifest.spec.quantities != task.quantities:
         raise MismatchError(
             f"bundle '{manifest.name}' reads out {list(manifest.spec.quantities)}, "
@@ -73,7 +76,7 @@ def build_mpc(
         kinematics,
         build_motion(kinematics, arm, task, control_period),
     )
-    return Mpc(bundle, model, horizon, Synchroniser(size))
+    return Mpc(bundle, model, horizon, Synchroniser((manifest.camera.width, manifest.camera.height)))
 
 
 def build_motion(

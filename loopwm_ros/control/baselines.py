@@ -97,6 +97,11 @@ class ScriptedController(ToolVelocityController):
         self._target, self._max_speed, self._gain, self._noise = target, max_speed, gain, noise
         self._disturbance = np.zeros(3)
 
+    def reset(self, seed: int, now: float, joints: JointState) -> None:
+        """Begin an episode with a fresh random stream."""
+        super().reset(seed, now, joints)
+        self._disturbance = np.zeros(3)
+
     def velocity(self, tool: F64) -> F64:
         """Proportional approach, capped, with smooth noise where asked for."""
         wanted = self._gain * (self._target() - tool)

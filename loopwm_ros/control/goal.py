@@ -23,8 +23,13 @@ class GoalTracker:
     """Median of the confident readings: one wrong or occluded frame cannot move the goal."""
 
     def __init__(self, task: TaskConfig, spec: ModelSpec, settings: GoalSettings | None = None) -> None:
+        """Readings are those of the task's goal.
+
+        Raises:
+            MismatchError: the model does not read out the goal.
+        """
         self._settings = settings or GoalSettings()
-        self._index = [spec.quantities.index(f"{task.goal}_{axis}") for axis in "xyz"]
+        self._index = spec.columns(task.goal)
         self._offset = np.asarray(task.goal_offset)
         self._readings: deque[F64] = deque(maxlen=self._settings.window)
 

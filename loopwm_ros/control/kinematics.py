@@ -40,7 +40,10 @@ def resolve_urdf(urdf: str) -> Path:
 
 def _reduced_model(arm: ArmConfig) -> pin.Model:
     path = resolve_urdf(arm.urdf)
-    full = pin.buildModelFromUrdf(str(path))
+    try:
+        full = pin.buildModelFromUrdf(str(path))
+    except ValueError as error:
+        raise ConfigError(f"{path} is not a valid URDF: {error}") from error
     movable = list(full.names)[1:]
     if missing := [j for j in (*arm.joints, *arm.locked_joints) if j not in movable]:
         raise ConfigError(f"{path} has no joint {', '.join(missing)}; valid: {', '.join(movable)}")
@@ -62,7 +65,10 @@ def _reduced_model(arm: ArmConfig) -> pin.Model:
 
 
 class Kinematics:
-    """Forward and differential inverse kinematics of one arm, in its base frame."""
+    """Forward and differential inverse kinematics of one arm, in its base frame.
+
+    Not thread-safe: calls share buffers.
+    """
 
     def __init__(self, arm: ArmConfig) -> None:
         """Build from the arm file.
@@ -100,8 +106,8 @@ class Kinematics:
     def step(self, position: F64, tool_velocity: F64, dt: float) -> tuple[F64, F64]:
         """Joints after `dt` [s] of `tool_velocity` (3,) [m/s], the tool kept oriented as at home.
 
-        Returns next positions (n,) [rad] and velocities (n,) [rad/s], both within limits: where they
-        bind, the whole motion is slowed, so the direction is kept.
+        Returns next positions (n,) [rad] and velocities (n,) [rad/s], both within limits: where a velocity
+        limit binds, the whole motion is slowed, so the direction is kept; a joint at its end stays there.
         """
         self._configuration.update(np.asarray(position, dtype=float))
         current = self._configuration.get_transform_frame_to_world(self._pose_task.frame)

@@ -28,6 +28,7 @@ COMMITTED = 3  # actions turned into joint motion: this slot's, and two more sho
 MAX_GAP = 2.5  # model periods without an observation after which the latent state starts anew
 RESYNC = 0.05  # reference away from what was really sent, above which it is moved there [rad]
 EARLY = 1e-4  # a plan is due this much before its stamp, for rounding [s]
+ROUNDING = 1e-3  # of a model period: half a period more always counts as one, whatever the stamps' last bits
 
 ObjectiveFor = Callable[[F64, F32], Objective]  # (goal (3,) [m], action now (action_dim,))
 
@@ -52,7 +53,11 @@ class Due:
 
 
 class RecedingHorizon:
-    """One arm's controller. Call `start`, then `plan` once per slot and `command` once per period."""
+    """One arm's controller. Call `start`, then `plan` once per slot and `command` once per period.
+
+    `command` may be called from another thread than the rest. `plan` and `add_command` share one, for the
+    kinematics' and the model's sake; `start` comes before either thread.
+    """
 
     def __init__(
         self,
@@ -127,7 +132,7 @@ class RecedingHorizon:
             velocities = np.repeat(
                 tool_velocity(self._spec, plan.actions[:COMMITTED]), self._spec.stride, axis=0
             )
-        self._planned_slot = slot
+            self._planned_slot = slot
         trajectory = self._motion.trajectory(effect, *reference, velocities)
         with self._lock:
             self._next = trajectory
@@ -151,7 +156,7 @@ class RecedingHorizon:
 
     def _actions(self, since: float, until: float) -> F32:
         """Actions (steps, action_dim) already on their way between two times, steps >= 1."""
-        steps = max(1, round((until - since) / self._spec.model_period))
+        steps = max(1, int((until - since) / self._spec.model_period + 0.5 + ROUNDING))
         return self._commanded(np.linspace(since, until, steps + 1))
 
     def _commanded(self, times: F64) -> F32:
@@ -159,13 +164,10 @@ class RecedingHorizon:
         with self._lock:
             tools = self._history.tool_at(times)
             last = self._history.last
-            active, following = self._active, self._next
         assert last is not None
-        assert active is not None
         for i, at in enumerate(times):
             if at > last[0]:
-                source = following if following is not None and at >= following.stamp else active
-                tools[i] = self._kinematics.tool_position(sample(source, float(at))[0])
+                tools[i] = self._kinematics.tool_position(self._reference(float(at))[0])
         spec = self._spec
         return action_from_displacement(np.diff(tools, axis=0), spec.max_tool_speed, spec.model_period)
 

@@ -15,7 +15,6 @@ from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.types import F64
 
 TOLERANCE = 1e-3  # changes below it are not reported [rad]
-
 INWARD = 1e-6  # a tool outside the workspace must come nearer by this each period [m]
 
 

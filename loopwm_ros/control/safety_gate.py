@@ -27,6 +27,9 @@ class GateState(Enum):
     FAULT = "fault"
 
 
+MOVING = (GateState.ARMED, GateState.STOPPING)
+
+
 class GateSettings(Settings):
     """Time limits and tolerances of the gate."""
 
@@ -110,7 +113,8 @@ class SafetyGate:
         """Follow a new plan from `now` on.
 
         Raises:
-            SensorError: not finite, wrong number of joints, or it starts away from the present output.
+            SensorError: not finite, wrong number of joints, it starts away from the present output, or
+                so long from now that the clocks must differ.
         """
         if not (np.isfinite(plan.positions).all() and np.isfinite(plan.velocities).all()):
             raise SensorError(
@@ -121,8 +125,13 @@ class SafetyGate:
                 f"plan has {plan.positions.shape[1]} joints, "
                 f"the arm {len(self._filter.position)}; it is ignored"
             )
+        if plan.stamp - now > self._settings.plan_timeout:
+            raise SensorError(
+                f"plan starts {plan.stamp - now:.2f} s from now; it is ignored: "
+                "check use_sim_time and the clocks"
+            )
         gap = float(np.max(np.abs(sample(plan, now)[0] - self._filter.position)))
-        if self._state is GateState.ARMED and gap > self._settings.jump:
+        if self._state in MOVING and gap > self._settings.jump:
             raise SensorError(
                 f"plan starts {gap:.2f} rad away from the present reference "
                 f"(at most {self._settings.jump} rad); it is ignored"
@@ -137,7 +146,7 @@ class SafetyGate:
         if self._state is GateState.FAULT:
             return GateOutput(self._filter.step(None).position, self._state, (self._fault,))
         plan = self._plan
-        if self._state is GateState.STOPPING or reasons or plan is None:
+        if plan is None or reasons:
             return GateOutput(self._filter.step(None).position, self._state, reasons or ("no plan",))
         filtered = self._filter.step(*sample(plan[1], now))
         return GateOutput(filtered.position, self._state, filtered.altered)
@@ -152,6 +161,8 @@ class SafetyGate:
             if error > self._settings.tracking_error:
                 self._state = GateState.FAULT
                 self._fault = f"arm is {error:.2f} rad away from its reference"
+        if self._state is GateState.STOPPING:
+            reasons.append("stop was asked for")
         if self._plan is not None and self._stale(self._plan, now, self._settings.plan_timeout):
             reasons.append("plan is stale")
         return tuple(reasons)

@@ -8,7 +8,10 @@ from loopwm_ros.types import F64, JointTrajectory
 
 
 def sample(trajectory: JointTrajectory, now: float) -> tuple[F64, F64]:
-    """Position and velocity (n,) at `now` [s]: cubic Hermite between points, held before and after."""
+    """Position and velocity (n,) at `now` [s]: cubic Hermite between points.
+
+    Before its start it gives the first point, after its end the last one at rest.
+    """
     at = now - trajectory.stamp
     offsets = trajectory.offsets
     if at <= 0.0 or len(offsets) == 1:

@@ -64,7 +64,7 @@ class MpcEngine:
         self._spec = self._mpc.bundle.manifest.spec
         self.model_period = self._spec.model_period
         steps = settings.model.readout_steps(settings.planner.horizon)
-        self.tool = [self._spec.quantities.index(f"tool_{axis}") for axis in "xyz"]
+        self.tool = self._spec.columns("tool")
         self.record = CycleRecord(
             self.tool,
             [step * self.model_period for step in steps],

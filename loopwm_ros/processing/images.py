@@ -34,7 +34,8 @@ def decode_image(data: bytes | memoryview) -> U8:
     Raises:
         SensorError: the bytes are no image.
     """
-    bgr = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
+    raw = np.frombuffer(data, dtype=np.uint8)
+    bgr = cv2.imdecode(raw, cv2.IMREAD_COLOR) if raw.size else None
     if bgr is None:
         raise SensorError(f"compressed image of {len(data)} bytes cannot be decoded; expected JPEG or PNG")
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)

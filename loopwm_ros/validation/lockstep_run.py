@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from loopwm_ros.backends.base import Backend
+from loopwm_ros.backends.blank_camera import BlankCamera
 from loopwm_ros.bullet.cell import BulletCell
 from loopwm_ros.bundle import Bundle
 from loopwm_ros.config import ArmConfig, TaskConfig, WorldConfig
@@ -49,42 +50,18 @@ class EpisodeRun:
     trace: Trace
 
 
-class BlankCamera:
-    """A backend whose camera shows black: is the ball found by looking?"""
-
-    def __init__(self, cell: BulletCell) -> None:
-        self._cell = cell
-
-    @property
-    def now(self) -> float:
-        """Time of the last step [s]."""
-        return self._cell.now
-
-    def reset(self, seed: int) -> None:
-        """Start a new episode."""
-        self._cell.reset(seed)
-
-    def step(self, command: F64 | None) -> None:
-        """Advance one servo period."""
-        self._cell.step(command)
-
-    def joint_state(self) -> JointState:
-        """Joints now."""
-        return self._cell.joint_state()
-
-    def new_frame(self) -> CameraFrame | None:
-        """A frame of the same size and stamp, all black."""
-        frame = self._cell.new_frame()
-        return frame and replace(frame, rgb=np.zeros_like(frame.rgb))
-
-
 def run_lockstep(
     request: RunRequest, measured: Measurements, on_episode: Callable[[EpisodeRun], None]
 ) -> None:
-    """Run all episodes; episode `i` has the seed `request.seed + i`."""
+    """Run all episodes; episode `i` has the seed `request.seed + i`.
+
+    Raises:
+        LoopWMError: parts of the request are not usable, or do not belong together.
+    """
+    kinematics = Kinematics(request.arm)  # first: it names mistakes in the arm file
     cell = BulletCell(request.arm, request.task, request.world)
     try:
-        runner = _Runner(request, cell, measured)
+        runner = _Runner(request, kinematics, cell, measured)
         for index in range(request.episodes):
             on_episode(runner.episode(index))
     finally:
@@ -92,11 +69,17 @@ def run_lockstep(
 
 
 class _Runner:
-    def __init__(self, request: RunRequest, cell: BulletCell, measured: Measurements) -> None:
-        self._request, self._cell, self._measured = request, cell, measured
-        self._kinematics = Kinematics(request.arm)
+    """One controller in one cell, episode after episode; sees as a recorder what is on the topics."""
+
+    def __init__(
+        self, request: RunRequest, kinematics: Kinematics, cell: BulletCell, measured: Measurements
+    ) -> None:
+        self._request, self._kinematics = request, kinematics
+        self._cell, self._measured = cell, measured
+        self._tool: list[int] = []  # columns of the read-outs; only a model has these
         self._model_period = 2.0 / request.world.control_rate
         if request.bundle is not None:
+            self._tool = request.bundle.manifest.spec.columns("tool")
             self._model_period = request.bundle.manifest.spec.model_period
         backend: Backend = BlankCamera(cell) if request.blank_camera else cell
         gate = build_gate(self._kinematics, request.arm, 1.0 / request.world.servo_rate)
@@ -148,7 +131,8 @@ class _Runner:
             self._measured.add_plan(plan, report.delay * 1e3)
             loops = float(plan.loops @ np.arange(len(plan.loops))) / max(1, int(plan.loops.sum()))
             effect = report.slot + self._model_period
-            self._trace.imagined(effect, plan.imagined[:, :3], report.goal, self._offsets(len(plan.imagined)))
+            path = plan.imagined[:, self._tool]
+            self._trace.imagined(effect, path, report.goal, self._offsets(len(path)))
         self._trace.cycle(report.slot, report.duration * 1e3, loops)
 
     def _offsets(self, read_outs: int) -> F64:
@@ -171,5 +155,8 @@ class _Runner:
             return ScriptedController(kinematics, motion, lambda: self._cell.truth().ball + offset, speed)
         if request.bundle is None:
             raise ConfigError("controller 'mpc' needs a bundle; give --bundle DIRECTORY")
-        mpc = build_mpc(request.bundle, request.arm, request.task, kinematics, period, request.settings)
+        camera = request.world.camera.width, request.world.camera.height
+        mpc = build_mpc(
+            request.bundle, request.arm, request.task, kinematics, period, request.settings, camera
+        )
         return MpcController(mpc.horizon, mpc.synchroniser, self._model_period, self._planned)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from loopwm_ros.config import TaskConfig
 
+ROUNDING = 1e-9  # of sums of servo periods [s]
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -29,13 +31,14 @@ class EpisodeScore:
     def update(self, now: float, distance: float) -> Outcome | None:
         """Judge the distance [m] at `now` [s]; an outcome ends the episode."""
         self._min = min(self._min, distance)
-        if distance > self._task.success_distance:
+        if not distance <= self._task.success_distance:  # NaN is not near
             self._since = None
         elif self._since is None:
             self._since = now
-        elapsed = now - self._start
-        if self._since is not None and now - self._since >= self._task.success_hold - 1e-9:
+        elapsed, limit = now - self._start, self._task.time_limit
+        held = self._since is not None and now - self._since >= self._task.success_hold - ROUNDING
+        if held and elapsed <= limit + ROUNDING:
             return Outcome(True, elapsed, distance, self._min)
-        if elapsed >= self._task.time_limit - 1e-9:
+        if elapsed >= limit - ROUNDING:
             return Outcome(False, elapsed, distance, self._min)
         return None

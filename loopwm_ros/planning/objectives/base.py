@@ -24,7 +24,7 @@ class Scene:
 
     def tool(self, rollout: Rollout) -> F32:
         """Imagined tool positions in the base frame [m], (candidates, steps, 3)."""
-        return rollout.readouts[:, :, [self.spec.quantities.index(name) for name in TOOL]]
+        return rollout.readouts[:, :, self.spec.columns("tool")]
 
 
 class Term(Settings):
