@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from rclpy.timer import Timer
 from trajectory_msgs.msg import JointTrajectory as TrajectoryMessage
 from visualization_msgs.msg import MarkerArray
@@ -35,9 +37,10 @@ IMAGINED_TOPIC = "/mpc/imagined"
 class MpcNode(LifecycleNode):
     """Loads and warms up in *configure*, plans in *active* only, stops the arm smoothly on *deactivate*."""
 
-    def __init__(self) -> None:
+    def __init__(self, overrides: Sequence[Parameter[Any]] = ()) -> None:
+        """Start the node; `overrides` win over parameters from the command line."""
         self._resources = ExitStack()
-        super().__init__(NAME)
+        super().__init__(NAME, parameter_overrides=list(overrides))
         params.declare(self, MpcParameters)
         params.guard(self, MpcParameters, self._locked)
         self._engine: MpcEngine | None = None

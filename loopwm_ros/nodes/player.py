@@ -5,14 +5,15 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import rclpy
 from pydantic import Field
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
 from rosbags.rosbag2 import Reader, ReaderError
 
@@ -49,16 +50,17 @@ def _open(bag: str) -> Reader:
 class PlayerNode(Node):
     """Publishes the recording's bytes as they are, from a thread of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, overrides: Sequence[Parameter[Any]] = ()) -> None:
+        """Start the node; `overrides` win over parameters from the command line."""
         self._resources = ExitStack()
-        super().__init__(NAME)
+        super().__init__(NAME, parameter_overrides=list(overrides))
         params.declare(self, PlayerSettings)
         self._settings = params.read(self, PlayerSettings)
         params.guard(self, PlayerSettings, lambda: "the recording is being played")
         self._reader = _open(self._settings.bag)
         self._resources.callback(self._reader.close)
         self._sources = self._publishers_by_topic()
-        self._stopped = threading.Event()
+        self._stopped, self._ended = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._play, name="player", daemon=True)
         self._thread.start()
         self._resources.callback(self._stop)
@@ -91,7 +93,7 @@ class PlayerNode(Node):
             once = False
             self._play_once()
         self.get_logger().info("the recording has ended")
-        rclpy.try_shutdown()
+        self._ended.set()
 
     def _matched(self) -> bool:
         counts = [p.get_subscription_count() for p in self._sources.values()]
@@ -106,6 +108,10 @@ class PlayerNode(Node):
                 return
             self._sources[connection.topic].publish(bytes(data))
 
+    def ended(self) -> bool:
+        """Has all been played?"""
+        return self._ended.is_set()
+
     def _stop(self) -> None:
         self._stopped.set()
         self._thread.join()
@@ -118,7 +124,7 @@ class PlayerNode(Node):
 
 def main() -> int:
     """Run the player until the recording ends."""
-    return spin.run(NAME, PlayerNode, PlayerSettings)
+    return spin.run(NAME, PlayerNode, PlayerSettings, done=PlayerNode.ended)
 
 
 if __name__ == "__main__":

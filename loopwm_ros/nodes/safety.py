@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
@@ -10,6 +12,7 @@ from pydantic import Field
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState as JointStateMessage
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import SetBool, Trigger
@@ -55,8 +58,9 @@ class SafetySettings(Settings):
 class SafetyNode(Node):
     """`SafetyGate` on ROS topics and services."""
 
-    def __init__(self) -> None:
-        super().__init__(NAME)
+    def __init__(self, overrides: Sequence[Parameter[Any]] = ()) -> None:
+        """Start the node; `overrides` win over parameters from the command line."""
+        super().__init__(NAME, parameter_overrides=list(overrides))
         params.declare(self, SafetySettings)
         settings = params.read(self, SafetySettings)
         params.guard(self, SafetySettings, lambda: "limits are fixed when the safety node starts")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from pydantic import Field
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory as TrajectoryMessage
@@ -56,9 +59,10 @@ def _sized(world: WorldConfig, width: int, height: int) -> WorldConfig:
 class SimNode(Node):
     """Steps the cell by the wall clock and talks to the outside as hardware would."""
 
-    def __init__(self) -> None:
+    def __init__(self, overrides: Sequence[Parameter[Any]] = ()) -> None:
+        """Start the node; `overrides` win over parameters from the command line."""
         self._resources = ExitStack()
-        super().__init__(NAME)
+        super().__init__(NAME, parameter_overrides=list(overrides))
         params.declare(self, SimSettings)
         self._settings = params.read(self, SimSettings)
         params.guard(self, SimSettings, lambda: "it is fixed when the simulation starts")

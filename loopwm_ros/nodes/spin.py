@@ -8,12 +8,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 import rclpy
 import yaml
 from rclpy._rclpy_pybind11 import RCLError
-from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
@@ -21,6 +21,8 @@ from loopwm_ros.config import Settings
 from loopwm_ros.errors import ConfigError, LoopWMError
 from loopwm_ros.nodes.environment import use_profile
 from loopwm_ros.nodes.processes import orphaned
+
+NodeT = TypeVar("NodeT", bound=Node)
 
 BUILT_IN = ("use_sim_time", "start_type_description_service")
 WAKE = 0.1  # [s] longest sleep between looks at the shutdown flag
@@ -95,8 +97,13 @@ class StopRequest:
         self.made = True
 
 
-def run(name: str, make: Callable[[], Node], kind: type[Settings]) -> int:
-    """Process exit code of node `name`: 0 after SIGINT or SIGTERM, 1 when it cannot start."""
+def run(
+    name: str,
+    make: Callable[[], NodeT],
+    kind: type[Settings],
+    done: Callable[[NodeT], bool] = lambda _: False,
+) -> int:
+    """Process exit code of node `name`: 0 after SIGINT, SIGTERM or `done`, 1 when it cannot start."""
     sys.setswitchinterval(SWITCH_INTERVAL)
     use_profile()
     stop = StopRequest()
@@ -111,9 +118,7 @@ def run(name: str, make: Callable[[], Node], kind: type[Settings]) -> int:
     executor = new_executor()
     executor.add_node(node)
     try:
-        spin_until(executor, lambda: stop.made or orphaned())
-    except ExternalShutdownException:  # the node itself has ended ROS
-        pass
+        spin_until(executor, lambda: stop.made or done(node) or orphaned())
     finally:
         node.destroy_node()
         rclpy.try_shutdown()

@@ -1,0 +1,113 @@
+"""Launch files name only what exists, and load under the real launch engine where it is installed."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import os
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from loopwm_ros.config import Settings
+from loopwm_ros.nodes.mpc_parameters import MpcParameters
+from loopwm_ros.nodes.safety import SafetySettings
+from loopwm_ros.nodes.sim import SimSettings
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = sorted((ROOT / "launch").glob("*.launch.py"))
+NODES: dict[str, type[Settings]] = {"sim": SimSettings, "safety": SafetySettings, "mpc": MpcParameters}
+
+
+def calls(tree: ast.AST, *names: str) -> list[ast.Call]:
+    return [n for n in ast.walk(tree) if isinstance(n, ast.Call) and getattr(n.func, "id", "") in names]
+
+
+def strings(tree: ast.AST) -> list[str]:
+    return [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+
+
+def keyword(call: ast.Call, name: str) -> ast.expr:
+    return next(k.value for k in call.keywords if k.arg == name)
+
+
+def described(tree: ast.AST) -> dict[str, tuple[ast.expr, str]]:
+    """Launch arguments: default and description, from the dictionary named `described`."""
+    (table,) = [
+        n.value
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Assign) and getattr(n.targets[0], "id", "") == "described"
+    ]
+    assert isinstance(table, ast.Dict)
+    return {k.value: (v.elts[0], v.elts[1].value) for k, v in zip(table.keys, table.values, strict=True)}
+
+
+@pytest.fixture(params=FILES, ids=[f.name for f in FILES])
+def tree(request: pytest.FixtureRequest) -> ast.Module:
+    return ast.parse(request.param.read_text())
+
+
+def test_there_are_launch_files() -> None:
+    assert "sim.launch.py" in {f.name for f in FILES}
+
+
+def test_executables_exist(tree) -> None:
+    nodes = calls(tree, "Node", "LifecycleNode")
+    assert nodes
+    for node in nodes:
+        name = keyword(node, "executable").value
+        path = ROOT / "lib" / "loopwm_ros" / name
+        assert os.access(path, os.X_OK), f"{path} is missing or not executable"
+        assert f"from loopwm_ros.nodes.{name} import main" in path.read_text()
+
+
+def test_files_in_the_share_folder_exist(tree) -> None:
+    named = [s for s in strings(tree) if re.fullmatch(r"[\w-]+\.(yaml|xml|rviz)", s)]
+    assert named
+    for name in named:
+        assert list((ROOT / "config").glob(name)), f"config/{name}"
+
+
+def test_every_argument_is_described_and_used(tree) -> None:
+    arguments = described(tree)
+    for name, (_, text) in arguments.items():
+        assert len(text) > 10, f"{name} needs a description"
+    used = {s for call in calls(tree, "LaunchConfiguration", "given") for s in strings(call)}
+    assert used == set(arguments)
+
+
+def test_each_node_has_the_parameters_it_is_given(tree) -> None:
+    assigned = {n.targets[0].id: n.value for n in ast.walk(tree) if isinstance(n, ast.Assign)}
+    for node in calls(tree, "Node", "LifecycleNode"):
+        name, parameters = keyword(node, "executable").value, keyword(node, "parameters")
+        parts = [
+            parameters,
+            *(assigned[n.id] for n in ast.walk(parameters) if getattr(n, "id", "") in assigned),
+        ]
+        given = {s for part in parts for call in calls(part, "given") for s in strings(call)}
+        unknown = given - {"use_sim_time"} - set(NODES[name].model_fields)
+        assert given
+        assert not unknown, f"node {name} has no parameter {unknown}"
+
+
+def test_the_parameter_file_holds_each_node_s_parameters_at_their_defaults() -> None:
+    content = yaml.safe_load((ROOT / "config" / "parameters.yaml").read_text())
+    written = {node: body["ros__parameters"] for node, body in content.items()}
+    assert written == {
+        node: {name: field.default for name, field in kind.model_fields.items()}
+        for node, kind in NODES.items()
+    }
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_it_loads_under_the_launch_engine_where_there_is_one(path) -> None:
+    described_here = described(ast.parse(path.read_text()))
+    assert described_here
+    if importlib.util.find_spec("launch_ros") is None:
+        return
+    from launch.launch_description_sources import get_launch_description_from_python_launch_file
+
+    arguments = get_launch_description_from_python_launch_file(str(path)).get_launch_arguments()
+    assert {a.name: a.description for a in arguments} == {k: text for k, (_, text) in described_here.items()}

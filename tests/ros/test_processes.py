@@ -1,0 +1,106 @@
+"""The nodes as processes: exit codes, start failures, and the whole chain under its supervisor."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from diagnostic_msgs.msg import DiagnosticArray
+
+from loopwm_ros.config import load_arm, load_task, load_world, share_dir
+from loopwm_ros.nodes.processes import PARENT_VARIABLE, ProcessError, orphaned
+from loopwm_ros.nodes.qos import REPORT
+from loopwm_ros.nodes.supervisor import Progress, RealtimeRequest, run_realtime
+from loopwm_ros.validation.lockstep_run import EpisodeRun, RunRequest
+from loopwm_ros.validation.summary import Measurements
+
+
+def test_either_signal_ends_a_node_with_exit_code_0(bench) -> None:
+    heard = bench.listen(DiagnosticArray, "/diagnostics", REPORT)
+    numbers = {"sim": signal.SIGINT, "safety": signal.SIGTERM, "mpc": signal.SIGINT}
+    children = {name: bench.start(name) for name in numbers}
+    bench.until(lambda: {s.name for m in heard for s in m.status} == set(numbers))
+    for name, number in numbers.items():
+        for _ in range(2):  # as a launch that forwards what the terminal has sent already
+            children[name].process.send_signal(number)
+    assert {name: child.process.wait(30) for name, child in children.items()} == dict.fromkeys(numbers, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "said"),
+    [
+        ("safety", ["-p", "arm:=nobody"], "no arm 'nobody'; valid: panda"),
+        ("safety", ["-p", "servo_rate:=1.0"], "servo_rate"),
+        (
+            "safety",
+            ["--params-file", "FILE"],
+            "has no parameter 'servo_rat'; valid: arm, auto_arm",
+        ),
+        ("player", [], "cannot play ''"),
+    ],
+)
+def test_a_node_that_cannot_start_says_why_in_one_line(graph, tmp_path, name, arguments, said) -> None:
+    path = tmp_path / "parameters.yaml"
+    path.write_text(yaml.safe_dump({name: {"ros__parameters": {"servo_rat": 80.0}}}))
+    command = [sys.executable, "-m", f"loopwm_ros.nodes.{name}", "--ros-args", *arguments]
+    command = [str(path) if part == "FILE" else part for part in command]
+    done = subprocess.run(
+        command, env={**os.environ, **graph}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    (line,) = [x for x in done.stderr.splitlines() if "cannot start" in x]
+    assert said in line
+
+
+def test_a_node_knows_when_the_process_that_started_it_is_gone(monkeypatch) -> None:
+    monkeypatch.setenv(PARENT_VARIABLE, str(os.getppid()))
+    assert not orphaned()
+    monkeypatch.setenv(PARENT_VARIABLE, str(os.getpid()))
+    assert orphaned()
+
+
+def request(bundle, task: Path, **changes) -> RealtimeRequest:
+    settings = load_task(str(task))
+    run = RunRequest(
+        arm=load_arm("panda"), task=settings, world=load_world(settings.world), controller="mpc",
+        episodes=2, seed=5, bundle=bundle,
+    )  # fmt: skip
+    return RealtimeRequest(run, "panda", str(task), **changes)
+
+
+@pytest.fixture
+def short_task(tmp_path: Path) -> Path:
+    settings = yaml.safe_load((share_dir() / "sim" / "tasks" / "reach.yaml").read_text())
+    path = tmp_path / "short.yaml"
+    path.write_text(yaml.safe_dump(settings | {"time_limit": 2.0}))
+    return path
+
+
+def test_the_supervisor_runs_episodes_over_ros(bundle, short_task, tmp_path) -> None:
+    runs: list[EpisodeRun] = []
+    seen: list[Progress] = []
+    measured = Measurements()
+    run_realtime(request(bundle, short_task), tmp_path / "log", measured, runs.append, seen.append)
+    assert [(r.result.index, r.result.seed) for r in runs] == [(0, 5), (1, 6)]
+    for run in runs:
+        assert run.result.cycles > 5
+        assert run.trace.frames
+        assert len(run.trace.distance.stamps) > 5
+        assert run.trace.imagined
+        moved = run.trace.tool.values.max(axis=0) - run.trace.tool.values.min(axis=0)
+        # A machine too busy for 20 Hz makes the safety node stop the arm, as it should.
+        assert moved.max() > 0.02 or run.result.deadline_misses > 0, "the arm moves"
+    assert measured.loops.sum() > 0
+    assert len(measured.cycle_ms) == len(measured.delay_ms) > 5
+    assert any(progress.mpc.get("state") == "active" for progress in seen)
+
+
+def test_the_supervisor_passes_on_why_the_mpc_node_refuses(bundle, short_task, tmp_path) -> None:
+    wrong = request(bundle, short_task, camera=(320, 240))
+    with pytest.raises(ProcessError, match=r"camera image is 320x240; the bundle was trained for 160x120"):
+        run_realtime(wrong, tmp_path / "log", Measurements(), lambda _: None, lambda _: None)

@@ -1,0 +1,145 @@
+"""The safety node: nothing moves until armed; a plan is followed, and a stale one ends in a smooth stop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import JointState as JointStateMessage
+from std_msgs.msg import Float64MultiArray
+from std_srvs.srv import SetBool, Trigger
+from trajectory_msgs.msg import JointTrajectory as TrajectoryMessage
+
+from loopwm_ros.config import load_arm, share_dir
+from loopwm_ros.messages import trajectory_from
+from loopwm_ros.nodes.qos import COMMAND, REPORT, SENSOR_SOURCE
+from loopwm_ros.nodes.ros_messages import message_factory
+from loopwm_ros.nodes.safety import PLAN_TOPIC, SafetyNode
+from loopwm_ros.types import JointState, JointTrajectory
+from tests.ros.conftest import Bench
+
+ARM = load_arm("panda")
+HOME = np.asarray(ARM.home)
+PERIOD = 1 / 80
+
+
+class Arm:
+    """Joints that are wherever they were last told to be, and a planner that moves joint 1."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench, self._make = bench, message_factory()
+        self._joints = bench.node.create_publisher(JointStateMessage, ARM.topics.joint_states, SENSOR_SOURCE)
+        self._plans = bench.node.create_publisher(TrajectoryMessage, PLAN_TOPIC, COMMAND)
+        self.commands = bench.listen(Float64MultiArray, ARM.topics.command, COMMAND)
+        self.speed: float | None = None  # of joint 1 in the plans [rad/s]; None: no plans
+        bench.node.create_timer(0.01, self._send_joints)
+        bench.node.create_timer(0.05, self._send_plan)
+        bench.until(lambda: self._joints.get_subscription_count() and self._plans.get_subscription_count())
+
+    @property
+    def position(self) -> np.ndarray:
+        return np.array(self.commands[-1].data) if self.commands else HOME
+
+    def _now(self) -> float:
+        return self._bench.node.get_clock().now().nanoseconds * 1e-9
+
+    def _send_joints(self) -> None:
+        joints = JointState(self._now(), self.position, np.zeros(7))
+        self._joints.publish(self._make.joint_state(joints, ARM.joints))
+
+    def _send_plan(self) -> None:
+        if self.speed is None:
+            return
+        velocity = np.eye(7)[0] * self.speed
+        at = np.array([0.0, 10.0])
+        positions = self.position + at[:, None] * velocity
+        plan = JointTrajectory(self._now(), at, positions, np.tile(velocity, (2, 1)))
+        self._plans.publish(self._make.trajectory(plan, ARM.joints))
+
+
+@pytest.fixture
+def safety(bench: Bench) -> SafetyNode:
+    return bench.add(SafetyNode())
+
+
+@pytest.fixture
+def arm(bench: Bench, safety: SafetyNode) -> Arm:
+    return Arm(bench)
+
+
+def states(heard: list[DiagnosticArray]) -> list[str]:
+    return [s.message for m in heard for s in m.status if s.name == "safety"]
+
+
+def test_disarmed_node_sends_nothing(bench, arm) -> None:
+    arm.speed = 0.3
+    heard = bench.listen(DiagnosticArray, "/diagnostics", REPORT)
+    bench.until(lambda: len(states(heard)) >= 3)
+    assert set(states(heard)) == {"disarmed"}
+    assert not arm.commands
+
+
+def test_armed_node_follows_the_plan_and_disarming_ends_it(bench, arm) -> None:
+    arm.speed = 0.3
+    bench.until(lambda: bench.call(SetBool, "/safety/arm", data=True).success)
+    bench.until(lambda: len(arm.commands) and arm.position[0] > 0.1)
+    np.testing.assert_allclose(arm.position[1:], HOME[1:], atol=1e-6)
+    assert bench.call(SetBool, "/safety/arm", data=False).success
+    bench.until(lambda: bench.call(Trigger, "/safety/stop").success)
+    count = len(arm.commands)
+    heard = bench.listen(DiagnosticArray, "/diagnostics", REPORT)
+    bench.until(lambda: len(states(heard)) >= 2)
+    assert len(arm.commands) <= count + 1
+
+
+@pytest.mark.parametrize("how", ["stale plan", "stop service"])
+def test_a_moving_arm_stops_smoothly(bench, safety, arm, how, monkeypatch) -> None:
+    sent: list[float] = []  # taken where they leave, so that a slow reader here loses none
+    publish = safety._commands.publish
+    monkeypatch.setattr(safety._commands, "publish", lambda m: (sent.append(m.data[0]), publish(m)))
+    arm.speed = 0.4
+    bench.until(lambda: bench.call(SetBool, "/safety/arm", data=True).success)
+    bench.until(lambda: len(arm.commands) and arm.position[0] > 0.1)
+    if how == "stale plan":
+        arm.speed = None
+    else:
+        bench.call(Trigger, "/safety/stop")
+    count = len(sent)
+    bench.until(lambda: len(sent) > count + 60)
+    moved = np.array(sent)
+    assert np.ptp(moved[-10:]) < 1e-9, "at rest"
+    change = np.abs(np.diff(moved, 2)) / PERIOD**2
+    assert change.max() <= ARM.acceleration[0] * 1.01, "within the acceleration limit throughout"
+
+
+def test_a_plan_with_nan_is_refused(bench, arm) -> None:
+    arm.speed = float("nan")
+    bench.until(lambda: bench.call(SetBool, "/safety/arm", data=True).success)
+    bench.until(lambda: len(arm.commands) > 20)
+    np.testing.assert_allclose(arm.position, HOME, atol=1e-6)
+
+
+def test_arming_needs_joint_states(bench) -> None:
+    bench.add(SafetyNode())
+    refused = bench.call(SetBool, "/safety/arm", data=True)
+    assert not refused.success
+    assert "joint states" in refused.message
+
+
+def test_trajectory_controllers_get_trajectories(bench, tmp_path: Path) -> None:
+    settings = yaml.safe_load((share_dir() / "sim" / "arms" / "panda.yaml").read_text())
+    path = tmp_path / "arm.yaml"
+    path.write_text(yaml.safe_dump(settings | {"controller": "joint_trajectory"}))
+    bench.add(SafetyNode([Parameter("arm", value=str(path))]))
+    arm = Arm(bench)
+    heard = bench.listen(TrajectoryMessage, ARM.topics.trajectory, COMMAND)
+    bench.until(lambda: bench.call(SetBool, "/safety/arm", data=True).success)
+    bench.until(lambda: heard)
+    point = trajectory_from(heard[-1], ARM.joints)
+    np.testing.assert_allclose(point.offsets, [PERIOD], atol=1e-9)
+    np.testing.assert_allclose(point.positions[0], HOME, atol=1e-6)
+    assert not arm.commands
