@@ -79,13 +79,12 @@ def test_every_argument_is_described_and_used(tree) -> None:
 
 
 def test_each_node_has_the_parameters_it_is_given(tree) -> None:
-    assigned = {n.targets[0].id: n.value for n in ast.walk(tree) if isinstance(n, ast.Assign)}
+    assignments = [n for n in ast.walk(tree) if isinstance(n, ast.Assign)]
+    assigned = {n.targets[0].id: n.value for n in assignments if isinstance(n.targets[0], ast.Name)}
     for node in calls(tree, "Node", "LifecycleNode"):
         name, parameters = keyword(node, "executable").value, keyword(node, "parameters")
-        parts = [
-            parameters,
-            *(assigned[n.id] for n in ast.walk(parameters) if getattr(n, "id", "") in assigned),
-        ]
+        names = {n.id for n in ast.walk(parameters) if isinstance(n, ast.Name)}
+        parts = [parameters, *(assigned[n] for n in names & set(assigned))]
         given = {s for part in parts for call in calls(part, "given") for s in strings(call)}
         unknown = given - {"use_sim_time"} - set(NODES[name].model_fields)
         assert given
