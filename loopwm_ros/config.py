@@ -11,12 +11,20 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from loopwm_ros.errors import ConfigError
 
 Vec3 = tuple[float, float, float]
-Range = tuple[float, float]
+
+
+def _ordered_range(values: tuple[float, float]) -> tuple[float, float]:
+    if not values[0] <= values[1]:
+        raise ValueError(f"{values[0]} must not exceed {values[1]}")
+    return values
+
+
+Range = Annotated[tuple[float, float], AfterValidator(_ordered_range)]
 Positive = Annotated[float, Field(gt=0)]
 
 

@@ -36,8 +36,9 @@ class ToolMotion:
         positions, velocities = [np.asarray(position, dtype=float)], [np.asarray(velocity, dtype=float)]
         for wanted in tool_velocities:
             tool = self._kinematics.tool_position(positions[-1])
-            inside = np.clip(tool + wanted * dt, self._low, self._high)
-            change = np.clip((inside - tool) / dt - speed, -self._change, self._change)
+            ahead = tool + 0.5 * speed * dt
+            down, up = self._border_speed(ahead - self._low), self._border_speed(self._high - ahead)
+            change = np.clip(np.clip(wanted, -down, up) - speed, -self._change, self._change)
             mean = speed + 0.5 * change
             speed = speed + change
             following, _ = self._kinematics.step(positions[-1], mean, dt)
@@ -52,6 +53,13 @@ class ToolMotion:
             np.asarray(velocities),
             self._kinematics.acceleration_limit,
             dt,
+        )
+
+    def _border_speed(self, room: F64) -> F64:
+        """Highest speed (3,) after this period from which a stop fits into `room` (3,) [m]."""
+        half, acceleration = 0.5 * self._period, self._change / self._period
+        return np.asarray(
+            acceleration * (np.sqrt(half * half + 2.0 * np.maximum(room, 0.0) / acceleration) - half)
         )
 
     def _tool_velocity(self, position: F64, velocity: F64) -> F64:

@@ -9,6 +9,7 @@ import yaml
 
 from loopwm_ros.config import (
     ArmConfig,
+    TaskConfig,
     WorldConfig,
     load_arm,
     load_settings,
@@ -53,6 +54,14 @@ def test_rates_must_divide(tmp_path: Path) -> None:
     path = changed(share_dir() / "sim/worlds/tabletop.yaml", tmp_path / "world.yaml", control_rate=30.0)
     with pytest.raises(ConfigError, match="servo_rate must be a multiple of control_rate"):
         load_settings(path, WorldConfig)
+
+
+@pytest.mark.parametrize("limits", [[0.6, 0.4], [float("nan"), 0.4]])
+def test_ranges_are_ordered(tmp_path: Path, limits: list[float]) -> None:
+    path = share_dir() / "sim/tasks/reach.yaml"
+    randomisation = yaml.safe_load(path.read_text())["randomisation"] | {"ball_x": limits}
+    with pytest.raises(ConfigError, match=r"randomisation.ball_x: .* must not exceed 0.4"):
+        load_settings(changed(path, tmp_path / "task.yaml", randomisation=randomisation), TaskConfig)
 
 
 @pytest.mark.parametrize(("text", "message"), [("a: [1", "not valid YAML"), ("[]", "ArmConfig")])

@@ -1,0 +1,97 @@
+"""What does not belong together is refused when the controller is put together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from loopwm_ros.bundle import Bundle
+from loopwm_ros.config import load_arm, load_task
+from loopwm_ros.control.assembly import Mpc, MpcSettings, build_gate, build_mpc
+from loopwm_ros.control.kinematics import Kinematics
+from loopwm_ros.control.safety_gate import GateSettings
+from loopwm_ros.errors import ConfigError, LoopWMError, MismatchError
+from loopwm_ros.planning.settings import PlannerSettings
+from loopwm_ros.types import CameraFrame, JointState
+from loopwm_ros.world_model.settings import WorldModelSettings
+from tests.bundles import make_bundle
+
+ARM, TASK = load_arm("panda"), load_task("reach")
+KINEMATICS = Kinematics(ARM)
+PERIOD = 0.05
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return make_bundle(tmp_path_factory.mktemp("bundle"), ARM, TASK)
+
+
+def build(bundle: Bundle, **changes: object) -> Mpc:
+    settings = {"arm": ARM, "task": TASK, "control_period": PERIOD, "settings": MpcSettings(), "camera": None}
+    return build_mpc(bundle, kinematics=KINEMATICS, **(settings | changes))
+
+
+@pytest.mark.parametrize("kind", ["mppi", "cem"])
+def test_whole_controllers_plan(bundle: Bundle, kind: str) -> None:
+    mpc = build(bundle, settings=MpcSettings(planner=PlannerSettings(kind=kind)), camera=(160, 120))
+    mpc.horizon.start(0.0, KINEMATICS.home)
+    rgb = np.zeros((120, 160, 3), dtype=np.uint8)
+    rgb[70:80, 60:70, 0] = 230
+    for slot in range(4):
+        mpc.synchroniser.add_joints(JointState(0.1 * slot, KINEMATICS.home, np.zeros(7)))
+        mpc.synchroniser.add_frame(CameraFrame(0.1 * slot, rgb))
+        observation = mpc.synchroniser.latest()
+        assert observation is not None
+        report = mpc.horizon.plan(observation, 0.1 * slot, None)
+    assert report.plan is not None
+    assert report.plan.refinements > 0
+    assert report.goal is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"camera": (320, 240)}, MismatchError, "160x120 camera, got 320x240"),
+        ({"control_period": 0.1}, MismatchError, "50 ms, got 100 ms"),
+        ({"arm": ARM.model_copy(update={"joints": ARM.joints[::-1]})}, MismatchError, "names and order"),
+        (
+            {"task": TASK.model_copy(update={"quantities": (*TASK.quantities, "cup_x")})},
+            MismatchError,
+            "task 'reach' needs .*cup_x",
+        ),
+        ({"task": TASK.model_copy(update={"goal": "cup"})}, MismatchError, "no quantity cup_x"),
+        (
+            {"settings": MpcSettings(model=WorldModelSettings(loops=99))},
+            ConfigError,
+            "the bundle allows 1 to 8",
+        ),
+    ],
+)
+def test_mismatches_are_named(
+    bundle: Bundle, changes: dict[str, object], error: type[LoopWMError], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        build(bundle, **changes)
+
+
+def test_frames_of_another_size_are_refused_later_too(bundle: Bundle) -> None:
+    mpc = build(bundle)
+    with pytest.raises(LoopWMError, match="8x6"):
+        mpc.synchroniser.add_frame(CameraFrame(0.0, np.zeros((6, 8, 3), dtype=np.uint8)))
+
+
+def test_a_graph_of_another_model_is_refused(tmp_path: Path) -> None:
+    other = make_bundle(tmp_path, ARM, TASK, width=32)
+    spec = other.manifest.spec.model_copy(update={"width": 64})
+    mixed = Bundle(other.root, other.manifest.model_copy(update={"spec": spec}), other.sha256)
+    with pytest.raises(LoopWMError, match="expected"):
+        build(mixed)
+
+
+def test_gate_has_the_arm_and_the_settings() -> None:
+    gate = build_gate(KINEMATICS, ARM, 0.0125, GateSettings(joint_timeout=0.02))
+    gate.add_joints(JointState(0.0, KINEMATICS.home, np.zeros(7)), 0.0)
+    with pytest.raises(LoopWMError, match="fresh joint states"):
+        gate.arm(0.03)

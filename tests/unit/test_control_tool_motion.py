@@ -1,0 +1,77 @@
+"""Tool velocities become joint trajectories that keep to limits and end at rest."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from loopwm_ros.config import load_arm
+from loopwm_ros.control.kinematics import Kinematics
+from loopwm_ros.control.tool_motion import ToolMotion
+from loopwm_ros.control.trajectory import sample
+from loopwm_ros.types import JointTrajectory
+
+ARM = load_arm("panda")
+KINEMATICS = Kinematics(ARM)
+PERIOD, ACCELERATION = 0.05, 2.0
+MOTION = ToolMotion(KINEMATICS, ARM, PERIOD, ACCELERATION)
+STILL = np.zeros(7)
+
+
+def from_home(*velocities: tuple[float, float, float]) -> JointTrajectory:
+    return MOTION.trajectory(3.0, KINEMATICS.home, STILL, np.array(velocities))
+
+
+def tools(trajectory: JointTrajectory) -> np.ndarray:
+    return np.stack([KINEMATICS.tool_position(q) for q in trajectory.positions])
+
+
+def test_it_starts_where_it_is_told_to() -> None:
+    start, speed = KINEMATICS.home + 0.05, np.linspace(-0.1, 0.1, 7)
+    trajectory = MOTION.trajectory(7.5, start, speed, np.zeros((2, 3)))
+    assert trajectory.stamp == 7.5
+    assert trajectory.offsets[0] == 0.0
+    assert np.allclose(trajectory.positions[0], start)
+    assert np.allclose(trajectory.velocities[0], speed)
+
+
+def test_a_steady_velocity_is_reached_within_the_acceleration_and_then_kept() -> None:
+    trajectory = from_home(*[(0.0, 0.2, 0.0)] * 8)
+    steps = np.diff(tools(trajectory)[:9], axis=0) / PERIOD
+    assert np.allclose(steps[0], [0.0, 0.05, 0.0], atol=5e-3)  # mean of 0 and 0.1 m/s
+    assert np.allclose(steps[4:], [0.0, 0.2, 0.0], atol=5e-3)
+    changes = np.abs(np.diff(np.vstack([np.zeros(3), steps]), axis=0))
+    assert changes.max() <= ACCELERATION * PERIOD + 5e-3
+
+
+def test_every_plan_ends_at_rest_within_the_joint_limits() -> None:
+    trajectory = from_home(*[(0.25, -0.25, 0.25)] * 6)
+    assert np.allclose(trajectory.velocities[-1], 0.0)
+    assert trajectory.offsets[-1] > 6 * PERIOD
+    assert np.all(np.diff(trajectory.offsets) > 0)
+    assert np.all(np.abs(trajectory.velocities) <= KINEMATICS.velocity_limit + 1e-9)
+    tail = np.diff(trajectory.velocities[6:], axis=0) / np.diff(trajectory.offsets[6:])[:, None]
+    assert np.all(np.abs(tail) <= KINEMATICS.acceleration_limit + 1e-9)
+
+
+@pytest.mark.parametrize("direction", [(0, 0, -1), (1, 0, 0), (0, 1, 0), (0, -1, 0)])
+def test_it_stops_before_the_workspace_ends(direction: tuple[int, int, int]) -> None:
+    trajectory = from_home(*[tuple(0.25 * d for d in direction)] * 80)
+    times = np.arange(3.0, 3.0 + trajectory.offsets[-1], PERIOD / 4)
+    reached = np.stack([KINEMATICS.tool_position(sample(trajectory, t)[0]) for t in times])
+    assert np.all(reached >= np.asarray(ARM.workspace.low))
+    assert np.all(reached <= np.asarray(ARM.workspace.high))
+    assert np.linalg.norm(reached[-1] - reached[0]) > 0.1
+
+
+def test_plans_that_follow_each_other_join_without_a_step() -> None:
+    first = from_home(*[(0.1, 0.1, 0.0)] * 6)
+    at = 3.0 + 2 * PERIOD
+    second = MOTION.trajectory(at, *sample(first, at), np.tile([0.1, 0.1, 0.0], (6, 1)))
+    for later in (at, at + 0.03, at + 0.1):
+        assert np.allclose(sample(first, later)[0], sample(second, later)[0], atol=2e-3)
+
+
+def test_rest_stays_at_rest() -> None:
+    trajectory = from_home((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+    assert np.allclose(tools(trajectory), tools(trajectory)[0], atol=1e-4)
