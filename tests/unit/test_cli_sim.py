@@ -1,0 +1,62 @@
+"""Options of `loopwm sim`, and its lockstep run."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from loopwm_ros.cli.sim import sim
+from loopwm_ros.cli.sim_job import camera_size, loop_count
+from loopwm_ros.errors import ConfigError
+
+app = typer.Typer()
+app.command()(sim)
+
+
+def test_sizes_and_loops_are_read() -> None:
+    assert camera_size("") == (0, 0)
+    assert camera_size("640x480") == (640, 480)
+    assert loop_count("auto") == 0
+    assert loop_count("8") == 8
+
+
+@pytest.mark.parametrize("text", ["640", "x", "0x480", "-1x2", "640x480x3"])
+def test_other_sizes_are_refused(text) -> None:
+    with pytest.raises(ConfigError, match="WIDTHxHEIGHT"):
+        camera_size(text)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "many", "1.5", ""])
+def test_other_loops_are_refused(text) -> None:
+    with pytest.raises(ConfigError, match="auto"):
+        loop_count(text)
+
+
+def test_baselines_need_lockstep() -> None:
+    result = CliRunner().invoke(app, ["--controller", "zero"])
+    assert isinstance(result.exception, ConfigError)
+    assert "--lockstep" in str(result.exception)
+
+
+@pytest.mark.parametrize(("required", "code"), [("0", 0), ("0.8", 1)])
+def test_exit_code_follows_the_required_success_rate(tmp_path, required, code) -> None:
+    path = tmp_path / "out.json"
+    options = [
+        "--controller",
+        "zero",
+        "--lockstep",
+        "--episodes",
+        "1",
+        "--json",
+        str(path),
+        "--required",
+        required,
+    ]
+    result = CliRunner().invoke(app, options)
+    assert result.exit_code == code, result.output
+    summary = json.loads(path.read_text())
+    assert (summary["mode"], summary["controller"], summary["success"]) == ("lockstep", "zero", 0)
+    assert summary["cycle_deadline_ms"] is None

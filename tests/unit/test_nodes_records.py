@@ -1,0 +1,82 @@
+"""What the mpc node counts and writes, and what the supervisor makes of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from loopwm_ros.control.receding_horizon import PlanReport
+from loopwm_ros.nodes.cycle_record import CycleRecord
+from loopwm_ros.nodes.episode_report import EpisodeReport
+from loopwm_ros.nodes.json_lines import JsonLines
+from loopwm_ros.types import Plan
+from loopwm_ros.validation.summary import Measurements
+from loopwm_ros.validation.trace import Frame
+
+
+def plan(slot: float) -> PlanReport:
+    loops = np.array([0, 3, 1])
+    imagined = np.arange(12, dtype=np.float32).reshape(2, 6)
+    made = Plan(np.zeros((8, 3), np.float32), 0.5, 64, 2, loops, imagined)
+    return PlanReport(slot, 0.15, 0.012, made, np.array([0.5, 0.0, 0.03]))
+
+
+def test_each_kind_of_miss_counts(tmp_path: Path) -> None:
+    record = CycleRecord([0, 1, 2], [0.2, 0.4], tmp_path / "t.jsonl")
+    record.cycle(1.0, late=False, held=False, skipped=0)
+    assert record.misses == 0
+    record.cycle(1.05, late=True, held=False, skipped=0)
+    record.cycle(1.1, late=False, held=True, skipped=0)
+    record.cycle(1.25, late=True, held=True, skipped=2)
+    record.plan(plan(1.0), 12.0, late=False)
+    record.plan(plan(1.1), 130.0, late=True)
+    assert (record.cycles, record.misses) == (6, 6)
+    values = record.values()
+    record.close()
+    assert values["deadline_misses"] == "6"
+    assert json.loads(values["loops_histogram"]) == {"1": 6, "2": 2}
+    assert float(values["cycle_ms_max"]) == pytest.approx(130.0)
+
+
+def test_an_episode_is_read_back_from_the_lines(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    record = CycleRecord([0, 1, 2], [0.2, 0.4], path)
+    lines = JsonLines(path)
+    measured = Measurements()
+    report = EpisodeReport(0.1, measured)
+    record.cycle(1.0, late=False, held=False, skipped=0)
+    record.plan(plan(1.0), 12.0, late=False)
+    record.cycle(1.05, late=False, held=True, skipped=1)
+    record.close()
+    for line in lines.new():
+        report.mpc(line)
+    assert lines.new() == []
+    report.score({"episode": 4, "seed": 9, "stamp": 1.0, "distance": 0.2, "tool": [0.1, 0.2, 0.3]})
+    assert report.outcome is None
+    report.score(
+        {"episode": 4, "seed": 9, "success": True, "time": 2.5, "final_distance": 0.01, "min_distance": 0.0}
+    )
+    run = report.finish([Frame(1.0, b"jpeg")])
+    assert (run.result.index, run.result.seed, run.result.time_to_success_s) == (4, 9, 2.5)
+    assert (run.result.cycles, run.result.deadline_misses) == (3, 2)
+    assert measured.cycle_ms == [12.0]
+    assert measured.delay_ms == pytest.approx([150.0])
+    assert measured.loops.tolist() == [0, 3, 1]
+    (imagined,) = run.trace.imagined
+    assert imagined.stamp == pytest.approx(1.1)
+    assert imagined.path.tolist() == [[0, 1, 2], [6, 7, 8]]
+    assert run.trace.misses.tolist() == [1.05]
+
+
+def test_a_line_that_is_still_being_written_is_left_for_later(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    lines = JsonLines(path)
+    assert lines.new() == []
+    path.write_text('{"a": 1}\n{"b"')
+    assert lines.new() == [{"a": 1}]
+    with path.open("a") as file:
+        file.write(": 2}\n")
+    assert lines.new() == [{"b": 2}]

@@ -1,0 +1,73 @@
+"""One sentence about what is wrong with the sensors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from loopwm_ros.control.synchroniser import Synchroniser
+from loopwm_ros.errors import SensorError
+from loopwm_ros.nodes.sensor_inbox import SensorInbox
+from loopwm_ros.types import CameraFrame, JointState
+
+STEADY, ROS = 50.0, 3.0
+
+
+def joints(stamp: float = ROS, value: float = 0.1) -> JointState:
+    return JointState(stamp, np.full(7, value), np.zeros(7))
+
+
+def frame(stamp: float = ROS, size: tuple[int, int] = (16, 12)) -> CameraFrame:
+    return CameraFrame(stamp, np.zeros((size[1], size[0], 3), dtype=np.uint8))
+
+
+@pytest.fixture
+def inbox() -> SensorInbox:
+    return SensorInbox(Synchroniser((16, 12)), 0.3, "/joints", "/camera")
+
+
+def put(inbox: SensorInbox, j: JointState | None, f: CameraFrame | None, at: float = STEADY) -> None:
+    if j is not None:
+        inbox.put_joints(lambda: j, at)
+    if f is not None:
+        inbox.put_frame(lambda: f, at)
+
+
+@pytest.mark.parametrize(
+    ("j", "f", "said"),
+    [
+        (None, frame(), "/joints: nothing has arrived"),
+        (joints(), None, "/camera: nothing has arrived"),
+        (joints(value=np.nan), frame(), "/joints: .*NaN"),
+        (joints(), frame(size=(8, 8)), "/camera: camera image is 8x8; .* trained for 16x12"),
+        (joints(ROS - 5), frame(ROS - 5), "/joints: stamped 5.00 s before this node's time .* use_sim_time"),
+        (joints(ROS - 0.25), frame(ROS + 0.25), "no joint state on /joints near the newest image"),
+    ],
+)
+def test_check_names_the_first_thing_that_is_wrong(inbox, j, f, said) -> None:
+    put(inbox, j, f)
+    with pytest.raises(SensorError, match=said):
+        inbox.check(STEADY, ROS)
+
+
+def test_fresh_input_is_accepted_and_becomes_stale(inbox) -> None:
+    put(inbox, joints(), frame())
+    assert inbox.check(STEADY + 0.29, ROS + 0.29).stamp == ROS
+    with pytest.raises(SensorError, match=r"/joints: the last message came 0.31 s ago"):
+        inbox.check(STEADY + 0.31, ROS)
+
+
+def test_one_bad_message_among_good_ones_is_left_out(inbox) -> None:
+    put(inbox, joints(), frame())
+    reason = inbox.put_joints(lambda: joints(ROS + 0.01, np.nan), STEADY + 0.01)
+    assert "NaN" in reason
+    assert inbox.check(STEADY + 0.02, ROS + 0.02).stamp == ROS
+
+
+def test_sent_commands_are_taken_once(inbox) -> None:
+    put(inbox, joints(), frame())
+    inbox.put_sent(1.0, np.zeros(7))
+    observation, sent = inbox.take()
+    assert observation is not None
+    assert [stamp for stamp, _ in sent] == [1.0]
+    assert inbox.take()[1] == []
