@@ -32,13 +32,18 @@ class FramePublisher:
     """Sends `/tf` and `/tf_static`; does nothing without tf2_msgs."""
 
     def __init__(self, node: Node) -> None:
-        self._message: Any = None
-        if find_spec("tf2_msgs") is not None:
-            self._message = import_module("tf2_msgs.msg").TFMessage
+        self.available = find_spec("tf2_msgs") is not None
+        if self.available:
+            self._message: Any = import_module("tf2_msgs.msg").TFMessage
             self._moving = node.create_publisher(self._message, "/tf", REPORT)
             self._static = node.create_publisher(self._message, "/tf_static", LATCHED)
 
-    def send(self, transforms: list[TransformStamped], static: bool = False) -> None:
-        """Publish transforms; static ones once, for late joiners too."""
-        if self._message is not None:
-            (self._static if static else self._moving).publish(self._message(transforms=transforms))
+    def send(self, *transforms: TransformStamped) -> None:
+        """Publish transforms that change."""
+        if self.available:
+            self._moving.publish(self._message(transforms=transforms))
+
+    def send_static(self, *transforms: TransformStamped) -> None:
+        """Publish transforms that never change, once, for late joiners too."""
+        if self.available:
+            self._static.publish(self._message(transforms=transforms))

@@ -140,6 +140,7 @@ class SimNode(Node):
         self._topics.state(self._cell.joint_state())
         frame = self._cell.new_frame()
         if frame is not None:
+            self._topics.tool(self._cell.joint_state())
             self._topics.frame(frame, blank=bool(self.get_parameter("blank_camera").value))
 
     def _on_heartbeat(self) -> None:

@@ -9,6 +9,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from sensor_msgs.msg import JointState as JointStateMessage
 
 from loopwm_ros.config import ArmConfig, CameraConfig
+from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.data import topics
 from loopwm_ros.nodes.frames import FramePublisher, transform
 from loopwm_ros.nodes.qos import SENSOR_SOURCE
@@ -22,20 +23,29 @@ class SimTopics:
     """Publishers of a joint state broadcaster, a camera driver and a clock."""
 
     def __init__(self, node: Node, arm: ArmConfig, camera: CameraConfig) -> None:
-        self._names, self._camera = arm.joints, camera
+        self._camera = camera
         self._make = message_factory()
         self._clock = node.create_publisher(Clock, "/clock", SENSOR_SOURCE)
         self._joints = node.create_publisher(JointStateMessage, arm.topics.joint_states, SENSOR_SOURCE)
         self._raw = node.create_publisher(Image, topics.IMAGE, SENSOR_SOURCE)
         self._compressed = node.create_publisher(CompressedImage, topics.COMPRESSED, SENSOR_SOURCE)
         self._info = node.create_publisher(CameraInfo, topics.CAMERA_INFO, SENSOR_SOURCE)
-        pose = transform(self._make.time(0.0), arm.base_frame, camera.frame, camera_pose(camera))
-        FramePublisher(node).send([pose], static=True)
+        self._arm, self._kinematics = arm, Kinematics(arm)
+        self._frames = FramePublisher(node)
+        pose = camera_pose(camera)
+        self._frames.send_static(transform(self._make.time(0.0), arm.base_frame, camera.frame, pose))
 
     def state(self, joints: JointState) -> None:
         """Publish time and joints."""
         self._clock.publish(self._make.clock(joints.stamp))
-        self._joints.publish(self._make.joint_state(joints, self._names))
+        self._joints.publish(self._make.joint_state(joints, self._arm.joints))
+
+    def tool(self, joints: JointState) -> None:
+        """Publish the tool frame in the base frame."""
+        if self._frames.available:
+            pose = self._kinematics.tool_pose(joints.position)
+            stamp = self._make.time(joints.stamp)
+            self._frames.send(transform(stamp, self._arm.base_frame, self._arm.tool_frame, pose))
 
     def frame(self, frame: CameraFrame, blank: bool) -> None:
         """Publish an image, black if `blank`; each form only where someone listens."""
