@@ -12,6 +12,7 @@ from loopwm_ros.bullet.cell import BulletCell
 from loopwm_ros.bullet.randomise import draw_world
 from loopwm_ros.config import load_arm, load_task, load_world
 from loopwm_ros.control.kinematics import Kinematics
+from loopwm_ros.errors import ConfigError
 from loopwm_ros.processing.camera import project
 from loopwm_ros.types import CameraFrame
 
@@ -101,3 +102,9 @@ def test_undisturbed_ball_stays(cell: BulletCell) -> None:
     for _ in range(240):
         cell.step(None)
     assert np.allclose(cell.truth().ball, before, atol=2e-3)
+
+
+def test_a_task_that_is_always_solved_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loopwm_ros.bullet.cell.MAX_DRAWS", 3)
+    with pytest.raises(ConfigError, match="3 starts in a row were solved already"):
+        BulletCell(ARM, TASK.model_copy(update={"success_distance": 5.0}), WORLD)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -63,3 +65,10 @@ def test_limits_are_kept_and_the_direction_with_them() -> None:
 def test_mistakes_in_the_arm_file_are_named(change: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Kinematics(ARM.model_copy(update=change))
+
+
+def test_a_broken_urdf_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "arm.urdf"
+    path.write_text("<robot")
+    with pytest.raises(ConfigError, match=r"arm\.urdf is not a valid URDF"):
+        Kinematics(ARM.model_copy(update={"urdf": str(path)}))

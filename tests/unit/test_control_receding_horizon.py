@@ -155,3 +155,30 @@ def test_goal_ignores_one_wrong_reading() -> None:
     tracker.add(replace(good, reading=good.reading + 1.0))
     assert tracker.seen is not None
     assert np.allclose(tracker.seen, BALL, atol=1e-6)
+
+
+@pytest.mark.parametrize("shift", [-1e-9, 0.0, 1e-9])
+def test_a_delay_halfway_between_transitions_is_always_bridged_the_same(shift: float) -> None:
+    loop = Loop(SeeingModel(), latency=0.05)
+    for k in range(8):
+        loop.latency = 0.05 + shift
+        loop.slot(k * MODEL_PERIOD)
+    assert len(loop.model.bridged[-1]) == 2
+    assert np.all(np.abs(loop.model.bridged[-1]) <= 1.0)
+
+
+def test_warm_starts_are_shifted_by_slots_without_a_plan_too() -> None:
+    model = SeeingModel()
+    loop = Loop(model)
+    elapsed: list[int] = []
+    plan = loop.horizon._planner.plan
+    loop.horizon._planner.plan = lambda *given: (elapsed.append(given[2]), plan(*given))[1]
+    for k in range(4):
+        loop.slot(k * MODEL_PERIOD)
+    loop.slot(0.4, plan=False)
+    loop.slot(0.5)
+    assert elapsed[-3:] == [1, 1, 2]
+    loop.horizon._goal.clear()  # the ball is hidden: one more slot without a plan
+    loop.slot(0.6)
+    loop.slot(0.7)
+    assert elapsed[-2:] == [2, 2]

@@ -154,3 +154,33 @@ def test_stop_holds_until_armed_again(rig: Rig) -> None:
         rig.gate.add_plan(rig.moving_plan(), rig.now)
         rig.step()
     assert rig.track[-1][0] > rig.track[-12][0]
+
+
+def test_a_stop_says_so_and_not_that_a_plan_is_missing(rig: Rig) -> None:
+    rig.gate.arm(rig.now)
+    rig.gate.add_plan(rig.moving_plan(), rig.now)
+    rig.gate.stop()
+    output = rig.gate.step(rig.now)
+    assert output.state is GateState.STOPPING
+    assert output.reasons == ("stop was asked for",)
+
+
+def test_plans_of_another_clock_are_refused(rig: Rig) -> None:
+    rig.gate.arm(rig.now)
+    with pytest.raises(SensorError, match=r"5\.00 s from now.*use_sim_time"):
+        rig.gate.add_plan(hold(rig.now + 5.0, KINEMATICS.home), rig.now)
+    rig.gate.add_plan(hold(rig.now + 0.05, KINEMATICS.home), rig.now)
+
+
+def test_a_far_plan_is_refused_while_stopping_too(rig: Rig) -> None:
+    rig.gate.arm(rig.now)
+    rig.gate.stop()
+    with pytest.raises(SensorError, match="rad away"):
+        rig.gate.add_plan(hold(rig.now, KINEMATICS.home + 0.5), rig.now)
+
+
+def test_a_clock_that_jumps_back_stops_the_arm(rig: Rig) -> None:
+    rig.gate.arm(rig.now)
+    rig.gate.add_plan(rig.moving_plan(), rig.now)
+    output = rig.gate.step(rig.now - 20.0)
+    assert set(output.reasons) == {"joint states are stale", "plan is stale"}

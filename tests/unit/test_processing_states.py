@@ -1,0 +1,47 @@
+"""Joint states and actions: order, normalisation, units."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loopwm_ros.processing.states import (
+    action_from_displacement,
+    normalise_proprio,
+    proprio_vector,
+    tool_velocity,
+)
+from loopwm_ros.types import JointState
+from tests.fakes import make_spec
+
+
+def test_positions_then_velocities_then_tool() -> None:
+    joints = JointState(0.0, np.arange(7.0), 10.0 + np.arange(7.0))
+    vector = proprio_vector(joints, np.array([0.1, 0.2, 0.3]))
+    assert np.allclose(vector, [*range(7), *range(10, 17), 0.1, 0.2, 0.3])
+
+
+def test_normalised_data_have_no_mean_and_unit_variance() -> None:
+    raw = np.random.default_rng(0).normal(3.0, 5.0, size=(400, 17)) * np.linspace(0.1, 4.0, 17)
+    spec = make_spec(proprio_mean=tuple(raw.mean(axis=0)), proprio_std=tuple(raw.std(axis=0)))
+    normal = normalise_proprio(spec, raw)
+    assert normal.dtype == np.float32
+    assert np.allclose(normal.mean(axis=0), 0.0, atol=1e-5)
+    assert np.allclose(normal.std(axis=0), 1.0, atol=1e-5)
+    assert np.array_equal(normalise_proprio(spec, raw[3]), normal[3])
+
+
+def test_top_speed_for_one_transition_is_an_action_of_one() -> None:
+    action = action_from_displacement(np.array([[0.025, -0.0125, 0.0]]), 0.25, 0.1)
+    assert action.dtype == np.float32
+    assert np.allclose(action, [[1.0, -0.5, 0.0]])
+
+
+@given(st.lists(st.floats(-1.0, 1.0), min_size=3, max_size=3))
+def test_velocity_and_displacement_are_inverse(values: list[float]) -> None:
+    spec = make_spec(max_tool_speed=0.3)
+    action = np.asarray(values, dtype=np.float32)
+    moved = tool_velocity(spec, action) * spec.model_period
+    again = action_from_displacement(moved, spec.max_tool_speed, spec.model_period)
+    assert np.allclose(again, action, atol=1e-6)
