@@ -44,7 +44,7 @@ class Workers:
         if self.count == 1:
             return module
         devices = [self.device] if self.device.type == "cuda" else None
-        return DistributedDataParallel(module, device_ids=devices, find_unused_parameters=True)
+        return DistributedDataParallel(module, device_ids=devices)
 
     def wait(self) -> None:
         """Let all processes arrive here."""

@@ -66,7 +66,7 @@ class RolloutLoss(nn.Module):
     def _consistency(self, states: Tensor, tokens: Tensor) -> Tensor:
         """`1/(K-1) sum_{k<K} |g_omega(h_k) - stopgrad(E_phi(o_k))|^2`; 0 for K = 1."""
         if not len(states):
-            return self.model.monitor.weight.sum() * 0
+            return 0 * torch.stack([part.sum() for part in self.model.monitor.parameters()]).sum()
         return functional.mse_loss(self.model.monitor(states), tokens.detach())
 
     def _gate(self, state: Tensor, window: Window, step: int, observed: bool) -> Tensor:

@@ -101,9 +101,9 @@ def test_consistency_is_of_the_steps_before_the_last(model: LoopWM, window: Wind
     loss = RolloutLoss(model, SETTINGS.rollout, SETTINGS.core)
     states = torch.randn(HORIZON - 1, len(window.reward[0]), 2, 16)
     exact = model.monitor(states).detach()
-    assert float(loss._consistency(states, exact)) == pytest.approx(0.0, abs=1e-10)
-    assert float(loss._consistency(states, exact + 2)) == pytest.approx(4.0, rel=1e-4)
-    assert float(loss._consistency(states[:0], exact[:0])) == 0.0
+    assert loss._consistency(states, exact).item() == pytest.approx(0.0, abs=1e-10)
+    assert loss._consistency(states, exact + 2).item() == pytest.approx(4.0, rel=1e-4)
+    assert loss._consistency(states[:0], exact[:0]).item() == 0.0
 
 
 def test_gate_is_what_ends_the_evaluated_loops(data: Dataset, model: LoopWM, window: Window) -> None:
