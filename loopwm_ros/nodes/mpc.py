@@ -142,6 +142,8 @@ class MpcNode(LifecycleNode):
         return self.get_clock().now().nanoseconds * 1e-9
 
     def _on_timer(self) -> None:
+        if self._timer is None:  # an event that was queued before the node was deactivated
+            return
         engine = self._running()
         cycle = engine.tick(time.perf_counter(), self._now())
         if cycle is None:

@@ -22,8 +22,9 @@ SCORES, TRACES = "score.jsonl", "trace.jsonl"
 START_TIMEOUT = 60.0  # [s] for a process to start and configure
 CALL_TIMEOUT = 10.0  # [s] for a service call
 ACTIVATION_TIMEOUT = 5.0  # [s] for sensors to become usable
+GRACE = 30.0  # ... and this much more [s], before the simulation counts as stuck
 RETRY = 0.2  # [s] between attempts to activate
-SLOWNESS = 3.0  # times the task's limit that an episode may take on the wall clock
+SLOWNESS = 3.0  # times the task's limit that an episode may take on the wall clock ...
 FRESH_FRAMES = 2  # images of the new scene before planning begins: the mpc node then has one, too
 
 
@@ -107,7 +108,7 @@ class _Run:
     ) -> None:
         assert request.run.bundle is not None
         self._model_period = request.run.bundle.manifest.spec.model_period
-        self._patience = SLOWNESS * request.run.task.time_limit
+        self._patience = SLOWNESS * request.run.task.time_limit + GRACE
         self._ros, self._mpc = ros, mpc
         self._measured, self._on_progress = measured, on_progress
         self._scores, self._traces = JsonLines(folder / SCORES), JsonLines(folder / TRACES)

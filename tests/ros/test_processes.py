@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from diagnostic_msgs.msg import DiagnosticArray
@@ -92,12 +93,12 @@ def test_the_supervisor_runs_episodes_over_ros(bundle, short_task, tmp_path) -> 
         assert run.trace.frames
         assert len(run.trace.distance.stamps) > 5
         assert run.trace.imagined
-        moved = run.trace.tool.values.max(axis=0) - run.trace.tool.values.min(axis=0)
-        # A machine too busy for 20 Hz makes the safety node stop the arm, as it should.
+        # A machine too busy for 20 Hz sheds all planning, and the safety node stops the arm, as it should.
+        moved = np.ptp(run.trace.tool.values, axis=0)
         assert moved.max() > 0.02 or run.result.deadline_misses > 0, "the arm moves"
-    assert measured.loops.sum() > 0
     assert len(measured.cycle_ms) == len(measured.delay_ms) > 5
-    assert any(progress.mpc.get("state") == "active" for progress in seen)
+    assert measured.loops.sum() > 0 or runs[0].result.deadline_misses > 0
+    assert any(progress.mpc.get("cycles") for progress in seen)
 
 
 def test_the_supervisor_passes_on_why_the_mpc_node_refuses(bundle, short_task, tmp_path) -> None:
