@@ -48,6 +48,7 @@ class RosClient:
 
     def close(self) -> None:
         """Leave the graph."""
+        self._executor.shutdown()
         self._node.destroy_node()
         rclpy.try_shutdown()
 

@@ -120,6 +120,7 @@ def run(
     try:
         spin_until(executor, lambda: stop.made or done(node) or orphaned())
     finally:
+        executor.shutdown()  # else it keeps the node, and Fast DDS its shared memory beyond the process
         node.destroy_node()
         rclpy.try_shutdown()
         stop.ignore_further()

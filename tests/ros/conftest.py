@@ -70,8 +70,9 @@ class Bench:
 
     def close(self) -> None:
         processes.stop(self.children)
-        for node in reversed(self._nodes):
-            node.destroy_node()
+        self.executor.shutdown()
+        while self._nodes:
+            self._nodes.pop().destroy_node()
 
 
 @pytest.fixture

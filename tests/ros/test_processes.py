@@ -14,22 +14,33 @@ import yaml
 from diagnostic_msgs.msg import DiagnosticArray
 
 from loopwm_ros.config import load_arm, load_task, load_world, share_dir
-from loopwm_ros.nodes.processes import PARENT_VARIABLE, ProcessError, orphaned
+from loopwm_ros.nodes.processes import PARENT_VARIABLE, Child, ProcessError, orphaned
 from loopwm_ros.nodes.qos import REPORT
 from loopwm_ros.nodes.supervisor import Progress, RealtimeRequest, run_realtime
 from loopwm_ros.validation.lockstep_run import EpisodeRun, RunRequest
 from loopwm_ros.validation.summary import Measurements
 
 
-def test_either_signal_ends_a_node_with_exit_code_0(bench) -> None:
+def segments(child: Child) -> set[Path]:
+    """Shared memory that the process has made for its own messages."""
+    lines = Path(f"/proc/{child.process.pid}/maps").read_text().splitlines()
+    paths = {Path(line.split()[-1]) for line in lines if "/dev/shm/fastdds_" in line}
+    return {path for path in paths if "port" not in path.name}
+
+
+def test_either_signal_ends_a_node_with_exit_code_0_and_nothing_left_behind(bench) -> None:
     heard = bench.listen(DiagnosticArray, "/diagnostics", REPORT)
     numbers = {"sim": signal.SIGINT, "safety": signal.SIGTERM, "mpc": signal.SIGINT}
     children = {name: bench.start(name) for name in numbers}
     bench.until(lambda: {s.name for m in heard for s in m.status} == set(numbers))
+    shared = {child.name: segments(child) for child in children.values()}
     for name, number in numbers.items():
         for _ in range(2):  # as a launch that forwards what the terminal has sent already
             children[name].process.send_signal(number)
     assert {name: child.process.wait(30) for name, child in children.items()} == dict.fromkeys(numbers, 0)
+    bench.close()
+    assert all(shared.values())
+    assert not [path for paths in shared.values() for path in paths if path.exists()]
 
 
 @pytest.mark.parametrize(
