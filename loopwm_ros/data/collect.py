@@ -99,8 +99,8 @@ class Collector:
 
     def __init__(self, collection: Collection) -> None:
         self.collection = collection
+        self._kinematics = Kinematics(collection.arm)  # first: it names mistakes in the arm file
         self._cell = BulletCell(collection.arm, collection.task, collection.world)
-        self._kinematics = Kinematics(collection.arm)
 
     def record(self, index: int, path: Path) -> None:
         """Run and write one episode."""

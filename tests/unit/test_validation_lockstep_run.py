@@ -1,0 +1,114 @@
+"""Lockstep runs: what comes out of them, and that a request that cannot be run is refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pybullet
+import pytest
+
+from loopwm_ros.backends.blank_camera import BlankCamera
+from loopwm_ros.config import load_arm, load_task, load_world
+from loopwm_ros.errors import ConfigError, MismatchError
+from loopwm_ros.validation.lockstep_run import EpisodeRun, RunRequest, run_lockstep
+from loopwm_ros.validation.summary import Measurements
+from tests.arms import ExactArm
+from tests.bundles import make_bundle
+
+ARM = load_arm("panda")
+TASK = load_task("reach").model_copy(update={"time_limit": 0.5})
+WORLD = load_world(TASK.world)
+
+
+def run(**changes: object) -> tuple[list[EpisodeRun], Measurements]:
+    values = {"arm": ARM, "task": TASK, "world": WORLD, "controller": "zero", "episodes": 1, "seed": 0}
+    episodes: list[EpisodeRun] = []
+    measured = Measurements()
+    run_lockstep(RunRequest(**(values | changes)), measured, episodes.append)
+    return episodes, measured
+
+
+def test_episodes_are_numbered_and_seeded_on() -> None:
+    episodes, measured = run(controller="scripted", episodes=2, seed=40)
+    assert [(e.result.index, e.result.seed) for e in episodes] == [(0, 40), (1, 41)]
+    assert measured.cycle_ms == []
+    starts = [e.trace.tool.values[0] for e in episodes]
+    assert not np.allclose(starts[0], starts[1], atol=1e-3)
+
+
+def test_a_failed_episode_lasts_until_the_time_limit_and_is_on_the_trace() -> None:
+    (episode,), _ = run()
+    assert not episode.result.success
+    trace = episode.trace
+    assert trace.distance.stamps[-1] - trace.start == pytest.approx(TASK.time_limit, abs=1 / 40)
+    assert episode.result.min_distance_m == pytest.approx(trace.distance.values.min(), abs=1e-9)
+    assert len(trace.frames) in range(8, 12)  # 20 Hz for half a second
+    assert trace.imagined == ()
+
+
+def test_imagined_paths_are_the_tools_whatever_the_order_of_the_quantities(tmp_path: Path) -> None:
+    shuffled = ("ball_y", "tool_z", "ball_x", "tool_x", "ball_z", "tool_y")
+    task = TASK.model_copy(update={"quantities": shuffled})
+    (episode,), measured = run(controller="mpc", task=task, bundle=make_bundle(tmp_path, ARM, task))
+    assert len(measured.cycle_ms) == episode.result.cycles
+    assert episode.trace.imagined
+    for plan in episode.trace.imagined:
+        assert np.linalg.norm(plan.path[0] - episode.trace.tool.nearest(plan.stamp)) < 0.12  # 0.2 s ahead
+        assert len(plan.offsets) == len(plan.path)
+        assert plan.ball is not None
+
+
+def test_blank_camera_changes_nothing_but_the_pixels() -> None:
+    plain, blank = ExactArm(np.zeros(3)), BlankCamera(ExactArm(np.zeros(3)))
+    plain.reset(4)
+    blank.reset(4)
+    for i in range(9):
+        seen, black = plain.new_frame(), blank.new_frame()
+        assert (seen is None) == (black is None)
+        if seen is not None and black is not None:
+            assert black.stamp == seen.stamp
+            assert black.rgb.shape == seen.rgb.shape
+            assert seen.rgb.any()
+            assert not black.rgb.any()
+        for arm in (plain, blank):
+            arm.step(np.full(3, 0.01 * i))
+        assert blank.now == plain.now
+        assert np.array_equal(blank.joint_state().position, plain.joint_state().position)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"controller": "mpc"}, ConfigError, "needs a bundle"),
+        ({"arm": ARM.model_copy(update={"tool_frame": "hook"})}, ConfigError, "no frame 'hook'"),
+        (
+            {"arm": ARM.model_copy(update={"joints": (*ARM.joints[:6], "joint_seven")})},
+            ConfigError,
+            "no joint joint_seven",
+        ),
+    ],
+)
+def test_requests_that_cannot_be_run_are_refused(
+    changes: dict[str, object], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        run(**changes)
+
+
+def test_a_camera_that_the_bundle_was_not_made_for_is_refused_before_anything_moves(tmp_path: Path) -> None:
+    camera = WORLD.camera.model_copy(update={"width": 320, "height": 240})
+    world = WORLD.model_copy(update={"camera": camera})
+    with pytest.raises(MismatchError, match="160x120 camera, got 320x240"):
+        run(controller="mpc", world=world, bundle=make_bundle(tmp_path, ARM, TASK))
+
+
+def test_the_simulator_is_freed_whether_a_run_ends_well_or_not() -> None:
+    def connected() -> int:
+        return sum(pybullet.isConnected(client) for client in range(8))
+
+    before = connected()
+    with pytest.raises(ConfigError):
+        run(controller="mpc")
+    run(task=TASK.model_copy(update={"time_limit": 0.05}))
+    assert connected() == before
