@@ -23,7 +23,8 @@ def seconds(per_loop: float, fixed: float):
 
 def make_budget(per_loop: float, fixed: float = 0.0, **settings: object) -> tuple[TimeBudget, FakeClock]:
     clock = FakeClock()
-    chosen = PlannerSettings.model_validate({"margin": 0.0} | settings)
+    known = {"margin": 0.0, "candidates": 64, "fewer_candidates": (32, 16)}
+    chosen = PlannerSettings.model_validate(known | settings)
     return TimeBudget(chosen, seconds(per_loop, fixed), clock), clock
 
 

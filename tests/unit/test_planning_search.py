@@ -102,7 +102,8 @@ def test_a_plan_wholly_in_the_past_leaves_standing_still(elapsed):
 @KINDS
 def test_answers_by_the_deadline_and_spends_what_there_is(kind):
     clock = FakeClock()
-    planner, model = make(KinematicModel(clock=clock, seconds_per_loop=1e-5), kind=kind)
+    model = KinematicModel(clock=clock, seconds_per_loop=1e-5)
+    planner, _ = make(model, kind=kind, candidates=64, fewer_candidates=(32, 16))
     loops, candidates, refinements = [], [], []
     for budget in (0.0, 0.001, 0.003, 0.006, 0.012, 0.025, 0.05):
         deadline = clock.now + budget
