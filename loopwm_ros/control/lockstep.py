@@ -47,7 +47,7 @@ class Lockstep:
         self._tick = 0
         joints = self._backend.joint_state()
         now = self._backend.now
-        self._gate.reset()
+        self._gate.restart()
         self._gate.add_joints(joints, now)
         self._gate.arm(now)
         self._controller.reset(seed, now, joints)

@@ -15,6 +15,7 @@ from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.types import F64
 
 TOLERANCE = 1e-3  # changes below it are not reported [rad]
+AT_REST = 1e-6  # [rad/s]
 INWARD = 1e-6  # a tool outside the workspace must come nearer by this each period [m]
 
 
@@ -52,6 +53,11 @@ class SafetyFilter:
     def velocity(self) -> F64:
         """Velocity of the last output [rad/s], (n,)."""
         return self._velocity
+
+    @property
+    def moving(self) -> bool:
+        """Is the output still changing?"""
+        return bool(np.any(np.abs(self._velocity) > AT_REST))
 
     def reset(self, position: F64) -> None:
         """Start at rest from measured joints (n,) [rad]."""

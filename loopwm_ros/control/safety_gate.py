@@ -58,6 +58,7 @@ class SafetyGate:
         self._fault = ""
         self._joints: tuple[float, JointState] | None = None  # arrival, state
         self._plan: tuple[float, JointTrajectory] | None = None
+        self._disarm_at_rest = False
 
     @property
     def state(self) -> GateState:
@@ -82,13 +83,12 @@ class SafetyGate:
         if self._state is GateState.DISARMED:
             self._filter.reset(self._joints[1].position)
             self._plan = None
-        self._state = GateState.ARMED
+        self._state, self._disarm_at_rest = GateState.ARMED, False
 
     def disarm(self) -> None:
-        """Send nothing from now on; the controller holds its last reference."""
+        """Brake to rest, then send nothing; the controller holds its last reference. A fault stays."""
         if self._state is not GateState.FAULT:
-            self._state = GateState.DISARMED
-        self._plan = None
+            self._release()
 
     def stop(self) -> None:
         """Brake to rest and stay there until armed again."""
@@ -96,8 +96,19 @@ class SafetyGate:
             self._state = GateState.STOPPING
 
     def reset(self) -> None:
-        """Clear a fault; the gate is disarmed afterwards."""
+        """Clear a fault and disarm."""
+        self._fault = ""
+        self._release()
+
+    def restart(self) -> None:
+        """Forget all at once, moving or not: for a new episode of a simulation."""
         self._state, self._fault, self._plan = GateState.DISARMED, "", None
+        self._joints = None
+
+    def _release(self) -> None:
+        self._plan, self._disarm_at_rest = None, True
+        moving = self._state is not GateState.DISARMED and self._filter.moving
+        self._state = GateState.STOPPING if moving else GateState.DISARMED
 
     def add_joints(self, joints: JointState, now: float) -> None:
         """Store a measured joint state that arrived at `now`.
@@ -147,7 +158,10 @@ class SafetyGate:
             return GateOutput(self._filter.step(None).position, self._state, (self._fault,))
         plan = self._plan
         if plan is None or reasons:
-            return GateOutput(self._filter.step(None).position, self._state, reasons or ("no plan",))
+            braked = self._filter.step(None)
+            if self._state is GateState.STOPPING and self._disarm_at_rest and not self._filter.moving:
+                self._state = GateState.DISARMED
+            return GateOutput(braked.position, self._state, reasons or ("no plan",))
         filtered = self._filter.step(*sample(plan[1], now))
         return GateOutput(filtered.position, self._state, filtered.altered)
 

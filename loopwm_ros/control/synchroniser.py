@@ -9,6 +9,7 @@ import numpy as np
 from loopwm_ros.errors import SensorError
 from loopwm_ros.types import CameraFrame, JointState, Observation
 
+JUMP = 0.5  # a stamp this much older than the newest is a jump of the clock, not disorder [s]
 HISTORY = 256  # joint states kept: over 2 s at 120 Hz
 
 
@@ -56,11 +57,8 @@ class Synchroniser:
         """
         if not (np.isfinite(joints.position).all() and np.isfinite(joints.velocity).all()):
             raise SensorError("joint state holds NaN or infinity; expected finite radians")
-        if self._joints and joints.stamp < self._joints[-1].stamp:
-            raise SensorError(
-                f"joint state stamped {joints.stamp:.3f} s is older than the last one "
-                f"({self._joints[-1].stamp:.3f} s); out of order or the clock jumped"
-            )
+        if self._joints:
+            self._refuse_older("joint state", joints.stamp, self._joints[-1].stamp)
         self._joints.append(joints)
 
     def add_frame(self, frame: CameraFrame) -> None:
@@ -75,12 +73,21 @@ class Synchroniser:
                 f"camera image is {size[0]}x{size[1]}; "
                 f"the bundle was trained for {self._size[0]}x{self._size[1]}"
             )
-        if self._frame and frame.stamp < self._frame.stamp:
-            raise SensorError(
-                f"camera image stamped {frame.stamp:.3f} s is older "
-                f"than the last one ({self._frame.stamp:.3f} s)"
-            )
+        if self._frame:
+            self._refuse_older("camera image", frame.stamp, self._frame.stamp)
         self._frame = frame
+
+    def _refuse_older(self, what: str, stamp: float, newest: float) -> None:
+        """Raise for a stamp before the newest one; after a jump of the clock, start anew with the next."""
+        if stamp >= newest:
+            return
+        jumped = newest - stamp > JUMP
+        if jumped:
+            self.clear()
+        cause = "the clock jumped back, so all before is forgotten" if jumped else "out of order"
+        raise SensorError(
+            f"{what} stamped {stamp:.3f} s is older than the last one ({newest:.3f} s): {cause}"
+        )
 
     def latest(self) -> Observation | None:
         """The newest frame with joints at its stamp; None until both are there within tolerance."""

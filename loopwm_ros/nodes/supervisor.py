@@ -10,6 +10,7 @@ from pathlib import Path
 
 from std_srvs.srv import SetBool, Trigger
 
+from loopwm_ros.control.safety_gate import GateState
 from loopwm_ros.nodes import environment, processes
 from loopwm_ros.nodes.episode_report import EpisodeReport
 from loopwm_ros.nodes.json_lines import JsonLines
@@ -25,6 +26,7 @@ ACTIVATION_TIMEOUT = 5.0  # [s] for sensors to become usable
 GRACE = 30.0  # ... and this much more [s], before the simulation counts as stuck
 RETRY = 0.2  # [s] between attempts to activate
 SLOWNESS = 3.0  # times the task's limit that an episode may take on the wall clock ...
+DISARMED = GateState.DISARMED.value
 FRESH_FRAMES = 2  # images of the new scene before planning begins: the mpc node then has one, too
 
 
@@ -127,10 +129,18 @@ class _Run:
         report = EpisodeReport(self._model_period, self._measured)
         self._ros.wait(lambda: self._over(index, report), self._patience, f"episode {index}")
         self._ros.transition("mpc", DEACTIVATE, CALL_TIMEOUT)
-        self._ros.call(Trigger, "/safety/reset", CALL_TIMEOUT)
+        self._disarm()
         for line in self._traces.new():
             report.mpc(line)
         return report.finish(self._ros.take_frames())
+
+    def _disarm(self) -> None:
+        """Wait until the arm is at rest: the next episode starts elsewhere."""
+        end = time.monotonic() + CALL_TIMEOUT
+        while (answer := self._ros.call(Trigger, "/safety/reset", CALL_TIMEOUT)).message != DISARMED:
+            if time.monotonic() > end:
+                raise ProcessError(f"safety node is still '{answer.message}' after {CALL_TIMEOUT:g} s")
+            self._ros.run_for(RETRY)
 
     def _activate(self) -> None:
         """Wait for images of the present scene, then activate; sensors may need a moment."""

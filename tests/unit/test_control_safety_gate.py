@@ -139,6 +139,22 @@ def test_lost_tracking_is_a_latched_fault(rig: Rig) -> None:
     assert rig.gate.state is GateState.ARMED
 
 
+@pytest.mark.parametrize("how", ["disarm", "reset"])
+def test_disarming_in_motion_brakes_first(rig: Rig, how: str) -> None:
+    rig.gate.arm(rig.now)
+    for _ in range(24):
+        rig.gate.add_plan(rig.moving_plan(), rig.now)
+        rig.step()
+    getattr(rig.gate, how)()
+    assert rig.gate.state is GateState.STOPPING
+    for _ in range(40):
+        rig.step()
+    assert rig.gate.state is GateState.DISARMED
+    speeds = np.diff(np.asarray(rig.track), axis=0) / PERIOD
+    assert np.all(np.abs(np.diff(speeds, axis=0)) <= KINEMATICS.acceleration_limit * PERIOD + 1e-9)
+    assert np.allclose(speeds[-1], 0.0)
+
+
 def test_stop_holds_until_armed_again(rig: Rig) -> None:
     rig.gate.arm(rig.now)
     for _ in range(12):

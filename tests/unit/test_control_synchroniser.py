@@ -51,16 +51,28 @@ def test_non_finite_joints_are_refused_and_leave_the_rest_alone(bad: float) -> N
     assert sync.joints.stamp == 1.0
 
 
-def test_older_input_is_refused() -> None:
+def test_disorder_is_refused_and_keeps_the_rest() -> None:
     sync = Synchroniser((8, 6))
     sync.add_joints(joints(1.0, 1.0))
     sync.add_frame(frame(1.0))
-    with pytest.raises(SensorError, match="older"):
-        sync.add_joints(joints(0.5, 1.0))
-    with pytest.raises(SensorError, match="older"):
-        sync.add_frame(frame(0.5))
-    sync.clear()
-    sync.add_joints(joints(0.5, 1.0))
+    with pytest.raises(SensorError, match="out of order"):
+        sync.add_joints(joints(0.9, 1.0))
+    with pytest.raises(SensorError, match="out of order"):
+        sync.add_frame(frame(0.9))
+    assert sync.latest() is not None
+
+
+def test_a_clock_that_jumps_back_is_one_error_and_then_a_new_start() -> None:
+    sync = Synchroniser((8, 6))
+    sync.add_joints(joints(100.0, 1.0))
+    sync.add_frame(frame(100.0))
+    with pytest.raises(SensorError, match="clock jumped back"):
+        sync.add_joints(joints(5.0, 1.0))
+    sync.add_joints(joints(5.01, 2.0))
+    sync.add_frame(frame(5.01))
+    seen = sync.latest()
+    assert seen is not None
+    assert np.allclose(seen.joints.position, 2.0)
 
 
 def test_other_camera_size_is_refused_with_both_sizes() -> None:
