@@ -20,7 +20,7 @@ endif
 export AMENT_PREFIX_PATH := $(abspath $(VENV))$(if $(AMENT_PREFIX_PATH),:$(AMENT_PREFIX_PATH))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bundle docs clean
+.PHONY: help demo test lint bundle results docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,20 @@ bundle: $(STAMPS)/dev-$(ORT)  ## make the shipped model from nothing: collect, t
 	$(BIN)/loopwm export --run runs/reach --out runs/reach/bundle
 	rm -rf models/panda_reach
 	cp -r runs/reach/bundle models/panda_reach
+
+# Every figure in docs/results.md. Run it on a machine that does nothing else: one run is in real time.
+SIM = $(BIN)/loopwm sim --task reach --arm panda --required 0
+RESULTS := docs/results
+results: $(STAMPS)/run-$(ORT)  ## measure everything that docs/results.md shows
+	$(SIM) --episodes 20 --seed 500 --json $(RESULTS)/realtime.json
+	$(SIM) --episodes 100 --seed 1000 --lockstep --json $(RESULTS)/lockstep.json
+	$(SIM) --episodes 100 --seed 77000 --lockstep --json $(RESULTS)/lockstep-another-seed.json
+	$(SIM) --episodes 50 --seed 1000 --lockstep --loops 1 --json $(RESULTS)/lockstep-1-loop.json
+	$(SIM) --episodes 50 --seed 1000 --lockstep --loops 8 --json $(RESULTS)/lockstep-8-loops.json
+	$(SIM) --episodes 30 --seed 1000 --lockstep --blank-camera --json $(RESULTS)/lockstep-blank-camera.json
+	$(SIM) --episodes 100 --seed 1000 --lockstep --controller scripted --json $(RESULTS)/lockstep-scripted.json
+	$(SIM) --episodes 100 --seed 1000 --lockstep --controller random --json $(RESULTS)/lockstep-random.json
+	$(SIM) --episodes 100 --seed 1000 --lockstep --controller zero --json $(RESULTS)/lockstep-zero.json
 
 docs: $(STAMPS)/run-$(ORT)  ## write the pages that are made from results and code
 	$(BIN)/python tools/render_parameters.py
