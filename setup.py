@@ -61,6 +61,7 @@ setup(
     ],
     python_requires=">=3.10",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
+    include_package_data=False,
     package_data={NAME: ["py.typed"], f"{NAME}.validation": ["templates/*"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),

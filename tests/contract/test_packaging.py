@@ -142,9 +142,10 @@ def _imported(path: Path) -> set[str]:
 
 
 def _owners(name: str) -> set[str]:
-    """Distributions that bring a top-level name; pin's own libraries come with pin."""
-    owners = {_normal(d) for d in importlib.metadata.packages_distributions().get(name, [])}
-    return {"pin" if d == "libpinocchio" else d for d in owners}
+    """Distributions that bring a top-level name; pin installs into a prefix of its own, unlisted."""
+    if name == "pinocchio":
+        return {"pin"}
+    return {_normal(d) for d in importlib.metadata.packages_distributions().get(name, [])}
 
 
 def test_every_import_is_declared() -> None:
