@@ -94,7 +94,7 @@ def render(results: Path, bundle: Path) -> str:
         *(f"- {name}: {value:.4g}" for name, value in sorted(provenance.metrics.items())),
         "",
         f"Success: {'; '.join(sorted({criterion(s) for s in runs.values()}))}.",
-        "Cycle: from the start of a planning slot to its plan; the deadline is the slot's end, in real time only.",
+        "Cycle: from a planning slot's start to its plan; the deadline is the slot's end, in real time only.",
         "Delay: from a frame's capture to the moment the plan made from it takes effect. Where no bundle is",
         "needed, or nothing was measured, there is a dash.",
         "",
