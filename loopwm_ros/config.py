@@ -132,6 +132,9 @@ class Randomisation(Settings):
     friction: Range = Field(description="lateral friction of ball and table")
     start_joint_offset: Range = Field(description="added to each home joint [rad]")
     light: Range = Field(description="ambient share of the light")
+    light_x: Range = Field(description="direction towards the light, base frame; any length")
+    light_y: Range
+    light_z: Range
     table_value: Range = Field(description="table brightness, 0 to 1")
     camera_shift: Range = Field(description="added to each camera coordinate [m]")
     camera_turn: Range = Field(description="added to each look-at coordinate [m]")

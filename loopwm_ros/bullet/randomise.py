@@ -46,7 +46,7 @@ def draw_world(rng: np.random.Generator, arm: ArmConfig, task: TaskConfig, world
         friction=one(ranges.friction),
         start=tuple(h + one(ranges.start_joint_offset) for h in arm.home),
         light=one(ranges.light),
-        light_direction=(one((-1.0, 1.5)), one((-1.0, 1.0)), one((1.5, 3.0))),
+        light_direction=(one(ranges.light_x), one(ranges.light_y), one(ranges.light_z)),
         table_value=one(ranges.table_value),
         camera=camera.model_copy(
             update={

@@ -14,10 +14,10 @@ def sample(trajectory: JointTrajectory, now: float) -> tuple[F64, F64]:
     """
     at = now - trajectory.stamp
     offsets = trajectory.offsets
-    if at <= 0.0 or len(offsets) == 1:
-        return trajectory.positions[0], trajectory.velocities[0]
-    if at >= offsets[-1]:
+    if len(offsets) == 1 or at >= offsets[-1]:
         return trajectory.positions[-1], np.zeros_like(trajectory.velocities[-1])
+    if at <= offsets[0]:
+        return trajectory.positions[0], trajectory.velocities[0]
     i = int(np.searchsorted(offsets, at, side="right"))
     span = offsets[i] - offsets[i - 1]
     s = (at - offsets[i - 1]) / span

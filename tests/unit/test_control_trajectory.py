@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from loopwm_ros.control.trajectory import hold, sample, with_stop_tail
+from loopwm_ros.types import JointTrajectory
 
 ACCELERATION = np.array([2.0, 4.0])
 
@@ -33,6 +34,20 @@ def test_sampling_is_continuous_and_agrees_with_its_own_velocity() -> None:
     assert sample(tail, 0.0)[0] == tail.positions[0]
     assert sample(tail, 99.0)[0] == tail.positions[-1]
     assert sample(tail, 99.0)[1] == 0.0
+
+
+def test_a_first_point_later_than_the_stamp_is_waited_for() -> None:
+    late = JointTrajectory(0.0, np.array([1.0, 2.0]), np.array([[0.1], [0.2]]), np.array([[0.1], [0.0]]))
+    for at in (-1.0, 0.0125, 0.5, 1.0):
+        assert sample(late, at)[0] == 0.1
+    assert 0.1 < sample(late, 1.5)[0][0] < 0.2
+
+
+def test_a_single_point_is_a_position_to_hold() -> None:
+    point = JointTrajectory(0.0, np.zeros(1), np.array([[0.3]]), np.array([[0.7]]))
+    for at in (-1.0, 0.0, 5.0):
+        assert sample(point, at)[0] == 0.3
+        assert sample(point, at)[1] == 0.0
 
 
 def test_hold_stays() -> None:
