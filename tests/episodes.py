@@ -41,6 +41,7 @@ def result(index: int = 0, success: bool = True) -> EpisodeResult:
         final_distance_m=0.01 if success else 0.2,
         min_distance_m=0.01 if success else 0.1,
         cycles=10,
+        plans=5,
     )
 
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from loopwm_ros.validation.summary import EpisodeResult, Summary
 
 COLUMNS = ("episode", "result", "distance", "loops", "cycle p50 / p99", "deadline misses")
+SLOW = 0.98  # real-time factor below which the simulation was too slow to be taken as real time
 SHOWN = 12  # finished episodes kept on the screen
 
 
@@ -68,6 +69,7 @@ def print_summary(console: Console, summary: Summary) -> None:
     """The run in a few lines."""
     low, high = summary.wilson95 or (0.0, 1.0)
     time, cycle, loops = summary.median_time_to_success_s, summary.cycle_ms, summary.loops.mean
+    factor = summary.real_time_factor
     console.print(
         f"[bold]{summary.success} of {summary.episodes} episodes succeeded[/bold] "
         f"(95 % interval {low:.0%} to {high:.0%})" + ("" if time is None else f", median {time:.1f} s")
@@ -75,6 +77,11 @@ def print_summary(console: Console, summary: Summary) -> None:
     if cycle.p50 is not None:
         console.print(
             f"cycle {cycle.p50:.1f} ms (p99 {cycle.p99:.1f}, max {cycle.max:.1f}), "
-            f"{summary.deadline_misses} deadline misses in {summary.cycles} cycles"
-            + ("" if loops is None else f", {loops:.2f} loops a transition")
+            f"{summary.deadline_misses} deadline misses in {summary.cycles} control periods, "
+            f"{summary.plans} plans" + ("" if loops is None else f", {loops:.2f} loops a transition")
+        )
+    if factor is not None and factor < SLOW:
+        console.print(
+            f"[yellow]warning: the simulation ran at {factor:.2f} of real time: this machine is too slow or "
+            "too busy, and the run shows less than real time would"
         )

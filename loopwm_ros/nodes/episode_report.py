@@ -20,16 +20,18 @@ class EpisodeReport:
         """`model_period` [s]; `measured` collects over all episodes."""
         self._trace = TraceRecorder(model_period)
         self._period, self._measured = model_period, measured
-        self._cycles = self._misses = 0
+        self._cycles = self._plans = self._misses = 0
+        self._times: list[tuple[float, float]] = []  # first and newest: simulation's and wall clock [s]
         self.outcome: Line | None = None  # the score file's last line
         self.distance: float | None = None  # newest, tool to the ball's surface [m]
 
-    def score(self, line: Line) -> None:
-        """A line of the score file."""
+    def score(self, line: Line, wall: float) -> None:
+        """A line of the score file, read at `wall` [s, any steady clock]."""
         if "success" in line:
             self.outcome = line
             return
         self.distance = line["distance"]
+        self._times[1:] = [(line["stamp"], wall)]
         self._trace.distance(line["stamp"], line["distance"])
         self._trace.tool(line["stamp"], np.asarray(line["tool"]))
 
@@ -45,6 +47,7 @@ class EpisodeReport:
             self._plan(line)
 
     def _plan(self, line: Line) -> None:
+        self._plans += 1
         measured, loops = self._measured, np.asarray(line.get("loops", []), dtype=np.int64)
         measured.add_cycle(line["ms"])
         measured.delay_ms.append(line["delay_ms"])
@@ -64,6 +67,9 @@ class EpisodeReport:
         assert outcome is not None
         for frame in frames:
             self._trace.frame(frame.stamp, frame.jpeg)
+        if self._times:
+            (simulated, wall), (simulated_end, wall_end) = self._times[0], self._times[-1]
+            self._measured.add_time(simulated_end - simulated, wall_end - wall)
         result = EpisodeResult(
             index=outcome["episode"],
             seed=outcome["seed"],
@@ -72,6 +78,7 @@ class EpisodeReport:
             final_distance_m=outcome["final_distance"],
             min_distance_m=outcome["min_distance"],
             cycles=self._cycles,
+            plans=self._plans,
             deadline_misses=self._misses,
         )
         return EpisodeRun(result, self._trace.finish(result))

@@ -155,6 +155,6 @@ class _Run:
     def _over(self, index: int, report: EpisodeReport) -> bool:
         for line in self._scores.new():
             if line["episode"] == index:
-                report.score(line)
+                report.score(line, time.perf_counter())
         self._on_progress(Progress(index, report.distance, self._ros.diagnostics.get("mpc", {})))
         return report.outcome is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -83,20 +84,21 @@ class _Runner:
             self._model_period = request.bundle.manifest.spec.model_period
         backend: Backend = BlankCamera(cell) if request.blank_camera else cell
         gate = build_gate(self._kinematics, request.arm, 1.0 / request.world.servo_rate)
-        ratio = round(request.world.servo_rate / request.world.control_rate)
-        self._loop = Lockstep(backend, gate, self._controller(), ratio, self)
+        self._ratio = round(request.world.servo_rate / request.world.control_rate)
+        self._loop = Lockstep(backend, gate, self._controller(), self._ratio, self)
         self._trace: TraceRecorder
-        self._cycles = 0
+        self._plans = 0
 
     def episode(self, index: int) -> EpisodeRun:
         """Run one episode to its outcome."""
         seed = self._request.seed + index
-        self._trace, self._cycles = TraceRecorder(self._model_period), 0
+        self._trace, self._plans = TraceRecorder(self._model_period), 0
         self._loop.reset(seed)
         score = EpisodeScore(self._request.task, self._cell.now)
-        outcome = None
+        outcome, steps = None, 0
         while outcome is None:
             self._loop.step()
+            steps += 1
             truth = self._cell.truth()
             self._trace.tool(self._cell.now, truth.tool)
             self._trace.distance(self._cell.now, truth.distance)
@@ -108,7 +110,8 @@ class _Runner:
             time_to_success_s=outcome.time if outcome.success else None,
             final_distance_m=outcome.final_distance,
             min_distance_m=outcome.min_distance,
-            cycles=self._cycles,
+            cycles=math.ceil(steps / self._ratio),
+            plans=self._plans,
         )
         return EpisodeRun(result, self._trace.finish(result))
 
@@ -123,7 +126,7 @@ class _Runner:
         """Recorder: nothing to keep."""
 
     def _planned(self, report: PlanReport) -> None:
-        self._cycles += 1
+        self._plans += 1
         self._measured.add_cycle(report.duration * 1e3)
         plan = report.plan
         loops = float("nan")

@@ -106,7 +106,9 @@ def _plots(summary: Summary, traces: Sequence[Trace]) -> Iterator[dict[str, str]
         )
     if any(len(trace.cycle_ms.stamps) for trace in traces):
         yield _plot(
-            "Cycle time", "One planning cycle, observation to plan.", plots.cycle_plot(summary, traces)
+            "Planning cycle",
+            "From a planning slot's start to its plan's end.",
+            plots.cycle_plot(summary, traces),
         )
     if summary.loops.histogram:
         yield _plot(

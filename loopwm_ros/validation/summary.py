@@ -29,7 +29,7 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class EpisodeResult(Record):
-    """One episode. Distances are from the tool to the ball's surface [m]."""
+    """One episode. Distances are from the tool to the ball's surface [m]; counts as in `Summary`."""
 
     index: Count
     seed: int
@@ -38,6 +38,7 @@ class EpisodeResult(Record):
     final_distance_m: float
     min_distance_m: float
     cycles: Count = 0
+    plans: Count = 0
     deadline_misses: Count = 0
 
     @model_validator(mode="after")
@@ -66,18 +67,24 @@ class RunFacts(Record):
 
 
 class Summary(RunFacts):
-    """A whole run. `success` counts episodes; `wilson95` is the 95 % interval of the success rate."""
+    """A whole run. Every field means the same in both modes; what was not measured is None."""
 
-    success: Count
+    success: Count = Field(description="episodes that succeeded")
     episodes: Count
     success_rate: float | None
-    wilson95: tuple[float, float] | None
-    median_time_to_success_s: float | None
-    cycle_ms: Spread
-    deadline_misses: Count
-    cycles: Count
+    wilson95: tuple[float, float] | None = Field(description="95 % interval of the success rate")
+    median_time_to_success_s: float | None = Field(description="over the episodes that succeeded")
+    cycle_ms: Spread = Field(description="of each planning cycle: from its slot's start to its plan's end")
+    deadline_misses: Count = Field(
+        description="commands late or without a plan in time, and plans that ended after their slot"
+    )
+    cycles: Count = Field(description="control periods: one command each")
+    plans: Count = Field(description="planning cycles: one plan each, for one model transition")
+    real_time_factor: float | None = Field(
+        description="simulated over wall time while episodes ran; None in lockstep, which keeps no pace"
+    )
     loops: LoopsUsed
-    delay_ms: Spread  # observation to effect, measured; what the planner compensated
+    delay_ms: Spread = Field(description="from an observation's capture to its plan's effect")
     candidates: Counts
     refinements: Counts
     per_episode: tuple[EpisodeResult, ...]
@@ -92,10 +99,22 @@ class Measurements:
     candidates: list[int] = field(default_factory=list)
     refinements: list[int] = field(default_factory=list)
     loops: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
+    simulated: float = 0.0  # [s] that passed in simulation ...
+    wall: float = 0.0  # ... and meanwhile on the wall clock, in real time only
+
+    @property
+    def real_time_factor(self) -> float | None:
+        """Simulated over wall time; None where no wall time was measured."""
+        return self.simulated / self.wall if self.wall > 0 else None
 
     def add_cycle(self, milliseconds: float) -> None:
-        """One control cycle took this long."""
+        """One planning cycle took this long, from its slot's start to its plan's end."""
         self.cycle_ms.append(milliseconds)
+
+    def add_time(self, simulated: float, wall: float) -> None:
+        """An episode lasted this long in simulation and on the wall clock [s]."""
+        self.simulated += simulated
+        self.wall += wall
 
     def add_plan(self, plan: Plan, delay_ms: float) -> None:
         """One plan was made from an observation this much older than the plan's effect."""
@@ -124,6 +143,8 @@ def summarise(facts: RunFacts, episodes: Sequence[EpisodeResult], measured: Meas
         cycle_ms=spread(measured.cycle_ms),
         deadline_misses=sum(e.deadline_misses for e in episodes),
         cycles=sum(e.cycles for e in episodes),
+        plans=sum(e.plans for e in episodes),
+        real_time_factor=measured.real_time_factor,
         loops=loops_used(measured.loops),
         delay_ms=spread(measured.delay_ms),
         candidates=counts(measured.candidates),

@@ -54,14 +54,15 @@ def test_an_episode_is_read_back_from_the_lines(tmp_path: Path) -> None:
     for line in lines.new():
         report.mpc(line)
     assert lines.new() == []
-    report.score({"episode": 4, "seed": 9, "stamp": 1.0, "distance": 0.2, "tool": [0.1, 0.2, 0.3]})
+    for stamp, wall in ((1.0, 70.0), (1.1, 70.1), (1.2, 70.25)):
+        report.score({"stamp": stamp, "distance": 0.2, "tool": [0.1, 0.2, 0.3]}, wall)
     assert report.outcome is None
-    report.score(
-        {"episode": 4, "seed": 9, "success": True, "time": 2.5, "final_distance": 0.01, "min_distance": 0.0}
-    )
+    result = {"success": True, "time": 2.5, "final_distance": 0.01, "min_distance": 0.0}
+    report.score({"episode": 4, "seed": 9, **result}, 70.3)
     run = report.finish([Frame(1.0, b"jpeg")])
     assert (run.result.index, run.result.seed, run.result.time_to_success_s) == (4, 9, 2.5)
-    assert (run.result.cycles, run.result.deadline_misses) == (3, 2)
+    assert (run.result.cycles, run.result.plans, run.result.deadline_misses) == (3, 1, 2)
+    assert measured.real_time_factor == pytest.approx(0.2 / 0.25)
     assert measured.cycle_ms == [12.0]
     assert measured.delay_ms == pytest.approx([150.0])
     assert measured.loops.tolist() == [0, 3, 1]

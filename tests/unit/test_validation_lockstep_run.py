@@ -33,6 +33,7 @@ def test_episodes_are_numbered_and_seeded_on() -> None:
     episodes, measured = run(controller="scripted", episodes=2, seed=40)
     assert [(e.result.index, e.result.seed) for e in episodes] == [(0, 40), (1, 41)]
     assert measured.cycle_ms == []
+    assert [(e.result.cycles, e.result.plans) for e in episodes] == [(10, 0), (10, 0)]
     starts = [e.trace.tool.values[0] for e in episodes]
     assert not np.allclose(starts[0], starts[1], atol=1e-3)
 
@@ -51,7 +52,9 @@ def test_imagined_paths_are_the_tools_whatever_the_order_of_the_quantities(tmp_p
     shuffled = ("ball_y", "tool_z", "ball_x", "tool_x", "ball_z", "tool_y")
     task = TASK.model_copy(update={"quantities": shuffled})
     (episode,), measured = run(controller="mpc", task=task, bundle=make_bundle(tmp_path, ARM, task))
-    assert len(measured.cycle_ms) == episode.result.cycles
+    assert len(measured.cycle_ms) == episode.result.plans == 4  # each 0.1 s; at first there is no image
+    assert episode.result.cycles == 10  # one each control period of 0.05 s
+    assert measured.real_time_factor is None
     assert episode.trace.imagined
     for plan in episode.trace.imagined:
         assert np.linalg.norm(plan.path[0] - episode.trace.tool.nearest(plan.stamp)) < 0.12  # 0.2 s ahead

@@ -23,7 +23,7 @@ from tests import episodes as samples
 REQUIRED = {
     *("success", "episodes", "success_rate", "wilson95", "median_time_to_success_s", "per_episode"),
     *("cycle_ms", "deadline_misses", "cycles", "delay_ms", "loops", "candidates", "refinements"),
-    *("bundle_sha256", "seed", "mode", "controller", "task", "arm"),
+    *("plans", "real_time_factor", "bundle_sha256", "seed", "mode", "controller", "task", "arm"),
 }
 
 
@@ -46,7 +46,7 @@ def test_json_has_the_required_fields_and_reads_back(tmp_path: Path) -> None:
     assert raw["cycle_ms"].keys() == {"p50", "p99", "max"}
     assert raw["loops"] == {"mean": 2.3, "p50": 2, "p95": 3, "histogram": {"1": 4, "2": 6, "3": 10}}
     assert (raw["success"], raw["episodes"], raw["success_rate"]) == (1, 2, 0.5)
-    assert (raw["cycles"], raw["median_time_to_success_s"]) == (20, 2.0)
+    assert (raw["cycles"], raw["plans"], raw["median_time_to_success_s"]) == (20, 10, 2.0)
     assert read_summary(path) == made
 
 
@@ -71,6 +71,14 @@ def test_measurements_add_plans_with_histograms_of_any_length() -> None:
     assert made.loops.histogram == {1: 7, 2: 1, 4: 3}
     assert (made.candidates.min, made.candidates.max, made.refinements.mean) == (64, 128, 2.0)
     assert (made.delay_ms.p50, made.delay_ms.max) == (130.0, 140.0)
+
+
+def test_real_time_factor_is_over_all_episodes() -> None:
+    measured = Measurements()
+    assert measured.real_time_factor is None
+    measured.add_time(simulated=3.0, wall=3.0)
+    measured.add_time(simulated=1.0, wall=2.0)
+    assert summarise(samples.facts(), [], measured).real_time_factor == pytest.approx(0.8)
 
 
 @pytest.mark.parametrize(("success", "time"), [(True, None), (False, 2.0)])
