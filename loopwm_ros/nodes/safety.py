@@ -110,8 +110,8 @@ class SafetyNode(Node):
 
     def _on_servo(self) -> None:
         now = self._now()
-        if self._auto_arm and self._gate.joints is not None:
-            self._arm_gate(now)
+        if self._auto_arm and self._gate.joints is not None and (refusal := self._arm_gate(now)):
+            self.get_logger().warning(f"not armed yet: {refusal}", throttle_duration_sec=1.0)
         before, self._output = self._gate.state, self._gate.step(now)
         if self._output.position is not None:
             self._commands.publish(self._command(self._output.position))
@@ -128,11 +128,11 @@ class SafetyNode(Node):
 
     def _arm_gate(self, now: float) -> str:
         """Arm; returns why not, or an empty string."""
-        self._auto_arm = False
         try:
             self._gate.arm(now)
         except SensorError as error:
             return str(error)
+        self._auto_arm = False
         self.get_logger().info("armed")
         return ""
 
@@ -147,6 +147,7 @@ class SafetyNode(Node):
         return response
 
     def _on_stop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._auto_arm = False
         self._gate.stop()
         response.success, response.message = True, self._gate.state.value
         return response
