@@ -128,7 +128,7 @@ class MpcEngine:
             raise SensorError(f"planning failed: {self._thread.failure!r}")
         if tick.slot is not None:
             self.inbox.check(steady, ros)
-            self._thread.open(Slot(tick.slot, tick.due))
+            self._thread.open(Slot(tick.slot, tick.slot_due))
 
     def stop(self, ros: float) -> JointTrajectory:
         """End the activation: a smooth stop from the reference at `ros` [s]."""

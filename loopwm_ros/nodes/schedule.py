@@ -15,6 +15,7 @@ class Tick:
     stamp: float  # its start in ROS time [s]
     due: float  # its start on the steady clock [s]
     slot: float | None  # start of the slot it opens in ROS time [s]; None within a slot
+    slot_due: float  # start of its slot on the steady clock [s]
     skipped: int  # periods since the last tick that had none
 
 
@@ -48,6 +49,7 @@ class Schedule:
             self._stamp(index),
             self._steady + index * self._period,
             self._stamp(index - first) if opens else None,
+            self._steady + (index - first) * self._period,
             skipped,
         )
 

@@ -39,6 +39,8 @@ def test_skipped_periods_are_counted_and_a_slot_entered_late_is_opened() -> None
     assert tick.skipped == 2
     assert tick.stamp == pytest.approx(7.15)
     assert tick.slot == pytest.approx(7.1)
+    assert tick.due == pytest.approx(100.15)
+    assert tick.slot_due == pytest.approx(100.1), "its deadline counts from its own start"
 
 
 def test_stamps_start_anew_when_ros_time_falls_behind() -> None:
