@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from loopwm_ros.control.command_history import HISTORY
 from loopwm_ros.control.synchroniser import Synchroniser
 from loopwm_ros.errors import SensorError
 from loopwm_ros.types import F64, CameraFrame, JointState, Observation
@@ -36,7 +38,7 @@ class SensorInbox:
         self._timeout = timeout
         self._lock = threading.Lock()
         self._joints, self._camera = _Source(joint_topic), _Source(image_topic)
-        self._sent: list[Sent] = []
+        self._sent: deque[Sent] = deque(maxlen=HISTORY)  # nobody takes them while nothing plans
 
     def put_joints(self, read: Callable[[], JointState], arrival: float) -> str:
         """Store what `read` gives; returns why it was refused, or an empty string."""
@@ -52,9 +54,10 @@ class SensorInbox:
             self._sent.append((stamp, position))
 
     def take(self) -> tuple[Observation | None, list[Sent]]:
-        """Newest observation, and the references sent since the last call."""
+        """Newest observation, and the references sent since the last call: the newest `HISTORY` at most."""
         with self._lock:
-            sent, self._sent = self._sent, []
+            sent = list(self._sent)
+            self._sent.clear()
             return self._synchroniser.latest(), sent
 
     def check(self, steady: float, ros: float) -> JointState:

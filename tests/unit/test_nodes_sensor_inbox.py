@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from loopwm_ros.control.command_history import HISTORY
 from loopwm_ros.control.synchroniser import Synchroniser
 from loopwm_ros.errors import SensorError
 from loopwm_ros.nodes.sensor_inbox import SensorInbox
@@ -71,3 +72,10 @@ def test_sent_commands_are_taken_once(inbox) -> None:
     assert observation is not None
     assert [stamp for stamp, _ in sent] == [1.0]
     assert inbox.take()[1] == []
+
+
+def test_commands_that_nobody_takes_do_not_pile_up(inbox) -> None:
+    for i in range(HISTORY + 5):
+        inbox.put_sent(float(i), np.zeros(7))
+    _, sent = inbox.take()
+    assert [stamp for stamp, _ in sent] == [float(i) for i in range(5, HISTORY + 5)]
