@@ -20,6 +20,7 @@ from loopwm_ros.validation.summary import EpisodeResult, Measurements, Mode, Run
 from loopwm_ros.validation.trace import Trace
 
 VERSIONED = ("loopwm_ros", "numpy", "onnxruntime", "onnxruntime-gpu", "pybullet", "rclpy")
+ROUNDING = 1e-9  # of a product of two exact numbers
 Runner = Callable[[Measurements, Callable[[EpisodeRun], None]], None]
 
 
@@ -86,6 +87,11 @@ class SimJob:
             cycle_deadline_ms=slot_ms if mode == "realtime" else None,
             versions=_versions(),
         )
+
+
+def falls_short(summary: Summary, required: float) -> bool:
+    """Whether fewer episodes succeeded than the required share of them."""
+    return summary.success < required * summary.episodes - ROUNDING
 
 
 def camera_size(text: str) -> tuple[int, int]:

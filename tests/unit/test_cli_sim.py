@@ -9,8 +9,9 @@ import typer
 from typer.testing import CliRunner
 
 from loopwm_ros.cli.sim import sim
-from loopwm_ros.cli.sim_job import camera_size, loop_count
+from loopwm_ros.cli.sim_job import camera_size, falls_short, loop_count
 from loopwm_ros.errors import ConfigError
+from tests import episodes as samples
 
 app = typer.Typer()
 app.command()(sim)
@@ -35,13 +36,28 @@ def test_other_loops_are_refused(text) -> None:
         loop_count(text)
 
 
+@pytest.mark.parametrize(
+    ("successes", "episodes", "required", "short"),
+    [
+        (7, 100, 0.07, False),
+        (6, 100, 0.07, True),
+        (55, 100, 0.55, False),
+        (0, 1, 0.0, False),
+        (4, 5, 0.81, True),
+    ],
+)
+def test_the_required_share_itself_is_enough(successes, episodes, required, short) -> None:
+    results = [samples.result(i, success=i < successes) for i in range(episodes)]
+    assert falls_short(samples.summary(results), required) is short
+
+
 def test_baselines_need_lockstep() -> None:
     result = CliRunner().invoke(app, ["--controller", "zero"])
     assert isinstance(result.exception, ConfigError)
     assert "--lockstep" in str(result.exception)
 
 
-@pytest.mark.parametrize(("required", "code"), [("0", 0), ("0.8", 1)])
+@pytest.mark.parametrize(("required", "code"), [("0", 0), ("0.8", 2)])
 def test_exit_code_follows_the_required_success_rate(tmp_path, required, code) -> None:
     path = tmp_path / "out.json"
     options = [
