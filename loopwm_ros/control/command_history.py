@@ -7,6 +7,7 @@ from collections import deque
 import numpy as np
 
 from loopwm_ros.control.kinematics import Kinematics
+from loopwm_ros.control.synchroniser import JUMP
 from loopwm_ros.types import F64
 
 HISTORY = 400  # commands kept: over 3 s at 120 Hz
@@ -28,9 +29,16 @@ class CommandHistory:
         self.add(stamp, position)
 
     def add(self, stamp: float, position: F64) -> None:
-        """Note a reference (n,) sent at `stamp` [s]; older ones than the last are ignored."""
+        """Note a reference (n,) sent at `stamp` [s].
+
+        One older than the last is ignored; if by more than `JUMP`, the clock jumped back and all before it
+        is forgotten.
+        """
         if self._stamps and stamp <= self._stamps[-1]:
-            return
+            if self._stamps[-1] - stamp <= JUMP:
+                return
+            self._stamps.clear()
+            self._tools.clear()
         self._stamps.append(stamp)
         self._tools.append(self._kinematics.tool_position(position))
         self._last = position

@@ -17,6 +17,7 @@ import numpy as np
 from loopwm_ros.control.command_history import CommandHistory
 from loopwm_ros.control.goal import GoalTracker
 from loopwm_ros.control.kinematics import Kinematics
+from loopwm_ros.control.synchroniser import JUMP
 from loopwm_ros.control.tool_motion import ToolMotion
 from loopwm_ros.control.trajectory import hold, sample
 from loopwm_ros.planning.base import Objective, Planner
@@ -78,6 +79,7 @@ class RecedingHorizon:
         self._next: JointTrajectory | None = None
         self._state: tuple[float, F32] | None = None  # stamp of the last observation, h_k
         self._planned_slot = -np.inf
+        self._seed = 0
 
     def start(self, now: float, position: F64, seed: int = 0) -> None:
         """Begin at rest at the measured joints (n,) [rad]; forget all that was before."""
@@ -87,6 +89,7 @@ class RecedingHorizon:
         self._planned_slot = now - self._spec.model_period
         self._state = None
         self._goal.clear()
+        self._seed = seed
         self._planner.reset(seed)
 
     def add_command(self, stamp: float, position: F64) -> None:
@@ -110,9 +113,12 @@ class RecedingHorizon:
     def plan(self, observation: Observation, slot: float, deadline: float | None) -> PlanReport:
         """Plan in the slot that starts at `slot` [s] for the one after it.
 
-        `deadline` is on the world model's clock; None plans in full.
+        `deadline` is on the world model's clock; None plans in full. An observation from before the last
+        one by more than `JUMP` means that the clock jumped back: control starts anew.
         """
         began = time.perf_counter()
+        if self._state is not None and self._state[0] - observation.stamp > JUMP:
+            self._restart(slot)
         effect = slot + self._spec.model_period
         with self._lock:
             self._promoted(slot)
@@ -138,6 +144,12 @@ class RecedingHorizon:
             self._next = trajectory
         duration = time.perf_counter() - began
         return PlanReport(slot, effect - observation.stamp, duration, plan, self._goal.seen)
+
+    def _restart(self, now: float) -> None:
+        """Start anew at `now` [s] from the last reference."""
+        last = self._history.last
+        assert last is not None, "start() comes first"
+        self.start(now, last[1], self._seed)
 
     def _observe(self, observation: Observation) -> None:
         """Update the latent state with a new observation (Eq. h_k = L(h_{k-1}, e_k, u_k))."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from loopwm_ros.control.command_history import HISTORY, CommandHistory
+from loopwm_ros.control.synchroniser import JUMP
 
 
 class FirstThree:
@@ -47,6 +48,16 @@ def test_clearing_forgets_also_what_is_newer() -> None:
     assert np.allclose(sent.tool_at(np.array([0.0, 50.0])), 5.0)
     sent.add(2.1, np.full(4, 6.0))
     assert np.allclose(sent.tool_at(np.array([2.1])), 6.0)
+
+
+def test_after_a_clock_that_jumped_back_it_follows_the_new_time() -> None:
+    sent = history()
+    sent.add(50.0, np.ones(4))
+    sent.add(50.0 - JUMP - 0.1, np.full(4, 2.0))
+    assert np.allclose(sent.tool_at(np.array([0.0, 50.0])), 2.0)
+    last = sent.last
+    assert last is not None
+    assert last[0] == pytest.approx(50.0 - JUMP - 0.1)
 
 
 def test_nothing_sent_yet() -> None:

@@ -182,3 +182,23 @@ def test_warm_starts_are_shifted_by_slots_without_a_plan_too() -> None:
     loop.slot(0.6)
     loop.slot(0.7)
     assert elapsed[-2:] == [2, 2]
+
+
+def test_a_clock_that_jumped_back_begins_anew_where_the_arm_is() -> None:
+    loop = Loop(SeeingModel())
+    for k in range(100, 106):
+        loop.slot(k * MODEL_PERIOD)
+    reset: list[int] = []
+    begin = loop.horizon._planner.reset
+    loop.horizon._planner.reset = lambda seed: (reset.append(seed), begin(seed))[1]
+    where = loop.position.copy()
+    loop.positions = {0.0: where}
+    loop.slot(0.0)
+    assert reset == [0]
+    assert np.allclose(loop.due.trajectory.positions, where), "it holds where it is"
+    assert loop.report.delay == pytest.approx(MODEL_PERIOD)
+    for k in range(1, 40):
+        loop.slot(k * MODEL_PERIOD)
+    assert reset == [0]
+    assert loop.due.trajectory.stamp == pytest.approx(3.9)
+    assert loop.distance() < 0.01
