@@ -61,6 +61,7 @@ class PlayerNode(Node):
         self._resources.callback(self._reader.close)
         self._sources = self._publishers_by_topic()
         self._stopped, self._ended = threading.Event(), threading.Event()
+        self._failure = ""  # why the thread could not play on
         self._thread = threading.Thread(target=self._play, name="player", daemon=True)
         self._thread.start()
         self._resources.callback(self._stop)
@@ -91,8 +92,14 @@ class PlayerNode(Node):
         once = True
         while once or (self._settings.loop and not self._stopped.is_set()):
             once = False
-            self._play_once()
-        self.get_logger().info("the recording has ended")
+            try:
+                self._play_once()
+            except Exception as error:  # noqa: BLE001  (parsers raise anything on damaged bytes)
+                reason = str(error) or type(error).__name__
+                self._failure = f"{self._settings.bag} is damaged and cannot be played on ({reason})"
+                break
+        else:
+            self.get_logger().info("the recording has ended")
         self._ended.set()
 
     def _matched(self) -> bool:
@@ -109,7 +116,13 @@ class PlayerNode(Node):
             self._sources[connection.topic].publish(bytes(data))
 
     def ended(self) -> bool:
-        """Has all been played?"""
+        """Has all been played?
+
+        Raises:
+            BagError: the recording is damaged, so the rest cannot be played.
+        """
+        if self._ended.is_set() and self._failure:
+            raise BagError(self._failure)
         return self._ended.is_set()
 
     def _stop(self) -> None:

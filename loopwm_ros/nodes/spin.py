@@ -103,7 +103,10 @@ def run(
     kind: type[Settings],
     done: Callable[[NodeT], bool] = lambda _: False,
 ) -> int:
-    """Process exit code of node `name`: 0 after SIGINT, SIGTERM or `done`, 1 when it cannot start."""
+    """Process exit code of node `name`: 0 after SIGINT, SIGTERM or `done`, 1 when it cannot start or go on.
+
+    `done` raises a LoopWMError when the node cannot go on; it is logged in one line.
+    """
     sys.setswitchinterval(SWITCH_INTERVAL)
     use_profile()
     stop = StopRequest()
@@ -119,6 +122,9 @@ def run(
     executor.add_node(node)
     try:
         spin_until(executor, lambda: stop.made or done(node) or orphaned())
+    except LoopWMError as error:
+        node.get_logger().error(str(error))
+        return 1
     finally:
         executor.shutdown()  # else it keeps the node, and Fast DDS its shared memory beyond the process
         node.destroy_node()

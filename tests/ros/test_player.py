@@ -46,3 +46,17 @@ def test_large_images_arrive_whole_with_sensor_qos(bench, tmp_path) -> None:
         np.testing.assert_array_equal(frame.rgb, picture(index))
     # None arrive without the shared-memory profile. A busy machine may lose some: depth 1, best effort.
     assert len(images) > COUNT // 2
+
+
+def test_a_recording_damaged_in_the_middle_ends_with_one_line_that_names_it(bench, tmp_path) -> None:
+    bag = record(tmp_path / "bag")
+    (file,) = bag.glob("*.mcap")
+    content = bytearray(file.read_bytes())
+    third = len(content) // 3
+    content[third : 2 * third] = b"\xff" * third
+    file.write_bytes(content)
+    player = bench.start("player", bag=str(bag), speed=100.0)
+    bench.until(lambda: player.ended)
+    assert player.process.returncode == 1
+    (line,) = [x for x in player.log.read_text().splitlines() if "[ERROR]" in x]
+    assert f"{bag} is damaged" in line
