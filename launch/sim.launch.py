@@ -1,9 +1,9 @@
 """Simulated arm and camera, safety node and mpc node; the mpc node is configured and activated here."""
 
 from launch import Action, LaunchDescription
-from launch.actions import DeclareLaunchArgument, EmitEvent, RegisterEventHandler, TimerAction
+from launch.actions import DeclareLaunchArgument, EmitEvent, RegisterEventHandler, Shutdown, TimerAction
 from launch.event_handlers import OnProcessStart
-from launch.events import Shutdown, matches_action
+from launch.events import matches_action
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import LifecycleNode, Node
 from launch_ros.event_handlers import OnStateTransition
@@ -62,10 +62,11 @@ def lifecycle(node: LifecycleNode) -> list[Action]:
     """Configure and activate; try again while sensors are missing, give up if configuring fails."""
     configure = request(node, Transition.TRANSITION_CONFIGURE)
     activate = request(node, Transition.TRANSITION_ACTIVATE)
-    give_up = EmitEvent(event=Shutdown(reason="the mpc node cannot be configured, see its error above"))
+    give_up = Shutdown(reason="the mpc node is not configured, see its error above")
     return [
         reached(node, "configuring", "inactive", activate),
         reached(node, "configuring", "unconfigured", give_up),
+        reached(node, "errorprocessing", "unconfigured", give_up),
         reached(node, "activating", "inactive", TimerAction(period=RETRY, actions=[activate])),
         RegisterEventHandler(OnProcessStart(target_action=node, on_start=[configure])),
     ]
@@ -79,6 +80,7 @@ def generate_launch_description() -> LaunchDescription:
         package=PACKAGE,
         executable="sim",
         name="sim",
+        on_exit=Shutdown(reason="the sim node has ended"),
         output="screen",
         parameters=[*shared, scene, given(bool, "blank_camera"), {"use_sim_time": False}],
     )
@@ -86,6 +88,7 @@ def generate_launch_description() -> LaunchDescription:
         package=PACKAGE,
         executable="safety",
         name="safety",
+        on_exit=Shutdown(reason="the safety node has ended"),
         output="screen",
         parameters=[*shared, given(bool, "auto_arm")],
     )
@@ -93,6 +96,7 @@ def generate_launch_description() -> LaunchDescription:
         package=PACKAGE,
         executable="mpc",
         name="mpc",
+        on_exit=Shutdown(reason="the mpc node has ended"),
         namespace="",
         output="screen",
         parameters=[*shared, scene, given(str, "bundle"), given(int, "loops")],

@@ -63,6 +63,16 @@ def test_executables_exist(tree) -> None:
         assert f"from loopwm_ros.nodes.{name} import main" in path.read_text()
 
 
+def test_all_ends_when_one_node_ends_or_the_mpc_node_cannot_be_configured(tree) -> None:
+    for node in calls(tree, "Node", "LifecycleNode"):
+        assert calls(keyword(node, "on_exit"), "Shutdown")
+    paths = {tuple(strings(call)): ast.unparse(call.args[-1]) for call in calls(tree, "reached")}
+    assert {states for states, action in paths.items() if action == "give_up"} == {
+        ("configuring", "unconfigured"),
+        ("errorprocessing", "unconfigured"),
+    }
+
+
 def test_files_in_the_share_folder_exist(tree) -> None:
     named = [s for s in strings(tree) if re.fullmatch(r"[\w-]+\.(yaml|xml|rviz)", s)]
     assert named
