@@ -16,6 +16,12 @@ COMMANDS = {
     "export": "Export a trained model as a bundle of ONNX graphs.",
     "doctor": "Check this machine's set-up.",
 }
+EXTRAS = {  # the extra that installs each optional module
+    **dict.fromkeys(("onnx", "onnxscript", "safetensors", "tensorboard", "torch"), "train"),
+    "onnxruntime": "cpu",
+    "pybullet": "sim",
+    "rclpy": "ros",
+}
 
 app = typer.Typer(
     name="loopwm",
@@ -30,12 +36,21 @@ for _name, _help in COMMANDS.items():
 
 
 def main() -> None:
-    """Entry point: an error raised on purpose is one clear line and exit status 1."""
+    """Entry point: an error raised on purpose, or a part not installed, is one clear line and status 1."""
     try:
         app()
     except LoopWMError as error:
-        typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
-        sys.exit(1)
+        _fail(str(error))
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        if module not in EXTRAS:
+            raise
+        _fail(f'this command needs {module}, which is missing: pip install "loopwm_ros[{EXTRAS[module]}]"')
+
+
+def _fail(message: str) -> None:
+    typer.secho(f"error: {message}", fg=typer.colors.RED, err=True)
+    sys.exit(1)
 
 
 if __name__ == "__main__":
