@@ -83,5 +83,5 @@ class Plan:
     cost: float
     candidates: int  # scored in the last finished refinement
     refinements: int  # finished; 0 means the warm start was returned unscored
-    loops: NDArray[np.int64] = field(repr=False)  # summed over refinements, (max_loops + 1,)
-    imagined: F32 = field(repr=False)  # read-outs of the chosen actions, (steps, quantities)
+    loops: NDArray[np.int64] = field(repr=False)  # of the finished refinements' rollouts, (max_loops + 1,)
+    imagined: F32 = field(repr=False)  # mean of the candidates' read-outs, weighted as `actions`, (steps, q)

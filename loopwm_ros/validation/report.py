@@ -113,7 +113,7 @@ def _plots(summary: Summary, traces: Sequence[Trace]) -> Iterator[dict[str, str]
     if summary.loops.histogram:
         yield _plot(
             "Loops used",
-            "Iterations of the recurrent block per transition, over all candidates of all plans.",
+            "Iterations of the recurrent block per imagined transition, over all rollouts of all plans.",
             plots.loops_plot(summary),
         )
 

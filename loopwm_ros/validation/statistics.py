@@ -35,7 +35,10 @@ class Counts(Record):
 
 
 class LoopsUsed(Record):
-    """Iterations of the recurrent block per transition, over all imagined and observed transitions."""
+    """Iterations of the recurrent block per imagined transition, over the rollouts of finished refinements.
+
+    Rollouts that the deadline cut short, and observed transitions, are not counted.
+    """
 
     mean: float | None = None
     p50: int | None = None
