@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from importlib.metadata import distributions
 from pathlib import Path
 
-import numpy as np
-
 from loopwm_ros.cli.sim_table import RunTable
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.validation.lockstep_run import EpisodeRun, RunRequest, run_lockstep
@@ -35,23 +33,24 @@ class SimJob:
 
     def lockstep(self) -> Summary:
         """Run without ROS, as fast as it goes."""
-        return self._run("lockstep", lambda measured, done: run_lockstep(self.request, measured, done))
+        return self._run(
+            "lockstep", lambda measured, done: run_lockstep(self.request, measured, done, self.table.present)
+        )
 
     def realtime(self, arm: str, task: str, camera: tuple[int, int], out: Path | None) -> Summary:
         """Run over ROS 2. The nodes load `arm` and `task` by name or path; logs go to `out`/log, if given.
 
         `camera`: width and height [px] of the simulated camera; (0, 0): as the world says.
         """
-        from loopwm_ros.nodes.supervisor import Progress, RealtimeRequest, run_realtime
-
-        def show(progress: Progress) -> None:
-            self.table.present(progress.episode, progress.distance, progress.mpc)
+        from loopwm_ros.nodes.supervisor import RealtimeRequest, run_realtime
 
         request = RealtimeRequest(self.request, arm, task, camera)
+        self.table.say(f"ROS_DOMAIN_ID={request.domain} to look in with ros2 topic list")
         with ExitStack() as stack:
             folder = out / "log" if out else Path(stack.enter_context(tempfile.TemporaryDirectory()))
             return self._run(
-                "realtime", lambda measured, done: run_realtime(request, folder, measured, done, show)
+                "realtime",
+                lambda measured, done: run_realtime(request, folder, measured, done, self.table.present),
             )
 
     def report(self, out: Path, summary: Summary) -> Path:
@@ -66,8 +65,7 @@ class SimJob:
     def _finished(self, episode: EpisodeRun) -> None:
         self.results.append(episode.result)
         self.traces.append(episode.trace)
-        loops = episode.trace.loops.values
-        self.table.finished(episode.result, float(np.nanmean(loops)) if np.isfinite(loops).any() else None)
+        self.table.finished(episode.trace)
 
     def _facts(self, mode: Mode) -> RunFacts:
         run, bundle = self.request, self.request.bundle

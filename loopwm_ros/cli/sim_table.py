@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from loopwm_ros.validation.summary import EpisodeResult, Summary
+from loopwm_ros.types import F64
+from loopwm_ros.validation.statistics import spread
+from loopwm_ros.validation.summary import Summary
+from loopwm_ros.validation.trace import Progress, Trace
 
-COLUMNS = ("episode", "result", "distance", "loops", "cycle p50 / p99", "deadline misses")
+COLUMNS = ("episode", "result", "distance", "loops used", "cycle time p50 / p99", "deadline misses")
 SLOW = 0.98  # real-time factor below which the simulation was too slow to be taken as real time
 SHOWN = 12  # finished episodes kept on the screen
 
@@ -36,21 +40,34 @@ class RunTable:
             if not self._console.is_terminal:
                 self._console.print()
 
-    def present(self, episode: int, distance: float | None, mpc: dict[str, str]) -> None:
-        """Show the running episode; `mpc` are the mpc node's diagnostics."""
-        cycle = f"{mpc.get('cycle_ms_p50') or '-'} / {mpc.get('cycle_ms_p99') or '-'} ms"
-        loops, misses = mpc.get("loops_mean") or "-", mpc.get("deadline_misses") or "-"
-        self._present = (str(episode + 1), "…", _centimetres(distance), loops, cycle, misses)
+    def say(self, text: str) -> None:
+        """Print a line above the table."""
+        self._console.print(text, highlight=False)
+
+    def present(self, progress: Progress) -> None:
+        """Show the running episode."""
+        self._present = (
+            str(progress.episode + 1),
+            "…",
+            "-" if progress.distance is None else _centimetres(progress.distance),
+            *_cycles(progress.loops, progress.cycle_ms),
+            str(progress.deadline_misses),
+        )
         self._live.update(self._table())
 
-    def finished(self, result: EpisodeResult, loops: float | None) -> None:
+    def finished(self, episode: Trace) -> None:
         """Add a finished episode."""
+        result = episode.result
         time = result.time_to_success_s
-        verdict = "[red]failed" if time is None else f"[green]success in {time:.1f} s"
-        misses, cycle = str(result.deadline_misses), self._present[4] if self._present else "-"
-        mean = "-" if loops is None else f"{loops:.2f}"
-        distance = _centimetres(result.final_distance_m)
-        self._rows.append((str(result.index + 1), verdict, distance, mean, cycle, misses))
+        self._rows.append(
+            (
+                str(result.index + 1),
+                "[red]failed" if time is None else f"[green]success in {time:.1f} s",
+                _centimetres(result.final_distance_m),
+                *_cycles(episode.loops.values, episode.cycle_ms.values),
+                str(result.deadline_misses),
+            )
+        )
         self._present = None
         self._live.update(self._table())
 
@@ -61,8 +78,17 @@ class RunTable:
         return table
 
 
-def _centimetres(metres: float | None) -> str:
-    return "-" if metres is None else f"{metres * 100:.1f} cm"
+def _centimetres(metres: float) -> str:
+    return f"{metres * 100:.1f} cm"
+
+
+def _cycles(loops: F64, milliseconds: F64) -> tuple[str, str]:
+    """Mean loops, and cycle times, of one episode's planning cycles."""
+    used, time = loops[np.isfinite(loops)], spread(milliseconds.tolist())
+    return (
+        f"{used.mean():.2f}" if len(used) else "-",
+        "-" if time.p50 is None else f"{time.p50:.1f} / {time.p99:.1f} ms",
+    )
 
 
 def print_summary(console: Console, summary: Summary) -> None:

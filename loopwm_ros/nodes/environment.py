@@ -31,15 +31,20 @@ def use_profile() -> None:
     os.environ.setdefault(profile_variable(), str(fastdds_profile()))
 
 
-def private_graph(log_dir: Path) -> dict[str, str]:
-    """Variables of a ROS graph that only processes with the same variables join.
+def domain_id() -> str:
+    """The user's ROS domain; without one, drawn at random, so that two runs on one machine do not meet."""
+    return os.environ.get("ROS_DOMAIN_ID") or str(random.SystemRandom().randint(1, MAX_DOMAIN))
 
-    The domain id is drawn at random, so that two runs on one machine do not meet. One thread a
-    process: the planner's own batches are too small to gain from more, and the cores are shared.
+
+def private_graph(log_dir: Path, domain: str) -> dict[str, str]:
+    """Variables of a ROS graph on this machine that only processes in the same domain join.
+
+    One thread a process: the planner's own batches are too small to gain from more, and the cores are
+    shared.
     """
     log_dir.mkdir(parents=True, exist_ok=True)
     return {
-        "ROS_DOMAIN_ID": str(random.SystemRandom().randint(1, MAX_DOMAIN)),
+        "ROS_DOMAIN_ID": domain,
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         "ROS_LOG_DIR": str(log_dir),
         "OMP_NUM_THREADS": "1",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from std_srvs.srv import SetBool, Trigger
@@ -18,6 +18,7 @@ from loopwm_ros.nodes.processes import Child, ProcessError
 from loopwm_ros.nodes.ros_client import ACTIVATE, CONFIGURE, DEACTIVATE, RosClient
 from loopwm_ros.validation.lockstep_run import EpisodeRun, RunRequest
 from loopwm_ros.validation.summary import Measurements
+from loopwm_ros.validation.trace import Progress
 
 SCORES, TRACES = "score.jsonl", "trace.jsonl"
 START_TIMEOUT = 60.0  # [s] for a process to start and configure
@@ -38,15 +39,7 @@ class RealtimeRequest:
     arm: str  # by name or path
     task: str  # by name or path
     camera: tuple[int, int] = (0, 0)  # width, height [px] of the simulated camera; 0: as the world says
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a run stands."""
-
-    episode: int
-    distance: float | None  # tool to the ball's surface [m]
-    mpc: dict[str, str]  # the mpc node's diagnostics
+    domain: str = field(default_factory=environment.domain_id)  # ROS domain of the nodes
 
 
 def run_realtime(
@@ -61,7 +54,7 @@ def run_realtime(
     Raises:
         ProcessError: a node ended, refused, or took too long; the message holds its own error.
     """
-    graph = environment.private_graph(folder)
+    graph = environment.private_graph(folder, request.domain)
     with environment.applied(graph), ExitStack() as stack:
         children: list[Child] = []
         stack.callback(processes.stop, children)
@@ -145,8 +138,8 @@ class _Run:
     def _activate(self) -> None:
         """Wait for images of the present scene, then activate; sensors may need a moment."""
         self._ros.take_frames()
-        end = time.monotonic() + ACTIVATION_TIMEOUT
         self._ros.wait(lambda: len(self._ros.frames) >= FRESH_FRAMES, START_TIMEOUT, "the first camera image")
+        end = time.monotonic() + ACTIVATION_TIMEOUT
         while not self._ros.transition("mpc", ACTIVATE, CALL_TIMEOUT):
             if time.monotonic() > end:
                 raise ProcessError(self._mpc.error_text())
@@ -156,5 +149,7 @@ class _Run:
         for line in self._scores.new():
             if line["episode"] == index:
                 report.score(line, time.perf_counter())
-        self._on_progress(Progress(index, report.distance, self._ros.diagnostics.get("mpc", {})))
+        for line in self._traces.new():
+            report.mpc(line)
+        self._on_progress(report.progress(index))
         return report.outcome is not None

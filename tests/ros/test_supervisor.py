@@ -1,0 +1,58 @@
+"""The supervisor's patience, and the ROS domain it works in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from loopwm_ros.nodes import environment, supervisor
+from loopwm_ros.validation.summary import Measurements
+
+SLOW_START = 40.0  # [s] until the first image
+
+
+class SlowMachine:
+    """A ROS graph whose camera needs long, and whose mpc node refuses a few times after that."""
+
+    def __init__(self, refusals: int) -> None:
+        self.now, self.refusals = 100.0, refusals
+        self.frames: list[object] = []
+
+    def take_frames(self) -> list[object]:
+        return []
+
+    def wait(self, *_: object) -> None:
+        self.now += SLOW_START
+
+    def run_for(self, seconds: float) -> None:
+        self.now += seconds
+
+    def transition(self, *_: object) -> bool:
+        self.refusals -= 1
+        return self.refusals < 0
+
+
+def test_waiting_for_the_first_image_takes_nothing_from_the_time_to_activate(monkeypatch, tmp_path) -> None:
+    ros = SlowMachine(refusals=3)
+    monkeypatch.setattr(supervisor.time, "monotonic", lambda: ros.now)
+    manifest = SimpleNamespace(spec=SimpleNamespace(model_period=0.1))
+    bundle, task = SimpleNamespace(manifest=manifest), SimpleNamespace(time_limit=8.0)
+    request = SimpleNamespace(run=SimpleNamespace(bundle=bundle, task=task))
+    mpc = SimpleNamespace(error_text=lambda: "it refuses")
+    run = supervisor._Run(request, ros, mpc, tmp_path, Measurements(), lambda _: None)
+    run._activate()
+    ros.refusals = 1000
+    with pytest.raises(supervisor.ProcessError, match="it refuses"):
+        run._activate()
+
+
+def test_the_user_s_domain_is_kept_and_without_one_it_is_drawn(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ROS_DOMAIN_ID", "77")
+    assert environment.domain_id() == "77"
+    monkeypatch.delenv("ROS_DOMAIN_ID")
+    drawn = {environment.domain_id() for _ in range(50)}
+    assert len(drawn) > 1
+    assert {int(x) for x in drawn} <= set(range(1, environment.MAX_DOMAIN + 1))
+    assert environment.private_graph(tmp_path, "12")["ROS_DOMAIN_ID"] == "12"
