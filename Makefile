@@ -42,7 +42,7 @@ bundle: $(STAMPS)/dev-$(ORT)  ## make the shipped model from nothing: collect, t
 	$(BIN)/loopwm train --config config/train/reach.yaml --data data/reach --out runs/reach $(RESUME)
 	rm -rf runs/reach/bundle
 	$(BIN)/loopwm export --run runs/reach --out runs/reach/bundle
-	rm -rf models/panda_reach
+	mkdir -p models && rm -rf models/panda_reach
 	cp -r runs/reach/bundle models/panda_reach
 
 # Every figure in docs/results.md. Run it on a machine that does nothing else: one run is in real time.
