@@ -8,7 +8,7 @@ import numpy as np
 
 from loopwm_ros.validation.lockstep_run import EpisodeRun
 from loopwm_ros.validation.summary import EpisodeResult, Measurements
-from loopwm_ros.validation.trace import Frame, TraceRecorder
+from loopwm_ros.validation.trace import Frame, Progress, TraceRecorder
 
 Line = dict[str, Any]
 
@@ -23,14 +23,14 @@ class EpisodeReport:
         self._cycles = self._plans = self._misses = 0
         self._times: list[tuple[float, float]] = []  # first and newest: simulation's and wall clock [s]
         self.outcome: Line | None = None  # the score file's last line
-        self.distance: float | None = None  # newest, tool to the ball's surface [m]
+        self._distance: float | None = None  # newest, tool to the ball's surface [m]
 
     def score(self, line: Line, wall: float) -> None:
         """A line of the score file, read at `wall` [s, any steady clock]."""
         if "success" in line:
             self.outcome = line
             return
-        self.distance = line["distance"]
+        self._distance = line["distance"]
         self._times[1:] = [(line["stamp"], wall)]
         self._trace.distance(line["stamp"], line["distance"])
         self._trace.tool(line["stamp"], np.asarray(line["tool"]))
@@ -60,6 +60,10 @@ class EpisodeReport:
             self._trace.imagined(line["plan"] + self._period, np.asarray(line["imagined"]), goal, offsets)
         mean = float(loops @ np.arange(len(loops)) / loops.sum()) if loops.sum() else float("nan")
         self._trace.cycle(line["plan"], line["ms"], mean)
+
+    def progress(self, index: int) -> Progress:
+        """Episode `index` so far."""
+        return self._trace.progress(index, self._distance, self._misses)
 
     def finish(self, frames: list[Frame]) -> EpisodeRun:
         """The episode as a whole, with the frames that the camera sent meanwhile."""

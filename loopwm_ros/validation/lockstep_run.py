@@ -25,7 +25,9 @@ from loopwm_ros.processing.images import encode_image
 from loopwm_ros.types import F64, CameraFrame, JointState
 from loopwm_ros.validation.scoring import EpisodeScore
 from loopwm_ros.validation.summary import EpisodeResult, Measurements
-from loopwm_ros.validation.trace import Trace, TraceRecorder
+from loopwm_ros.validation.trace import Progress, Trace, TraceRecorder
+
+PROGRESS_PERIOD = 0.5  # simulated [s] between two reports
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,14 @@ class EpisodeRun:
 
 
 def run_lockstep(
-    request: RunRequest, measured: Measurements, on_episode: Callable[[EpisodeRun], None]
+    request: RunRequest,
+    measured: Measurements,
+    on_episode: Callable[[EpisodeRun], None],
+    on_progress: Callable[[Progress], None],
 ) -> None:
     """Run all episodes; episode `i` has the seed `request.seed + i`.
+
+    `on_episode` gets each when it is over, `on_progress` the running one every half simulated second.
 
     Raises:
         LoopWMError: parts of the request are not usable, or do not belong together.
@@ -62,7 +69,7 @@ def run_lockstep(
     kinematics = Kinematics(request.arm)  # first: it names mistakes in the arm file
     cell = BulletCell(request.arm, request.task, request.world)
     try:
-        runner = _Runner(request, kinematics, cell, measured)
+        runner = _Runner(request, kinematics, cell, measured, on_progress)
         for index in range(request.episodes):
             on_episode(runner.episode(index))
     finally:
@@ -73,10 +80,15 @@ class _Runner:
     """One controller in one cell, episode after episode; sees as a recorder what is on the topics."""
 
     def __init__(
-        self, request: RunRequest, kinematics: Kinematics, cell: BulletCell, measured: Measurements
+        self,
+        request: RunRequest,
+        kinematics: Kinematics,
+        cell: BulletCell,
+        measured: Measurements,
+        on_progress: Callable[[Progress], None],
     ) -> None:
         self._request, self._kinematics = request, kinematics
-        self._cell, self._measured = cell, measured
+        self._cell, self._measured, self._on_progress = cell, measured, on_progress
         self._tool: list[int] = []  # columns of the read-outs; only a model has these
         self._model_period = 2.0 / request.world.control_rate
         if request.bundle is not None:
@@ -103,6 +115,8 @@ class _Runner:
             self._trace.tool(self._cell.now, truth.tool)
             self._trace.distance(self._cell.now, truth.distance)
             outcome = score.update(self._cell.now, truth.distance)
+            if steps % round(PROGRESS_PERIOD * self._request.world.servo_rate) == 0:
+                self._on_progress(self._trace.progress(index, truth.distance))
         result = EpisodeResult(
             index=index,
             seed=seed,

@@ -71,6 +71,17 @@ class Trace:
         return next((plan for plan in reversed(self.imagined) if plan.stamp <= stamp), None)
 
 
+@dataclass(frozen=True)
+class Progress:
+    """An episode that is still running, as far as it went."""
+
+    episode: int  # its index
+    distance: float | None  # newest, tool to the ball's surface [m]
+    cycle_ms: F64  # of its planning cycles, (m,)
+    loops: F64  # mean iterations per transition of each, (m,); NaN where no model was used
+    deadline_misses: int
+
+
 @dataclass
 class Thinned(Generic[ItemT]):
     """Keeps every n-th item, with n doubled each time `capacity` is reached: even cover, bounded size."""
@@ -136,9 +147,14 @@ class TraceRecorder:
         """A deadline was missed."""
         self._misses.add(stamp)
 
+    def progress(self, episode: int, distance: float | None, deadline_misses: int = 0) -> Progress:
+        """The episode so far."""
+        cycles = self._cycle_rows()
+        return Progress(episode, distance, cycles[:, 1], cycles[:, 2], deadline_misses)
+
     def finish(self, result: EpisodeResult) -> Trace:
         """The episode as a whole; stamps in order whatever order they came in."""
-        cycles = np.array(sorted(self._cycles.items), dtype=np.float64).reshape(-1, 3)
+        cycles = self._cycle_rows()
         tool = _series(self._tool.items, (0, 3))
         distance = _series(self._distance.items, (0,))
         frames = tuple(sorted(self._frames.items, key=lambda frame: frame.stamp))
@@ -154,6 +170,9 @@ class TraceRecorder:
             loops=Series(cycles[:, 0], cycles[:, 2]),
             misses=np.array(sorted(self._misses.items), dtype=np.float64),
         )
+
+    def _cycle_rows(self) -> F64:
+        return np.array(sorted(self._cycles.items), dtype=np.float64).reshape(-1, 3)
 
 
 def _series(items: list[tuple[float, F64]] | list[tuple[float, float]], empty: tuple[int, ...]) -> Series:

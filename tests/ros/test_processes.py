@@ -16,9 +16,10 @@ from diagnostic_msgs.msg import DiagnosticArray
 from loopwm_ros.config import load_arm, load_task, load_world, share_dir
 from loopwm_ros.nodes.processes import PARENT_VARIABLE, Child, ProcessError, orphaned
 from loopwm_ros.nodes.qos import REPORT
-from loopwm_ros.nodes.supervisor import Progress, RealtimeRequest, run_realtime
+from loopwm_ros.nodes.supervisor import RealtimeRequest, run_realtime
 from loopwm_ros.validation.lockstep_run import EpisodeRun, RunRequest
 from loopwm_ros.validation.summary import Measurements
+from loopwm_ros.validation.trace import Progress
 
 
 def segments(child: Child) -> set[Path]:
@@ -109,7 +110,10 @@ def test_the_supervisor_runs_episodes_over_ros(bundle, short_task, tmp_path) -> 
         assert moved.max() > 0.02 or run.result.deadline_misses > 0, "the arm moves"
     assert len(measured.cycle_ms) == len(measured.delay_ms) > 5
     assert measured.loops.sum() > 0 or runs[0].result.deadline_misses > 0
-    assert any(progress.mpc.get("cycles") for progress in seen)
+    for run in runs:
+        *_, last = (p for p in seen if p.episode == run.result.index)
+        assert 0 < len(last.cycle_ms) <= run.result.plans, "the episode's own, while it runs"
+        assert last.deadline_misses <= run.result.deadline_misses
 
 
 def test_the_supervisor_passes_on_why_the_mpc_node_refuses(bundle, short_task, tmp_path) -> None:

@@ -42,7 +42,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 def run(bundle: Bundle, **changes: object) -> Run:
     values = {"arm": ARM, "task": TASK, "world": WORLD, "controller": "mpc", "episodes": 1, "seed": SEED}
     done = Run([], Measurements())
-    run_lockstep(RunRequest(**(values | {"bundle": bundle} | changes)), done.measured, done.episodes.append)
+    request = RunRequest(**(values | {"bundle": bundle} | changes))
+    run_lockstep(request, done.measured, done.episodes.append, lambda _: None)
     return done
 
 

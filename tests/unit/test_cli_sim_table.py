@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from loopwm_ros.cli.sim_table import print_summary
+from loopwm_ros.cli.sim_table import RunTable, print_summary
 from loopwm_ros.validation.summary import Measurements, summarise
+from loopwm_ros.validation.trace import TraceRecorder
 from tests import episodes as samples
 
 
@@ -20,6 +21,38 @@ def console() -> Console:
 def text(shown: Console) -> str:
     assert isinstance(shown.file, io.StringIO)
     return shown.file.getvalue()
+
+
+def cells(shown: Console) -> list[list[str]]:
+    """The last state of the table, without its heading."""
+    lines = [line for line in text(shown).splitlines() if line.startswith("│")]
+    return [[cell.strip() for cell in line.strip("│").split("│")] for line in lines]
+
+
+def test_running_and_finished_rows_are_each_of_one_episode() -> None:
+    shown = console()
+    table = RunTable(shown, "reach")
+    running = TraceRecorder(model_period=0.1)
+    running.cycle(9.0, 50.0, 2.0)
+    running.cycle(9.1, 70.0, 4.0)
+    with table.shown():
+        table.present(running.progress(0, 0.4))
+        table.finished(samples.trace(0))
+        table.finished(samples.trace(1, success=False))
+        table.present(running.progress(2, 0.123, deadline_misses=3))
+    assert cells(shown) == [
+        ["1", "success in 2.0 s", "1.0 cm", "3.00", "30.0 / 39.8 ms", "0"],
+        ["2", "failed", "20.0 cm", "3.00", "30.0 / 39.8 ms", "0"],
+        ["3", "…", "12.3 cm", "3.00", "60.0 / 69.8 ms", "3"],
+    ]
+
+
+def test_what_was_not_measured_is_a_dash() -> None:
+    shown = console()
+    table = RunTable(shown, "reach")
+    with table.shown():
+        table.present(TraceRecorder(model_period=0.1).progress(0, None))
+    assert cells(shown) == [["1", "…", "-", "-", "-", "0"]]
 
 
 def test_the_summary_is_printed_in_words() -> None:

@@ -54,9 +54,13 @@ def test_an_episode_is_read_back_from_the_lines(tmp_path: Path) -> None:
     for line in lines.new():
         report.mpc(line)
     assert lines.new() == []
+    running = report.progress(4)
+    assert (running.episode, running.distance, running.deadline_misses) == (4, None, 2)
+    assert (running.cycle_ms.tolist(), running.loops.tolist()) == ([12.0], [1.25])
     for stamp, wall in ((1.0, 70.0), (1.1, 70.1), (1.2, 70.25)):
         report.score({"stamp": stamp, "distance": 0.2, "tool": [0.1, 0.2, 0.3]}, wall)
     assert report.outcome is None
+    assert report.progress(4).distance == 0.2
     result = {"success": True, "time": 2.5, "final_distance": 0.01, "min_distance": 0.0}
     report.score({"episode": 4, "seed": 9, **result}, 70.3)
     run = report.finish([Frame(1.0, b"jpeg")])

@@ -13,6 +13,7 @@ from loopwm_ros.config import load_arm, load_task, load_world
 from loopwm_ros.errors import ConfigError, MismatchError
 from loopwm_ros.validation.lockstep_run import EpisodeRun, RunRequest, run_lockstep
 from loopwm_ros.validation.summary import Measurements
+from loopwm_ros.validation.trace import Progress
 from tests.arms import ExactArm
 from tests.bundles import make_bundle
 
@@ -21,11 +22,12 @@ TASK = load_task("reach").model_copy(update={"time_limit": 0.5})
 WORLD = load_world(TASK.world)
 
 
-def run(**changes: object) -> tuple[list[EpisodeRun], Measurements]:
+def run(seen: list[Progress] | None = None, **changes: object) -> tuple[list[EpisodeRun], Measurements]:
     values = {"arm": ARM, "task": TASK, "world": WORLD, "controller": "zero", "episodes": 1, "seed": 0}
     episodes: list[EpisodeRun] = []
     measured = Measurements()
-    run_lockstep(RunRequest(**(values | changes)), measured, episodes.append)
+    seen = [] if seen is None else seen
+    run_lockstep(RunRequest(**(values | changes)), measured, episodes.append, seen.append)
     return episodes, measured
 
 
@@ -36,6 +38,16 @@ def test_episodes_are_numbered_and_seeded_on() -> None:
     assert [(e.result.cycles, e.result.plans) for e in episodes] == [(10, 0), (10, 0)]
     starts = [e.trace.tool.values[0] for e in episodes]
     assert not np.allclose(starts[0], starts[1], atol=1e-3)
+
+
+def test_the_running_episode_is_shown_twice_a_second(tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    task = TASK.model_copy(update={"time_limit": 1.1})
+    run(seen, controller="mpc", episodes=2, task=task, bundle=make_bundle(tmp_path, ARM, task))
+    assert [p.episode for p in seen] == [0, 0, 1, 1]
+    assert [len(p.cycle_ms) for p in seen] == [4, 9, 4, 9], "each episode's own cycles"
+    assert all(p.distance and p.distance > 0 and p.deadline_misses == 0 for p in seen)
+    assert all(1 <= np.nanmean(p.loops) <= 8 for p in seen)
 
 
 def test_a_failed_episode_lasts_until_the_time_limit_and_is_on_the_trace() -> None:
