@@ -52,6 +52,19 @@ def with_stop_tail(
     )
 
 
+def approached(trajectory: JointTrajectory, now: float, position: F64, velocity: F64) -> JointTrajectory:
+    """The trajectory, led in from the reference (n,) at `now` [s] if its first point lies ahead."""
+    offsets = trajectory.stamp - now + trajectory.offsets
+    if offsets[0] <= 0.0:
+        return trajectory
+    return JointTrajectory(
+        now,
+        np.concatenate([np.zeros(1), offsets]),
+        np.concatenate([position[None], trajectory.positions]),
+        np.concatenate([velocity[None], trajectory.velocities]),
+    )
+
+
 def hold(stamp: float, position: F64) -> JointTrajectory:
     """Stay at `position` (n,)."""
     still = np.zeros((1, len(position)))

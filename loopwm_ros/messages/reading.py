@@ -90,8 +90,13 @@ def frame_from_raw(message: Message) -> CameraFrame:
     return CameraFrame(stamp_seconds(message.header.stamp), rgb)
 
 
-def trajectory_from(message: Message, joints: tuple[str, ...]) -> JointTrajectory:
+def trajectory_from(
+    message: Message, joints: tuple[str, ...], *, positions_only: bool = False
+) -> JointTrajectory:
     """Trajectory with positions and velocities, its joints in the order of `joints`.
+
+    With `positions_only` velocities may be left out, as trajectory controllers allow: they become the
+    differences of positions, and zero at the end.
 
     Raises:
         SensorError: a joint is missing, it has no points, lengths differ, times do not increase, or a
@@ -101,8 +106,9 @@ def trajectory_from(message: Message, joints: tuple[str, ...]) -> JointTrajector
     if not message.points:
         raise SensorError("trajectory has no points; expected at least one")
     count = len(message.joint_names)
+    filled = positions_only and not any(len(point.velocities) for point in message.points)
     for i, point in enumerate(message.points):
-        if len(point.positions) != count or len(point.velocities) != count:
+        if len(point.positions) != count or (len(point.velocities) != count and not filled):
             raise SensorError(
                 f"trajectory point {i} has {len(point.positions)} positions and {len(point.velocities)} "
                 f"velocities for {count} joints"
@@ -111,13 +117,25 @@ def trajectory_from(message: Message, joints: tuple[str, ...]) -> JointTrajector
     if offsets[0] < 0 or np.any(np.diff(offsets) <= 0):
         raise SensorError(f"trajectory times must increase from 0, got {offsets.tolist()}")
     positions = np.array([point.positions for point in message.points], dtype=np.float64)[:, columns]
-    velocities = np.array([point.velocities for point in message.points], dtype=np.float64)[:, columns]
+    if filled:
+        velocities = _differences(offsets, positions)
+    else:
+        velocities = np.array([point.velocities for point in message.points], dtype=np.float64)[:, columns]
     return JointTrajectory(
         stamp_seconds(message.header.stamp),
         offsets,
         _finite(positions, "trajectory positions"),
         _finite(velocities, "trajectory velocities"),
     )
+
+
+def _differences(offsets: F64, positions: F64) -> F64:
+    """Velocities (m, n) through `positions` (m, n) at `offsets` (m,) [s], ending at rest."""
+    if len(offsets) == 1:
+        return np.zeros_like(positions)
+    velocities = np.gradient(positions, offsets, axis=0)
+    velocities[-1] = 0.0
+    return np.asarray(velocities)
 
 
 def positions_from(message: Message, count: int) -> F64:

@@ -6,9 +6,11 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from pydantic import Field
 from rclpy.clock import Clock
@@ -21,7 +23,7 @@ from trajectory_msgs.msg import JointTrajectory as TrajectoryMessage
 
 from loopwm_ros.bullet.cell import BulletCell
 from loopwm_ros.config import Settings, WorldConfig, load_arm, load_task, load_world
-from loopwm_ros.control.trajectory import sample
+from loopwm_ros.control.trajectory import approached, sample
 from loopwm_ros.errors import SensorError
 from loopwm_ros.messages import positions_from, trajectory_from
 from loopwm_ros.nodes import diagnostics, params, spin
@@ -118,14 +120,20 @@ class SimNode(Node):
 
     def _on_trajectory(self, message: TrajectoryMessage) -> None:
         try:
-            trajectory = trajectory_from(message, self._arm.joints)
+            trajectory = trajectory_from(message, self._arm.joints, positions_only=True)
         except SensorError as error:
             self.get_logger().error(f"{self._arm.topics.trajectory}: {error}", throttle_duration_sec=1.0)
             return
-        start = trajectory.stamp or self._cell.now  # a stamp of zero means now
-        self._trajectory = JointTrajectory(
-            start, trajectory.offsets, trajectory.positions, trajectory.velocities
-        )
+        now = self._cell.now
+        started = replace(trajectory, stamp=trajectory.stamp or now)  # a stamp of zero means now
+        self._trajectory = approached(started, now, *self._reference(now))
+
+    def _reference(self, now: float) -> tuple[F64, F64]:
+        """Position and velocity (n,) that the arm is told at `now` [s]; measured ones before any command."""
+        if self._trajectory is not None:
+            return sample(self._trajectory, now)
+        position = self._cell.joint_state().position if self._position is None else self._position
+        return position, np.zeros_like(position)
 
     def _on_timer(self) -> None:
         for _ in range(self._pacer.due(time.perf_counter())):

@@ -55,7 +55,7 @@ def test_blank_camera_is_black(bench) -> None:
     assert frame_from_compressed(jpeg[0]).rgb.max() == 0
 
 
-@pytest.mark.parametrize("controller", ["forward command", "joint trajectory"])
+@pytest.mark.parametrize("controller", ["forward command", "joint trajectory", "joint positions over time"])
 def test_arm_goes_where_either_controller_topic_says(bench, controller) -> None:
     start(bench)
     joints = bench.listen(JointStateMessage, ARM.topics.joint_states, SENSOR)
@@ -68,6 +68,8 @@ def test_arm_goes_where_either_controller_topic_says(bench, controller) -> None:
         point = JointTrajectory(0.0, np.array([0.3]), goal[None], np.zeros((1, 7)))
         kind, topic = TrajectoryMessage, ARM.topics.trajectory
         message = make.trajectory(point, ARM.joints)
+        if controller == "joint positions over time":
+            message.points[0].velocities = []
     sender = bench.node.create_publisher(kind, topic, COMMAND)
     bench.until(sender.get_subscription_count)
     sender.publish(message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from loopwm_ros.control.trajectory import hold, sample, with_stop_tail
+from loopwm_ros.control.trajectory import approached, hold, sample, with_stop_tail
 from loopwm_ros.types import JointTrajectory
 
 ACCELERATION = np.array([2.0, 4.0])
@@ -55,3 +55,18 @@ def test_hold_stays() -> None:
     position, velocity = sample(still, 10.0)
     assert np.allclose(position, [0.1, 0.2])
     assert np.allclose(velocity, 0.0)
+
+
+@pytest.mark.parametrize(("stamp", "offset"), [(5.0, 0.3), (5.2, 0.1), (4.9, 0.4)])
+def test_a_point_ahead_is_approached_from_the_present_reference(stamp: float, offset: float) -> None:
+    ahead = JointTrajectory(stamp, np.array([offset]), np.array([[1.0]]), np.zeros((1, 1)))
+    led = approached(ahead, 5.0, np.array([0.4]), np.array([0.1]))
+    assert sample(led, 5.0)[0] == pytest.approx(0.4)
+    assert sample(led, 5.0)[1] == pytest.approx(0.1)
+    assert 0.5 < sample(led, 5.15)[0][0] < 0.9
+    assert sample(led, 5.3)[0] == pytest.approx(1.0)
+
+
+def test_a_trajectory_that_has_begun_needs_no_approach() -> None:
+    begun = JointTrajectory(4.0, np.array([0.5, 2.0]), np.zeros((2, 1)), np.zeros((2, 1)))
+    assert approached(begun, 5.0, np.ones(1), np.zeros(1)) is begun

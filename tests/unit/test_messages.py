@@ -227,6 +227,26 @@ def test_bad_trajectories_are_refused(message, joints: tuple[str, ...], match: s
         trajectory_from(message, joints)
 
 
+def test_positions_alone_are_enough_for_a_trajectory_controller() -> None:
+    message = trajectory_message(offsets=(0.0, 0.1, 0.3), velocities=0)
+    for point, value in zip(message.points, (0.0, 0.2, 0.6), strict=True):
+        point.positions = [value, 0.0, -value]
+    got = trajectory_from(message, ("c", "b", "a"), positions_only=True)
+    np.testing.assert_allclose(got.velocities[:2], [[-2.0, 0.0, 2.0]] * 2)
+    np.testing.assert_array_equal(got.velocities[2], np.zeros(3))
+    one = trajectory_from(trajectory_message(offsets=(0.3,), velocities=0), JOINTS, positions_only=True)
+    np.testing.assert_array_equal(one.velocities, np.zeros((1, 3)))
+
+
+@pytest.mark.parametrize("velocities", [(0, 3), (2, 2)])
+def test_a_trajectory_controller_refuses_velocities_for_a_part(velocities: tuple[int, int]) -> None:
+    message = trajectory_message()
+    for point, count in zip(message.points, velocities, strict=True):
+        point.velocities = [0.0] * count
+    with pytest.raises(SensorError, match="velocities for 3 joints"):
+        trajectory_from(message, JOINTS, positions_only=True)
+
+
 @pytest.mark.parametrize(("values", "match"), [([0.0], "1 values; expected 2"), ([0.0, np.inf], "infinity")])
 def test_bad_commands_are_refused(values: list[float], match: str) -> None:
     with pytest.raises(SensorError, match=match):
