@@ -17,8 +17,8 @@ class PlannerSettings(Settings):
 
     kind: Literal["mppi", "cem"] = "mppi"
     horizon: int = Field(8, ge=1, description="transitions looked ahead")
-    candidates: Candidates = Field(128, description="futures imagined per refinement")
-    fewer_candidates: tuple[Candidates, ...] = Field((64, 32, 16), description="tried when time is short")
+    candidates: Candidates = Field(64, description="futures imagined per refinement")
+    fewer_candidates: tuple[Candidates, ...] = Field((32, 16), description="tried when time is short")
     refinements: int = Field(2, ge=1, description="sample, score, update this many times")
     fewer_loops: tuple[Loops, ...] = Field((4, 3, 2, 1), description="caps tried when time is short")
     knots: int = Field(3, ge=1, description="independent draws per action axis over the horizon")
