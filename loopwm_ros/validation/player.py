@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from loopwm_ros.validation.trace import Frame, Series, Trace
 def film_data(summary: Summary, trace: Trace, camera: CameraConfig) -> dict[str, Any]:
     """Frames with the overlay of each, in camera pixels; serialisable as JSON."""
     stamps = [frame.stamp for frame in trace.frames]
-    track = [trace.tool.nearest(stamp) for stamp in stamps] if len(trace.tool.stamps) else []
+    track = [trace.tool.held(stamp) for stamp in stamps] if len(trace.tool.stamps) else []
     return {
         "width": camera.width,
         "height": camera.height,
@@ -37,9 +38,9 @@ def _frame(trace: Trace, camera: CameraConfig, frame: Frame, stamps: list[float]
         "until": int(np.searchsorted(stamps, end, side="right")) - 1,
         "imagined": [] if plan is None else _points(camera, plan.path),
         "ball": [] if plan is None or plan.ball is None else _points(camera, plan.ball),
-        "distance": _value(trace.distance, frame.stamp, 100.0),
-        "cycle": _value(trace.cycle_ms, frame.stamp),
-        "loops": _value(trace.loops, frame.stamp),
+        "distance": _value(trace.distance, Series.held, frame.stamp, 100.0),
+        "cycle": _value(trace.cycle_ms, Series.nearest, frame.stamp),
+        "loops": _value(trace.loops, Series.nearest, frame.stamp),
     }
 
 
@@ -50,8 +51,10 @@ def _points(camera: CameraConfig, points: F64) -> list[list[float] | None]:
     ]
 
 
-def _value(series: Series, stamp: float, scale: float = 1.0) -> float | None:
+def _value(
+    series: Series, read: Callable[[Series, float], F64], stamp: float, scale: float = 1.0
+) -> float | None:
     if not len(series.stamps):
         return None
-    value = float(series.nearest(stamp)) * scale
+    value = float(read(series, stamp)) * scale
     return round(value, 2) if np.isfinite(value) else None

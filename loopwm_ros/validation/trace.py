@@ -29,6 +29,10 @@ class Series:
         row = [np.interp(stamp, self.stamps, column, left=np.nan, right=np.nan) for column in columns]
         return np.asarray(row).reshape(self.values.shape[1:])
 
+    def held(self, stamp: float) -> F64:
+        """Linear interpolation, with the first and last sample held outside of the recorded time."""
+        return self.at(float(np.clip(stamp, self.stamps[0], self.stamps[-1])))
+
     def nearest(self, stamp: float) -> F64:
         """The sample closest in time; there must be one."""
         return np.asarray(self.values[np.abs(self.stamps - stamp).argmin()])
