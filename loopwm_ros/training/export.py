@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import shutil
-import subprocess
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib import metadata
@@ -84,7 +83,7 @@ def _manifest(run: Trained, graphs: dict[str, Graph]) -> Manifest:
         graphs=graphs,
         parity={},
         provenance=Provenance(
-            git_revision=git_revision(),
+            git_revision=run.git_revision,
             data_sha256=description.data_sha256,
             created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             versions=_versions(),
@@ -92,16 +91,6 @@ def _manifest(run: Trained, graphs: dict[str, Graph]) -> Manifest:
             config=settings.model_dump(mode="json"),
         ),
     )
-
-
-def git_revision() -> str:
-    """Commit of this source tree, with `-dirty` where it has changes; `unknown` outside a checkout."""
-    root = Path(__file__).resolve().parents[2]
-    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
 
 
 def _versions() -> dict[str, str]:

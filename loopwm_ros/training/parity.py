@@ -1,4 +1,7 @@
-"""Does a bundle compute what torch computes? Each graph alone, and whole rollouts by the runtime itself."""
+"""Does a bundle compute what torch computes? Each graph alone, and whole rollouts by the runtime itself.
+
+The encoder is given real observations; the other graphs what they meet after these, and Gaussian noise.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from loopwm_ros.errors import ExportError
 from loopwm_ros.processing.images import normalise_image
 from loopwm_ros.processing.states import normalise_proprio
 from loopwm_ros.training.graphs import graph_modules, random_inputs
-from loopwm_ros.training.model import LoopWM, fixed_loops
+from loopwm_ros.training.model import LoopWM, fixed_loops, noise_state
 from loopwm_ros.training.sample import RealWindows
 from loopwm_ros.types import F32, JointState, Observation
 from loopwm_ros.world_model.onnx_model import OnnxWorldModel, ToolKinematics
@@ -22,6 +25,7 @@ from loopwm_ros.world_model.signatures import signatures
 LIMIT = 1e-4  # largest error of any output, in its own unit
 CONTEXT, CANDIDATES, BATCH = 2, 8, 16
 ROLLOUT = "rollout"
+Inputs = tuple[Tensor, ...]  # of one graph, batch first
 
 
 def check_parity(
@@ -29,7 +33,11 @@ def check_parity(
 ) -> dict[str, float]:
     """Max abs error of each graph, and of rollouts from real observations, against torch."""
     model.eval()
-    errors = {name: graph_error(model, bundle, windows, name) for name in GRAPHS}
+    met = rollout_inputs(model, bundle.manifest.spec, windows)
+    errors = {name: graph_error(model, bundle, name, met[name]) for name in GRAPHS}
+    for name in sorted({*GRAPHS} - {"encoder"}):
+        drawn = random_inputs(signatures(bundle.manifest.spec)[name], BATCH, seed=1)
+        errors[name] = max(errors[name], graph_error(model, bundle, name, drawn))
     runtime = OnnxWorldModel(bundle, kinematics, WorldModelSettings(exit="none", readout_every=1))
     each = [rollout_error(model, runtime, RealWindows(*window)) for window in zip(*windows, strict=True)]
     return {**errors, ROLLOUT: max(each)}
@@ -49,12 +57,31 @@ def require_parity(errors: dict[str, float]) -> None:
 
 
 @torch.no_grad()
-def graph_error(model: LoopWM, bundle: Bundle, windows: RealWindows, name: str) -> float:
-    """Max abs error of one graph; the encoder sees real observations, the others Gaussian states."""
-    spec = bundle.manifest.spec
-    inputs = random_inputs(signatures(spec)[name], BATCH, seed=1)
-    if name == "encoder":
-        inputs = _encoder_inputs(spec, windows)
+def rollout_inputs(model: LoopWM, spec: ModelSpec, windows: RealWindows) -> dict[str, Inputs]:
+    """What each graph meets along real windows: `CONTEXT` observed steps, then imagined ones."""
+    core, count = model.core, len(windows.images)
+    observations = _encoder_inputs(spec, windows)
+    tokens = model.encoder(*observations)[0].unflatten(0, (count, -1))
+    actions = torch.from_numpy(np.pad(windows.actions, ((0, 0), (1, 0), (0, 0))))  # none led to the first
+    state = noise_state(spec, count, torch.Generator().manual_seed(1))
+    met: dict[str, list[Inputs]] = {name: [] for name in GRAPHS}
+    for step, action in enumerate(actions.unbind(1)):
+        given = tokens[:, step] if step < CONTEXT else torch.zeros_like(state)
+        met["prelude"].append((state, given, action))
+        injected = core.prelude(state, given, action)
+        for _ in range(spec.mean_loops):
+            met["block"].append((state, injected))
+            state = core.block.step(state, injected)
+        met["coda"].append((state,))
+        state = core.coda(state)
+        met["heads"].append((state,))
+    met["monitor"], met["encoder"] = met["heads"], [observations]
+    return {name: tuple(map(torch.cat, zip(*parts, strict=True))) for name, parts in met.items()}
+
+
+@torch.no_grad()
+def graph_error(model: LoopWM, bundle: Bundle, name: str, inputs: Inputs) -> float:
+    """Max abs error of one graph on these inputs."""
     expected = graph_modules(model)[name](*inputs)
     session = ort.InferenceSession(bundle.graph(name), providers=["CPUExecutionProvider"])
     names = [entry.name for entry in session.get_inputs()]

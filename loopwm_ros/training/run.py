@@ -1,4 +1,4 @@
-"""A whole run in one folder: settings, spec, checkpoints of both stages, metrics, and the trained model."""
+"""A whole run in one folder: settings, spec, revision, checkpoints of both stages, metrics, trained model."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from loopwm_ros.errors import ConfigError
 from loopwm_ros.training import checkpoint
 from loopwm_ros.training.distributed import Workers
 from loopwm_ros.training.model import LoopWM
+from loopwm_ros.training.revision import UNKNOWN, git_revision
 from loopwm_ros.training.sample import RealWindows, load_windows, real_windows, save_windows
 from loopwm_ros.training.settings import TrainSettings
 from loopwm_ros.training.spec import model_spec, quantity_statistics
@@ -24,7 +25,7 @@ from loopwm_ros.training.stages import CoreStage, EncoderStage
 from loopwm_ros.training.trainer import Listener, Trainer
 
 SETTINGS, DESCRIPTION, MODEL, METRICS = "settings.yaml", "run.json", "model.safetensors", "metrics.json"
-SAMPLE = "sample.safetensors"
+SAMPLE, REVISION = "sample.safetensors", "revision.txt"
 
 
 class Description(Settings):
@@ -47,6 +48,7 @@ class Trained:
     model: LoopWM
     windows: RealWindows  # for checking the export
     metrics: dict[str, float]
+    git_revision: str  # of the code that began it
 
 
 def train(
@@ -110,7 +112,8 @@ def load_run(run: Path) -> Trained:
     tensors, _ = checkpoint.load_tensors(run / MODEL)
     checkpoint.restore_module(model, tensors, run / MODEL)
     metrics: dict[str, float] = json.loads((run / METRICS).read_text(encoding="utf-8"))
-    return Trained(settings, description, model.eval(), load_windows(run / SAMPLE), metrics)
+    revision = (run / REVISION).read_text(encoding="utf-8").strip() if (run / REVISION).exists() else UNKNOWN
+    return Trained(settings, description, model.eval(), load_windows(run / SAMPLE), metrics, revision)
 
 
 def _open_folder(out: Path, settings: TrainSettings, description: Description, resume: bool) -> None:
@@ -124,5 +127,6 @@ def _open_folder(out: Path, settings: TrainSettings, description: Description, r
             raise ConfigError(f"{out} holds a run with other settings or data; name another folder")
         return
     out.mkdir(parents=True, exist_ok=True)
+    (out / REVISION).write_text(git_revision() + "\n", encoding="utf-8")
     (out / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
     (out / SETTINGS).write_text(yaml.safe_dump(wanted, sort_keys=False), encoding="utf-8")

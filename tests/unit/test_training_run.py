@@ -8,7 +8,7 @@ from loopwm_ros.bundle import load_bundle
 from loopwm_ros.config import load_settings, share_dir
 from loopwm_ros.data.dataset import Dataset
 from loopwm_ros.errors import ConfigError, ExportError
-from loopwm_ros.training import checkpoint
+from loopwm_ros.training import checkpoint, parity
 from loopwm_ros.training.distributed import Workers, workers
 from loopwm_ros.training.export import export_bundle
 from loopwm_ros.training.parity import check_parity, require_parity
@@ -128,6 +128,7 @@ def test_an_export_computes_what_torch_does(run: Path, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="exists already"):
         export_bundle(load_run(run), LinearKinematics(), tmp_path / "bundle")
     _check_altered_model(run, tmp_path / "bundle")
+    _check_model_wrong_on_real_states_only(run, tmp_path / "bundle")
 
 
 def _check_altered_model(run: Path, bundle: Path) -> None:
@@ -141,6 +142,48 @@ def _check_altered_model(run: Path, bundle: Path) -> None:
     assert errors["block"] < 1e-5
     with pytest.raises(ExportError, match=r"coda 0\.01"):
         require_parity(errors)
+
+
+class WrongWhenStatesAgree(torch.nn.Module):
+    """Differs from `part` only for a batch of states that have much in common, as a rollout's have."""
+
+    def __init__(self, part: torch.nn.Module) -> None:
+        super().__init__()
+        self.part = part
+
+    def forward(self, state: torch.Tensor) -> torch.Tensor:
+        common = state.mean(0).square().mean().sqrt()
+        return self.part(state) + 0.01 * (common > 0.5)
+
+
+def _check_model_wrong_on_real_states_only(run: Path, bundle: Path) -> None:
+    trained = load_run(run)
+    trained.model.monitor = WrongWhenStatesAgree(trained.model.monitor)
+    errors = check_parity(trained.model, load_bundle(bundle), trained.windows, LinearKinematics())
+    assert errors["monitor"] == pytest.approx(0.01, rel=1e-2)
+
+
+def test_a_refused_export_leaves_nothing_behind(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parity, "LIMIT", 0.0)
+    with pytest.raises(ExportError, match="was not kept"):
+        export_bundle(load_run(run), LinearKinematics(), tmp_path / "models" / "bundle")
+    assert list((tmp_path / "models").iterdir()) == []
+
+
+def test_the_code_that_began_a_run_is_kept(
+    settings: TrainSettings, data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+    monkeypatch.setattr("loopwm_ros.training.run.git_revision", lambda: "a" * 40)
+    with pytest.raises(KeyboardInterrupt):
+        train(settings, data, out, ALONE, Recorder(stop_at=("core", 20)), resume=False)
+    monkeypatch.setattr("loopwm_ros.training.run.git_revision", lambda: "b" * 40)
+    train(settings, data, out, ALONE, Recorder(), resume=True)
+    assert load_run(out).git_revision == "a" * 40
+    exported = export_bundle(load_run(out), LinearKinematics(), tmp_path / "bundle")
+    assert exported.bundle.manifest.provenance.git_revision == "a" * 40
 
 
 def test_a_graph_that_is_not_a_number_is_refused() -> None:
