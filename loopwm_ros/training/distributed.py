@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 from torch import distributed, nn
@@ -14,6 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 from loopwm_ros.errors import ConfigError
 
 DEVICES = ("auto", "cpu", "cuda")
+READING_TIMEOUT = timedelta(hours=2)  # the others wait while one process decodes the recordings
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,10 @@ def workers(device: str, threads: int = 0) -> Iterator[Workers]:
     if count == 1:
         yield Workers(0, 1, chosen)
         return
-    distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    if chosen.type == "cuda":
+        torch.cuda.set_device(chosen)
+    backend = "nccl" if chosen.type == "cuda" else "gloo"
+    distributed.init_process_group(backend, timeout=READING_TIMEOUT)
     try:
         yield Workers(distributed.get_rank(), count, chosen)
     finally:
