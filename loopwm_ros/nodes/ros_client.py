@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.client import Client
@@ -16,9 +15,8 @@ from sensor_msgs.msg import CompressedImage
 
 from loopwm_ros.data import topics
 from loopwm_ros.messages import stamp_seconds
-from loopwm_ros.nodes import diagnostics
 from loopwm_ros.nodes.processes import ProcessError
-from loopwm_ros.nodes.qos import REPORT, SENSOR
+from loopwm_ros.nodes.qos import SENSOR
 from loopwm_ros.nodes.spin import new_executor
 from loopwm_ros.validation.trace import Frame
 
@@ -31,7 +29,7 @@ CONFIGURE, ACTIVATE, DEACTIVATE = (
 
 
 class RosClient:
-    """A node that calls services and keeps the camera's frames and the newest diagnostics."""
+    """A node that calls services and keeps the camera's frames."""
 
     def __init__(self, name: str, watch: Callable[[], None]) -> None:
         """`watch` runs while waiting and raises when waiting has become pointless."""
@@ -42,9 +40,7 @@ class RosClient:
         self._executor.add_node(self._node)
         self._clients: dict[str, Client[Any, Any]] = {}
         self.frames: list[Frame] = []
-        self.diagnostics: dict[str, dict[str, str]] = {}
         self._node.create_subscription(CompressedImage, topics.COMPRESSED, self._on_frame, SENSOR)
-        self._node.create_subscription(DiagnosticArray, diagnostics.TOPIC, self._on_diagnostics, REPORT)
 
     def close(self) -> None:
         """Leave the graph."""
@@ -92,7 +88,3 @@ class RosClient:
 
     def _on_frame(self, message: CompressedImage) -> None:
         self.frames.append(Frame(stamp_seconds(message.header.stamp), bytes(message.data)))
-
-    def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        for status in message.status:
-            self.diagnostics[status.name] = {pair.key: pair.value for pair in status.values}
