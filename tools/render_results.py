@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from loopwm_ros.bundle import load_bundle
 from loopwm_ros.validation.statistics import Spread
 from loopwm_ros.validation.summary import Summary, read_summary
 
+HORIZON = re.compile(r"(open_loop|gated|still)_(\w+)_k(\d+)_cm")
+WAYS = {"open_loop": "fixed loops", "gated": "gate", "still": "nothing moves"}
 ROOT = Path(__file__).resolve().parents[1]
 COLUMNS = (
     "run",
@@ -66,9 +69,9 @@ def row(name: str, summary: Summary, shipped: str) -> tuple[str, ...]:
     )
 
 
-def table(rows: Iterable[tuple[str, ...]]) -> list[str]:
+def table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
     """A Markdown table."""
-    lines = [COLUMNS, ("---",) * len(COLUMNS), *rows]
+    lines = [columns, ("---",) * len(columns), *rows]
     return [f"| {' | '.join(cells)} |" for cells in lines]
 
 
@@ -80,11 +83,29 @@ def criterion(summary: Summary) -> str:
     )
 
 
+def open_loop(metrics: dict[str, float]) -> list[str]:
+    """Open-loop errors: a row for each way to predict each point, a column for each horizon."""
+    found = {m.groups(): value for name, value in metrics.items() if (m := HORIZON.fullmatch(name))}
+    horizons = sorted({int(k) for _, _, k in found})
+    rows = [
+        (point, WAYS[way], *(f"{found[way, point, str(k)]:.2f}" for k in horizons))
+        for point, way in sorted({(point, way) for way, point, _ in found}, reverse=True)
+    ]
+    return table(("point", "prediction", *(f"K = {k} [cm]" for k in horizons)), rows)
+
+
+def other(metrics: dict[str, float]) -> list[str]:
+    """All other metrics."""
+    rest = {name: value for name, value in metrics.items() if not HORIZON.fullmatch(name)}
+    return table(("metric", "value"), ((name, f"{value:.3g}") for name, value in sorted(rest.items())))
+
+
 def render(results: Path, bundle: Path) -> str:
     """The whole page."""
     runs = {path: read_summary(path) for path in sorted(results.glob("*.json"))}
     shipped = load_bundle(bundle)
     provenance = shipped.manifest.provenance
+    period, mean_loops = shipped.manifest.spec.model_period, shipped.manifest.spec.mean_loops
     lines = [
         "# Results",
         "",
@@ -93,7 +114,7 @@ def render(results: Path, bundle: Path) -> str:
         f"Shipped model: `{shipped.manifest.name}`, manifest {shipped.sha256[:8]},",
         f"made at revision {provenance.git_revision[:12]} from data {provenance.data_sha256[:8]}.",
         "",
-        *(f"- {name}: {value:.4g}" for name, value in sorted(provenance.metrics.items())),
+        "## Runs",
         "",
         f"Success: {'; '.join(sorted({criterion(s) for s in runs.values()}))}.",
         "Cycle: from a planning slot's start to its plan's end; the deadline is the slot's end, in real time",
@@ -102,13 +123,23 @@ def render(results: Path, bundle: Path) -> str:
         "Delay: from a frame's capture to the moment the plan made from it takes effect. Where no bundle is",
         "needed, or nothing was measured, there is a dash.",
         "",
-        *table(row(path.stem, summary, shipped.sha256) for path, summary in runs.items()),
+        *table(COLUMNS, (row(path.stem, summary, shipped.sha256) for path, summary in runs.items())),
         "",
         "Each run again (`make results` makes them all):",
         "",
         "```sh",
         *(command(summary, path) for path, summary in runs.items()),
         "```",
+        "",
+        "## The model on held-out episodes",
+        "",
+        f"Mean open-loop error after K imagined transitions of {period:g} s: with {mean_loops} loops in each, with",
+        "the gate's own choice, and for a prediction that nothing moves. Readings are the encoder's, from one",
+        "frame.",
+        "",
+        *open_loop(provenance.metrics),
+        "",
+        *other(provenance.metrics),
     ]
     return "\n".join(lines) + "\n"
 
