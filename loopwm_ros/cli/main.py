@@ -9,12 +9,24 @@ import typer
 
 from loopwm_ros.errors import LoopWMError
 
-COMMANDS = {
-    "sim": "Run a task in simulation, over ROS 2 in real time or in lockstep.",
-    "collect": "Record training episodes as rosbag2 MCAP.",
-    "train": "Train a world model.",
-    "export": "Export a trained model as a bundle of ONNX graphs.",
-    "doctor": "Check this machine's set-up.",
+COMMANDS = {  # what it does, an example
+    "sim": (
+        "Run a task in simulation, over ROS 2 in real time or in lockstep.",
+        "loopwm sim --task reach --episodes 20 --lockstep --json out/summary.json",
+    ),
+    "collect": (
+        "Record training episodes as rosbag2 MCAP.",
+        "loopwm collect --task reach --episodes 1000 --seed 0 --out data/reach",
+    ),
+    "train": (
+        "Train a world model.",
+        "loopwm train --config config/train/reach.yaml --data data/reach --out runs/reach --resume",
+    ),
+    "export": (
+        "Export a trained model as a bundle of ONNX graphs.",
+        "loopwm export --run runs/reach --out models/my_reach",
+    ),
+    "doctor": ("Check this machine's set-up.", "loopwm doctor"),
 }
 EXTRAS = {  # the extra that installs each optional module
     **dict.fromkeys(("onnx", "onnxscript", "safetensors", "tensorboard", "torch"), "train"),
@@ -30,9 +42,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _name, _help in COMMANDS.items():
+for _name, (_help, _example) in COMMANDS.items():
     _module = importlib.import_module(f"loopwm_ros.cli.{_name}")
-    app.command(_name, help=_help)(getattr(_module, _name))
+    app.command(_name, help=_help, epilog=f"Example: {_example}")(getattr(_module, _name))
 
 
 def main() -> None:
