@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,6 +33,7 @@ from loopwm_ros.types import F64, JointTrajectory
 
 NAME = "safety"
 PLAN_TOPIC = "/mpc/plan"
+STANDSTILL = 0.5  # [s] without a servo period
 _LEVELS = {GateState.ARMED: Level.OK, GateState.DISARMED: Level.OK, GateState.STOPPING: Level.WARN}
 
 
@@ -71,6 +73,7 @@ class SafetyNode(Node):
         self._auto_arm = settings.auto_arm
         self._output = GateOutput(None, self._gate.state, ())
         self._make = message_factory()
+        self._served = time.perf_counter()  # the last servo period, on the steady clock
         self._connect()
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         simulated = bool(self.get_parameter("use_sim_time").value)
@@ -109,7 +112,7 @@ class SafetyNode(Node):
             self._refuse(PLAN_TOPIC, error)
 
     def _on_servo(self) -> None:
-        now = self._now()
+        now, self._served = self._now(), time.perf_counter()
         if self._auto_arm and self._gate.joints is not None and (refusal := self._arm_gate(now)):
             self.get_logger().warning(f"not armed yet: {refusal}", throttle_duration_sec=1.0)
         before, self._output = self._gate.state, self._gate.step(now)
@@ -160,6 +163,8 @@ class SafetyNode(Node):
     def _on_heartbeat(self) -> None:
         state, reasons = self._output.state, ", ".join(self._output.reasons)
         level = Level.WARN if reasons and state is GateState.ARMED else _LEVELS.get(state, Level.ERROR)
+        if time.perf_counter() - self._served > STANDSTILL:
+            level, reasons = Level.ERROR, "ROS time stands still, nothing is sent; is /clock published?"
         text = f"{state.value}: {reasons}" if reasons else state.value
         values = {"state": state.value, "reasons": reasons}
         stamp = self.get_clock().now().to_msg()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState as JointStateMessage
@@ -148,6 +148,13 @@ def test_auto_arm_tries_again_after_joints_that_came_before_the_clock(bench) -> 
     bench.until(lambda: tick() or node.get_clock().now().nanoseconds > 5.5e9)
     assert node._gate.state is GateState.DISARMED
     bench.until(lambda: joints.publish(measured) or tick() or node._gate.state is GateState.ARMED)
+
+
+def test_a_clock_that_stands_still_is_an_error_in_diagnostics(bench) -> None:
+    bench.add(SafetyNode([Parameter("use_sim_time", value=True)]))
+    heard = bench.listen(DiagnosticArray, "/diagnostics", REPORT)
+    bench.until(lambda: any("/clock" in message for message in states(heard)))
+    assert heard[-1].status[0].level == DiagnosticStatus.ERROR
 
 
 def test_trajectory_controllers_get_trajectories(bench, tmp_path: Path) -> None:
