@@ -23,7 +23,7 @@ from loopwm_ros.validation.trace import Progress
 
 
 def segments(child: Child) -> set[Path]:
-    """Shared memory that the process has made for its own messages."""
+    """Shared memory of messages that the process has open."""
     lines = Path(f"/proc/{child.process.pid}/maps").read_text().splitlines()
     paths = {Path(line.split()[-1]) for line in lines if "/dev/shm/fastdds_" in line}
     return {path for path in paths if "port" not in path.name}
@@ -32,9 +32,10 @@ def segments(child: Child) -> set[Path]:
 def test_either_signal_ends_a_node_with_exit_code_0_and_nothing_left_behind(bench) -> None:
     heard = bench.listen(DiagnosticArray, "/diagnostics", REPORT)
     numbers = {"sim": signal.SIGINT, "safety": signal.SIGTERM, "mpc": signal.SIGINT}
+    before = set(Path("/dev/shm").iterdir())  # ours: each child reads from it, too
     children = {name: bench.start(name) for name in numbers}
     bench.until(lambda: {s.name for m in heard for s in m.status} == set(numbers))
-    shared = {child.name: segments(child) for child in children.values()}
+    shared = {child.name: segments(child) - before for child in children.values()}
     for name, number in numbers.items():
         for _ in range(2):  # as a launch that forwards what the terminal has sent already
             children[name].process.send_signal(number)
