@@ -10,6 +10,7 @@ import rclpy
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.client import Client
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CompressedImage
 
@@ -17,7 +18,6 @@ from loopwm_ros.data import topics
 from loopwm_ros.messages import stamp_seconds
 from loopwm_ros.nodes.processes import ProcessError
 from loopwm_ros.nodes.qos import SENSOR
-from loopwm_ros.nodes.spin import new_executor
 from loopwm_ros.validation.trace import Frame
 
 STEP = 0.05  # [s] longest sleep between looks at the world
@@ -36,7 +36,8 @@ class RosClient:
         self._watch = watch
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
         self._node = rclpy.create_node(name)
-        self._executor = new_executor()
+        # Not the events executor: in a process that had used one before, it has lost replies.
+        self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
         self._clients: dict[str, Client[Any, Any]] = {}
         self.frames: list[Frame] = []
