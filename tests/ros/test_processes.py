@@ -6,13 +6,18 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
 import yaml
 from diagnostic_msgs.msg import DiagnosticArray
 
+from loopwm_ros.bundle import load_bundle
 from loopwm_ros.config import load_arm, load_task, load_world, share_dir
 from loopwm_ros.nodes.processes import PARENT_VARIABLE, Child, ProcessError, orphaned
 from loopwm_ros.nodes.qos import REPORT
@@ -20,6 +25,8 @@ from loopwm_ros.nodes.supervisor import RealtimeRequest, run_realtime
 from loopwm_ros.validation.lockstep_run import EpisodeRun, RunRequest
 from loopwm_ros.validation.summary import Measurements
 from loopwm_ros.validation.trace import Progress
+
+Result = TypeVar("Result")
 
 
 def segments(child: Child) -> set[Path]:
@@ -95,11 +102,17 @@ def short_task(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_supervisor_runs_episodes_over_ros(bundle, short_task, tmp_path) -> None:
+def alone(function: Callable[..., Result], *arguments: object) -> Result:
+    """Call it in a process of its own, as `loopwm sim` runs: replies get lost after many rclpy contexts."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result(timeout=240)
+
+
+def run_two_episodes(bundle: Path, task: Path, log: Path) -> None:
     runs: list[EpisodeRun] = []
     seen: list[Progress] = []
     measured = Measurements()
-    run_realtime(request(bundle, short_task), tmp_path / "log", measured, runs.append, seen.append)
+    run_realtime(request(load_bundle(bundle), task), log, measured, runs.append, seen.append)
     assert [(r.result.index, r.result.seed) for r in runs] == [(0, 5), (1, 6)]
     for run in runs:
         assert run.result.cycles > 5
@@ -117,7 +130,17 @@ def test_the_supervisor_runs_episodes_over_ros(bundle, short_task, tmp_path) -> 
         assert last.deadline_misses <= run.result.deadline_misses
 
 
+def refusal_of_another_camera(bundle: Path, task: Path, log: Path) -> str:
+    wrong = request(load_bundle(bundle), task, camera=(320, 240))
+    with pytest.raises(ProcessError) as caught:
+        run_realtime(wrong, log, Measurements(), lambda _: None, lambda _: None)
+    return str(caught.value)
+
+
+def test_the_supervisor_runs_episodes_over_ros(bundle, short_task, tmp_path) -> None:
+    alone(run_two_episodes, bundle.root, short_task, tmp_path / "log")
+
+
 def test_the_supervisor_passes_on_why_the_mpc_node_refuses(bundle, short_task, tmp_path) -> None:
-    wrong = request(bundle, short_task, camera=(320, 240))
-    with pytest.raises(ProcessError, match=r"camera image is 320x240; the bundle was trained for 160x120"):
-        run_realtime(wrong, tmp_path / "log", Measurements(), lambda _: None, lambda _: None)
+    said = alone(refusal_of_another_camera, bundle.root, short_task, tmp_path / "log")
+    assert "camera image is 320x240; the bundle was trained for 160x120" in said
