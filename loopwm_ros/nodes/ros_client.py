@@ -36,7 +36,6 @@ class RosClient:
         self._watch = watch
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
         self._node = rclpy.create_node(name)
-        # Not the events executor: in a process that had used one before, it has lost replies.
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
         self._clients: dict[str, Client[Any, Any]] = {}
