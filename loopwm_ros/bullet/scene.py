@@ -28,7 +28,6 @@ class Scene:
 
     arm: int
     joints: tuple[int, ...]
-    locked: tuple[int, ...]
     tool: int
     ball: int
     forces: tuple[float, ...]  # effort limits of the controlled joints [N m]
@@ -125,7 +124,6 @@ def _arm_ids(client: int, arm: ArmConfig, body: int, ball: int, draw: Draw) -> S
     return Scene(
         arm=body,
         joints=tuple(joints[name] for name in arm.joints),
-        locked=tuple(joints[name] for name in arm.locked_joints),
         tool=links[arm.tool_frame],
         ball=ball,
         forces=tuple(effort[name] for name in arm.joints),

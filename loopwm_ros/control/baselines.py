@@ -8,10 +8,9 @@ import numpy as np
 
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.control.tool_motion import ToolMotion
-from loopwm_ros.control.trajectory import hold, sample
+from loopwm_ros.control.trajectory import deviation, hold, sample
 from loopwm_ros.types import F64, CameraFrame, JointState, JointTrajectory
 
-RESYNC = 0.05  # reference away from what was really sent, above which it starts from there [rad]
 PERIODS = 3  # control periods each trajectory covers before its stop tail
 
 
@@ -49,9 +48,7 @@ class ToolVelocityController:
         assert self._active is not None, "reset() comes first"
         position, velocity = sample(self._active, now)
         if self._sent is not None:
-            error = self._sent[1] - sample(self._active, self._sent[0])[0]
-            if np.max(np.abs(error)) > RESYNC:
-                position = position + error
+            position = position + deviation(self._active, self._sent)
         wanted = self.velocity(self._kinematics.tool_position(position))
         self._active = self._motion.trajectory(now, position, velocity, np.tile(wanted, (PERIODS, 1)))
         return self._active

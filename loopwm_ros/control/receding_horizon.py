@@ -19,7 +19,7 @@ from loopwm_ros.control.goal import GoalTracker
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.control.synchroniser import JUMP
 from loopwm_ros.control.tool_motion import ToolMotion
-from loopwm_ros.control.trajectory import hold, sample
+from loopwm_ros.control.trajectory import deviation, hold, sample
 from loopwm_ros.planning.base import Objective, Planner
 from loopwm_ros.processing.states import action_from_displacement, tool_velocity
 from loopwm_ros.types import F32, F64, JointTrajectory, Observation, Plan
@@ -27,7 +27,6 @@ from loopwm_ros.world_model.base import WorldModel
 
 COMMITTED = 3  # actions turned into joint motion: this slot's, and two more should the next plan be late
 MAX_GAP = 2.5  # model periods without an observation after which the latent state starts anew
-RESYNC = 0.05  # reference away from what was really sent, above which it is moved there [rad]
 EARLY = 1e-4  # a plan is due this much before its stamp, for rounding [s]
 ROUNDING = 1e-3  # of a model period: half a period more always counts as one, whatever the stamps' last bits
 
@@ -192,7 +191,4 @@ class RecedingHorizon:
         assert active is not None
         assert last is not None
         position, velocity = sample(source, at)
-        error = last[1] - sample(active, last[0])[0]
-        if np.max(np.abs(error)) > RESYNC:
-            position = position + error
-        return position, velocity
+        return position + deviation(active, last), velocity

@@ -44,11 +44,6 @@ class Synchroniser:
         """The newest joint state."""
         return self._joints[-1] if self._joints else None
 
-    @property
-    def frame_stamp(self) -> float | None:
-        """Capture time of the newest frame [s]."""
-        return self._frame.stamp if self._frame else None
-
     def add_joints(self, joints: JointState) -> None:
         """Store a joint state.
 

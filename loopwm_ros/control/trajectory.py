@@ -6,6 +6,8 @@ import numpy as np
 
 from loopwm_ros.types import F64, JointTrajectory
 
+RESYNC = 0.05  # a reference further than this from what was really sent starts from there [rad]
+
 
 def sample(trajectory: JointTrajectory, now: float) -> tuple[F64, F64]:
     """Position and velocity (n,) at `now` [s]: cubic Hermite between points.
@@ -28,6 +30,15 @@ def sample(trajectory: JointTrajectory, now: float) -> tuple[F64, F64]:
     position = p0 + s * (v0 + s * (sag + s * bend))
     velocity = (v0 + s * (2.0 * sag + 3.0 * s * bend)) / span
     return position, velocity
+
+
+def deviation(trajectory: JointTrajectory, sent: tuple[float, F64]) -> F64:
+    """How far the reference really sent, (time [s], joints (n,)), is from the trajectory then, (n,) [rad].
+
+    Small differences are the filter's lag and count as zero.
+    """
+    error = np.asarray(sent[1] - sample(trajectory, sent[0])[0])
+    return error if np.max(np.abs(error)) > RESYNC else np.zeros_like(error)
 
 
 def with_stop_tail(
