@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from loopwm_ros.config import ArmConfig, CameraConfig, Settings
+from loopwm_ros.config import ArmConfig, CameraConfig, RodConfig, Settings
 from loopwm_ros.errors import BundleError, MismatchError
 
 MANIFEST = "manifest.json"
@@ -50,6 +50,7 @@ class ModelSpec(Settings):
     proprio_mean: tuple[float, ...] = Field(description="joint positions, velocities, tool x y z")
     proprio_std: tuple[Annotated[float, Field(gt=0)], ...]
     tool_frame: str
+    rod: RodConfig | None = Field(None, description="on the tool frame; its tip is the tool point")
     quantities: tuple[str, ...]
     max_tool_speed: float = Field(gt=0, description="an action of 1.0 [m/s]")
     action_dim: int = Field(3, gt=0)
@@ -202,6 +203,12 @@ def write_manifest(root: Path, manifest: Manifest) -> Bundle:
     return load_bundle(root)
 
 
+def _holding(rod: RodConfig | None) -> str:
+    if rod is None:
+        return "no rod on the tool frame"
+    return f"a rod of {rod.length:g} m, radius {rod.radius:g} m, on the tool frame"
+
+
 def check_fit(
     manifest: Manifest, arm: ArmConfig, camera: tuple[int, int] | None, control_period: float
 ) -> None:
@@ -222,6 +229,11 @@ def check_fit(
         raise MismatchError(
             f"bundle '{manifest.name}' uses tool frame '{spec.tool_frame}', "
             f"arm '{arm.name}' '{arm.tool_frame}'"
+        )
+    if spec.rod != arm.rod:
+        raise MismatchError(
+            f"bundle '{manifest.name}' was trained with {_holding(spec.rod)}, "
+            f"arm '{arm.name}' has {_holding(arm.rod)}"
         )
     expected = (manifest.camera.width, manifest.camera.height)
     if camera is not None and camera != expected:

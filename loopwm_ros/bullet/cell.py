@@ -1,43 +1,44 @@
-"""A simulated cell: arm, table, ball and camera in PyBullet, stepped at the servo rate."""
+"""A simulated cell: arm, table, objects and camera in PyBullet, stepped at the servo rate."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 import pybullet
 
 from loopwm_ros.bullet.camera import render
-from loopwm_ros.bullet.randomise import Draw, draw_world
-from loopwm_ros.bullet.scene import POSITION_GAIN, VELOCITY_GAIN, Scene, load_scene
-from loopwm_ros.config import ArmConfig, TaskConfig, WorldConfig
+from loopwm_ros.bullet.randomise import Draw, Randomiser, Thing
+from loopwm_ros.bullet.scene import POSITION_GAIN, VELOCITY_GAIN, Scene, hide, load_scene
+from loopwm_ros.config import ArmConfig, CameraConfig, TaskConfig, WorldConfig
+from loopwm_ros.config.task import TOOL
 from loopwm_ros.errors import ConfigError
-from loopwm_ros.types import F64, CameraFrame, JointState
+from loopwm_ros.types import F64, U8, CameraFrame, JointState, Observation
 
 MAX_DRAWS = 100
+HIDDEN_DEPTH = -1.0  # where what is not shown lies [m]
 
 
 @dataclass(frozen=True)
 class Truth:
-    """What only labels and scores may use. Base frame, metres."""
+    """What only labels and scores may use. Base frame, metres and radians."""
 
-    ball: F64  # centre, (3,)
-    radius: float
+    points: dict[str, F64]  # centre of each object, (3,)
+    yaw: dict[str, float]  # about the vertical
     tool: F64  # (3,)
-
-    @property
-    def distance(self) -> float:
-        """Tool to the ball's surface [m]; 0 when touching or inside."""
-        return max(0.0, float(np.linalg.norm(self.tool - self.ball)) - self.radius)
+    distance: float  # by which the task is judged; 0 when the tool touches its goal or is inside
 
 
 class BulletCell:
     """`backends.base.Backend` on PyBullet. Deterministic given a seed and the commands."""
 
     def __init__(self, arm: ArmConfig, task: TaskConfig, world: WorldConfig) -> None:
-        self._arm, self._task, self._world = arm, task, world
-        self._client = pybullet.connect(pybullet.DIRECT)
+        self._task, self._world = task, world
+        self._randomiser = Randomiser(arm, task, world)
+        self._arm = arm
+        self._client: int = pybullet.connect(pybullet.DIRECT)
         self._substeps = round(world.physics_rate / world.servo_rate)
         self._in_flight: deque[tuple[float, CameraFrame]] = deque()
         self._ticks = 0
@@ -45,6 +46,8 @@ class BulletCell:
         self._start = 0.0
         self._scene: Scene
         self._draw: Draw
+        self._marks: dict[str, Thing] = {}  # where each belongs, shown or not
+        self._camera = arm.camera
         self.reset(0)
 
     @property
@@ -54,11 +57,23 @@ class BulletCell:
 
     @property
     def draw(self) -> Draw:
-        """The present episode's world."""
+        """The present episode's world, as it was at its start."""
         return self._draw
 
-    def reset(self, seed: int, start: float = 0.0) -> None:
+    @property
+    def client(self) -> int:
+        """The physics client."""
+        return self._client
+
+    @property
+    def camera(self) -> CameraConfig:
+        """The camera as it now stands."""
+        return self._camera
+
+    def reset(self, seed: int, start: float = 0.0, hidden: Collection[str] = ()) -> None:
         """New episode at time `start` [s]; starts that are already solved are redrawn.
+
+        `hidden` names marks that are not shown; their place is drawn all the same.
 
         Raises:
             ConfigError: the task's ranges hardly ever give an unsolved start.
@@ -67,15 +82,21 @@ class BulletCell:
         self._start, self._ticks, self._frames = start, 0, 0
         self._in_flight.clear()
         for _ in range(MAX_DRAWS):
-            self._draw = draw_world(rng, self._arm, self._task, self._world)
+            self._draw = self._randomiser.draw(rng)
+            if not self._randomiser.clear(self._draw):
+                continue
             self._scene = load_scene(self._client, self._arm, self._world, self._draw)
+            self._marks = {n: t for n, t in self._draw.things.items() if t.config.shape == "mark"}
             if self.truth().distance > self._task.success_distance:
                 break
         else:
             raise ConfigError(
-                f"task '{self._task.name}': {MAX_DRAWS} starts in a row were solved already; "
-                "widen its ranges or lower success_distance"
+                f"task '{self._task.name}': {MAX_DRAWS} starts in a row were solved already or too close; "
+                "widen its ranges, or lower success_distance or clearance"
             )
+        for name in hidden:
+            self._teleport(name, np.array([*self._marks[name].position[:2], HIDDEN_DEPTH]), 0.0)
+        self._camera = self._draw.camera
         self._servo(np.asarray(self._draw.start))
         self._capture()
 
@@ -102,17 +123,77 @@ class BulletCell:
         return frame
 
     def truth(self) -> Truth:
-        """Ball and tool now; for labels and scores alone."""
-        ball, _ = pybullet.getBasePositionAndOrientation(self._scene.ball, physicsClientId=self._client)
+        """Objects and tool now; for labels and scores alone."""
+        points, yaw = {}, {}
+        for name in self._scene.things:
+            points[name], yaw[name] = self._pose(name)
         link = pybullet.getLinkState(
             self._scene.arm, self._scene.tool, computeForwardKinematics=1, physicsClientId=self._client
         )
-        return Truth(np.array(ball), self._draw.ball_radius, np.array(link[4]))
+        tool = np.array(link[4])
+        return Truth(points, yaw, tool, self._distance(points, tool))
+
+    def place(self, name: str, x: float, y: float, yaw: float) -> None:
+        """Put an object elsewhere on the table, at rest."""
+        thing = self._draw.things[name].at(x, y, yaw)
+        if name in self._marks:
+            self._marks[name] = thing
+        self._teleport(name, np.array(thing.position), yaw)
+
+    def cover(self, name: str) -> int:
+        """Hold something in front of an object, so that the camera does not see it; returns its handle."""
+        return hide(self._client, self._pose(name)[0], np.asarray(self._camera.position))
+
+    def uncover(self, cover: int) -> None:
+        """Take a cover away."""
+        pybullet.removeBody(cover, physicsClientId=self._client)
+
+    def turn_camera(self, camera: CameraConfig) -> None:
+        """The camera is another one from the next frame on."""
+        self._camera = camera
+
+    def goal_observation(self) -> Observation:
+        """What the camera would see, now, with the moved object at its goal."""
+        moved, goal = self._task.moved, self._marks[self._task.goal]
+        (position, yaw), body = self._pose(moved), self._scene.things[moved]
+        velocity = pybullet.getBaseVelocity(body, physicsClientId=self._client)
+        self._teleport(moved, np.array([*goal.position[:2], position[2]]), goal.yaw)
+        rgb = self._render()
+        self._teleport(moved, position, yaw)
+        pybullet.resetBaseVelocity(body, *velocity, physicsClientId=self._client)
+        return Observation(self.now, rgb, self.joint_state())
 
     def close(self) -> None:
         """Free the physics client."""
         if pybullet.isConnected(self._client):
             pybullet.disconnect(self._client)
+
+    def _distance(self, points: dict[str, F64], tool: F64) -> float:
+        """Tool to the goal's surface, or moved object to goal along the table [m]."""
+        task = self._task
+        goal = points[task.goal]
+        if task.moved != TOOL:
+            return float(np.linalg.norm((points[task.moved] - goal)[:2]))
+        thing = self._draw.things[task.goal]
+        radius = thing.size if thing.config.shape == "sphere" else 0.0
+        return max(0.0, float(np.linalg.norm(tool - goal)) - radius)
+
+    def _pose(self, name: str) -> tuple[F64, float]:
+        """Centre (3,) [m] and yaw [rad]; of a mark, also of one that is not shown, where it belongs."""
+        if name in self._marks:
+            return np.array(self._marks[name].position), self._marks[name].yaw
+        position, orientation = pybullet.getBasePositionAndOrientation(
+            self._scene.things[name], physicsClientId=self._client
+        )
+        return np.array(position), float(pybullet.getEulerFromQuaternion(orientation)[2])
+
+    def _teleport(self, name: str, position: F64, yaw: float) -> None:
+        pybullet.resetBasePositionAndOrientation(
+            self._scene.things[name],
+            position.tolist(),
+            pybullet.getQuaternionFromEuler([0.0, 0.0, yaw]),
+            physicsClientId=self._client,
+        )
 
     def _servo(self, reference: F64) -> None:
         count = len(self._scene.joints)
@@ -127,11 +208,12 @@ class BulletCell:
             physicsClientId=self._client,
         )
 
+    def _render(self) -> U8:
+        return render(self._client, self._camera, self._draw.light, self._draw.light_direction)
+
     def _capture(self) -> None:
         """Render a frame when one is due; it arrives after the camera's latency."""
-        camera = self._draw.camera
-        if (self.now - self._start) * camera.rate + 1e-9 < self._frames:
+        if (self.now - self._start) * self._camera.rate + 1e-9 < self._frames:
             return
         self._frames += 1
-        rgb = render(self._client, camera, self._draw.light, self._draw.light_direction)
-        self._in_flight.append((self.now + camera.latency, CameraFrame(self.now, rgb)))
+        self._in_flight.append((self.now + self._camera.latency, CameraFrame(self.now, self._render())))

@@ -1,25 +1,27 @@
-"""Loads arm, table and ball into a PyBullet client."""
+"""Loads arm, table and objects into a PyBullet client."""
 
 from __future__ import annotations
 
 import colorsys
-import copy
 import tempfile
-import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pybullet
 
-from loopwm_ros.bullet.randomise import Draw
+from loopwm_ros.bullet.randomise import MARK_THICKNESS, Draw, Thing
+from loopwm_ros.bullet.urdf import simulation_urdf
 from loopwm_ros.config import ArmConfig, WorldConfig
-from loopwm_ros.control.kinematics import resolve_urdf
+from loopwm_ros.types import F64
 
 ROLLING_FRICTION = 2e-3
-BALL_DAMPING = 0.2
+DAMPING = 0.2
 POSITION_GAIN = 0.35  # share of the error removed per physics step
 VELOCITY_GAIN = 1.0
+SATURATION = {"sphere": 0.9, "box": 0.9, "mark": 0.75}
+BRIGHTNESS = {"sphere": 0.9, "box": 0.9, "mark": 0.65}
+COVER_SHARE, COVER_RADIUS, COVER_COLOUR = 0.2, 0.07, (0.8, 0.62, 0.5, 1.0)  # a hand
 
 
 @dataclass(frozen=True)
@@ -29,25 +31,8 @@ class Scene:
     arm: int
     joints: tuple[int, ...]
     tool: int
-    ball: int
+    things: dict[str, int]
     forces: tuple[float, ...]  # effort limits of the controlled joints [N m]
-
-
-def fast_urdf(urdf: Path, folder: Path) -> Path:
-    """Copy of a URDF that shows its collision meshes: twelve times faster to render on a CPU."""
-    tree = ET.parse(urdf)  # noqa: S314 - expat from 2.4.1 on bounds entity expansion
-    for link in tree.getroot().findall("link"):
-        for visual in link.findall("visual"):
-            link.remove(visual)
-        for collision in link.findall("collision"):
-            visual = ET.SubElement(link, "visual")
-            visual.extend(copy.deepcopy(child) for child in collision)
-    for mesh in tree.getroot().iter("mesh"):
-        name = mesh.get("filename", "").removeprefix("package://")
-        mesh.set("filename", str((urdf.parent / name).resolve()))
-    target = folder / urdf.name
-    tree.write(target)
-    return target
 
 
 def load_scene(client: int, arm: ArmConfig, world: WorldConfig, draw: Draw) -> Scene:
@@ -56,11 +41,55 @@ def load_scene(client: int, arm: ArmConfig, world: WorldConfig, draw: Draw) -> S
     pybullet.setGravity(0, 0, -9.81, physicsClientId=client)
     pybullet.setTimeStep(1.0 / world.physics_rate, physicsClientId=client)
     with tempfile.TemporaryDirectory() as folder:
-        path = fast_urdf(resolve_urdf(arm.urdf), Path(folder))
+        path = simulation_urdf(arm, Path(folder))
         body = pybullet.loadURDF(str(path), useFixedBase=True, physicsClientId=client)
     _table(client, world, draw)
-    ball = _ball(client, draw)
-    return _arm_ids(client, arm, body, ball, draw)
+    things = {name: load_thing(client, thing, draw.friction) for name, thing in draw.things.items()}
+    return _arm_ids(client, arm, body, things, draw)
+
+
+def load_thing(client: int, thing: Thing, friction: float) -> int:
+    """Put one object on the table; `friction` is its lateral friction."""
+    shape, size = thing.config.shape, thing.size
+    brightness, saturation = BRIGHTNESS[shape], SATURATION[shape]
+    colour = [*colorsys.hsv_to_rgb(thing.hue % 1.0, saturation, brightness), 1]
+    if shape == "sphere":
+        kind = pybullet.GEOM_SPHERE
+        geometry: dict[str, float | list[float]] = {"radius": size}
+    else:
+        height = size if shape == "box" else MARK_THICKNESS
+        kind = pybullet.GEOM_BOX
+        geometry = {"halfExtents": [size / 2, size / 2, height / 2]}
+    solid = shape != "mark"
+    body = pybullet.createMultiBody(
+        thing.mass,
+        pybullet.createCollisionShape(kind, physicsClientId=client, **geometry) if solid else -1,
+        pybullet.createVisualShape(kind, rgbaColor=colour, physicsClientId=client, **geometry),
+        list(thing.position),
+        pybullet.getQuaternionFromEuler([0.0, 0.0, thing.yaw]),
+        physicsClientId=client,
+    )
+    rolling = ROLLING_FRICTION if shape == "sphere" else 0.0
+    pybullet.changeDynamics(
+        body,
+        -1,
+        lateralFriction=friction,
+        rollingFriction=rolling,
+        spinningFriction=rolling,
+        linearDamping=DAMPING,
+        angularDamping=DAMPING,
+        physicsClientId=client,
+    )
+    return int(body)
+
+
+def hide(client: int, point: F64, camera: F64) -> int:
+    """Put a ball that nothing can touch on the line from `point` to `camera`, both (3,) [m]."""
+    position = point + COVER_SHARE * (camera - point)
+    shape = pybullet.createVisualShape(
+        pybullet.GEOM_SPHERE, radius=COVER_RADIUS, rgbaColor=COVER_COLOUR, physicsClientId=client
+    )
+    return int(pybullet.createMultiBody(0, -1, shape, position.tolist(), physicsClientId=client))
 
 
 def _table(client: int, world: WorldConfig, draw: Draw) -> None:
@@ -82,31 +111,7 @@ def _table(client: int, world: WorldConfig, draw: Draw) -> None:
     pybullet.changeDynamics(table, -1, lateralFriction=draw.friction, physicsClientId=client)
 
 
-def _ball(client: int, draw: Draw) -> int:
-    colour = [*colorsys.hsv_to_rgb(draw.ball_hue % 1.0, 0.9, 0.9), 1]
-    ball = pybullet.createMultiBody(
-        draw.ball_mass,
-        pybullet.createCollisionShape(pybullet.GEOM_SPHERE, radius=draw.ball_radius, physicsClientId=client),
-        pybullet.createVisualShape(
-            pybullet.GEOM_SPHERE, radius=draw.ball_radius, rgbaColor=colour, physicsClientId=client
-        ),
-        list(draw.ball),
-        physicsClientId=client,
-    )
-    pybullet.changeDynamics(
-        ball,
-        -1,
-        lateralFriction=draw.friction,
-        rollingFriction=ROLLING_FRICTION,
-        spinningFriction=ROLLING_FRICTION,
-        linearDamping=BALL_DAMPING,
-        angularDamping=BALL_DAMPING,
-        physicsClientId=client,
-    )
-    return int(ball)
-
-
-def _arm_ids(client: int, arm: ArmConfig, body: int, ball: int, draw: Draw) -> Scene:
+def _arm_ids(client: int, arm: ArmConfig, body: int, things: dict[str, int], draw: Draw) -> Scene:
     joints: dict[str, int] = {}
     links: dict[str, int] = {}
     effort: dict[str, float] = {}
@@ -124,7 +129,7 @@ def _arm_ids(client: int, arm: ArmConfig, body: int, ball: int, draw: Draw) -> S
     return Scene(
         arm=body,
         joints=tuple(joints[name] for name in arm.joints),
-        tool=links[arm.tool_frame],
-        ball=ball,
+        tool=links[arm.tool_point],
+        things=things,
         forces=tuple(effort[name] for name in arm.joints),
     )

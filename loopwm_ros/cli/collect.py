@@ -20,11 +20,11 @@ def collect(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from loopwm_ros.config import load_arm, load_task, load_world
-    from loopwm_ros.data.collect import Collected, Collection
+    from loopwm_ros.data.collect import Collected, usual_collection
     from loopwm_ros.data.collect import collect as run
 
     settings = load_task(task)
-    collection = Collection(arm=load_arm(arm), task=settings, world=load_world(settings.world), seed=seed)
+    collection = usual_collection(load_arm(arm), settings, load_world(settings.world), seed)
     kept = 0
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as progress:

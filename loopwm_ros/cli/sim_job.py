@@ -55,7 +55,7 @@ class SimJob:
 
     def report(self, out: Path, summary: Summary) -> Path:
         """Write `report.html` and return its path."""
-        return write_report(out, summary, self.traces, self.request.world.camera)
+        return write_report(out, summary, self.traces, self.request.arm.camera)
 
     def _run(self, mode: Mode, run: Runner) -> Summary:
         measured = Measurements()

@@ -71,7 +71,7 @@ def build_mpc(
     horizon = RecedingHorizon(
         model,
         make_planner(settings.planner, model),
-        ObjectiveFactory(task.objective, manifest.spec, arm.workspace),
+        ObjectiveFactory(task.objective, manifest.spec, arm.workspace, task.moved),
         GoalTracker(task, manifest.spec, settings.goal),
         kinematics,
         build_motion(kinematics, arm, task, control_period),
@@ -83,7 +83,8 @@ def build_motion(
     kinematics: Kinematics, arm: ArmConfig, task: TaskConfig, control_period: float
 ) -> ToolMotion:
     """Tool motion of a task on an arm; `control_period` [s]."""
-    return ToolMotion(kinematics, arm, control_period, task.max_tool_acceleration)
+    height = None if task.plane is None else task.plane.height
+    return ToolMotion(kinematics, arm, control_period, task.max_tool_acceleration, height)
 
 
 def build_gate(

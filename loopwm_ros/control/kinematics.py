@@ -10,6 +10,7 @@ import pink
 import pinocchio as pin
 
 from loopwm_ros.config import ArmConfig
+from loopwm_ros.config.arm import ROD_TIP
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.types import F64
 
@@ -17,6 +18,10 @@ SOLVER = "quadprog"
 MAX_TURN = 0.5  # orientation error corrected at once [rad/s]
 POSTURE_COST = 1e-2  # pulls the redundant joints to the home posture
 POSTURE_GAIN = 0.05  # share of the posture error removed per call
+REACH_STEPS = 400  # of `reach`, at most
+REACH_PERIOD = 0.02  # of one of them [s]
+REACH_SPEED = 0.5  # [m/s]
+REACHED = 1e-4  # [m]
 DAMPING = 1e-3  # Levenberg-Marquardt damping [dimensionless]
 
 
@@ -58,10 +63,18 @@ def _reduced_model(arm: ArmConfig) -> pin.Model:
         raise ConfigError(
             f"arm '{arm.name}' lists joints {list(arm.joints)}; the URDF's order is {list(model.names)[1:]}"
         )
-    for frame in (arm.tool_frame, arm.base_frame):
-        if not model.existFrame(frame):
-            raise ConfigError(f"{path} has no frame '{frame}'")
+    if missing := [frame for frame in (arm.tool_frame, arm.base_frame) if not model.existFrame(frame)]:
+        raise ConfigError(f"{path} has no frame '{missing[0]}'")
+    if arm.rod is not None:
+        _add_tip(model, model.getFrameId(arm.tool_frame), arm.rod.length)
     return model
+
+
+def _add_tip(model: pin.Model, mount: int, length: float) -> None:
+    """Add the frame at the tip of a rod, `length` [m] along the z axis of the frame `mount`."""
+    frame = model.frames[mount]
+    placement = frame.placement * pin.SE3(np.eye(3), np.array([0.0, 0.0, length]))
+    model.addFrame(pin.Frame(ROD_TIP, frame.parentJoint, mount, placement, pin.FrameType.OP_FRAME))
 
 
 class Kinematics:
@@ -85,9 +98,9 @@ class Kinematics:
         self.acceleration_limit: F64 = np.asarray(arm.acceleration, dtype=float)  # [rad/s^2]
         self.home: F64 = np.asarray(arm.home, dtype=float)
         self._data = self.model.createData()
-        self._tool = self.model.getFrameId(arm.tool_frame)
+        self._tool = self.model.getFrameId(arm.tool_point)
         self._base = self.model.getFrameId(arm.base_frame)
-        self._pose_task = pink.FrameTask(arm.tool_frame, position_cost=1.0, orientation_cost=0.3)
+        self._pose_task = pink.FrameTask(arm.tool_point, position_cost=1.0, orientation_cost=0.3)
         self._posture_task = pink.PostureTask(cost=POSTURE_COST, gain=POSTURE_GAIN)
         self._posture_task.set_target(self.home)
         self._configuration = pink.Configuration(self.model, self.model.createData(), self.home.copy())
@@ -131,6 +144,22 @@ class Kinematics:
         velocity = velocity / max(1.0, float(np.max(np.abs(velocity) / self.velocity_limit)))
         target_position = np.clip(position + velocity * dt, self.lower, self.upper)
         return target_position, (target_position - position) / dt
+
+    def reach(self, position: F64, target: F64) -> F64:
+        """Joints (n,) [rad] with the tool at `target` (3,) [m], going there in a straight line.
+
+        Raises:
+            ConfigError: the target is out of reach.
+        """
+        joints = np.asarray(position, dtype=float)
+        for _ in range(REACH_STEPS):
+            error = target - self.tool_position(joints)
+            if float(np.linalg.norm(error)) < REACHED:
+                return joints
+            velocity = error / REACH_PERIOD
+            velocity *= min(1.0, REACH_SPEED / float(np.linalg.norm(velocity)))
+            joints, _ = self.step(joints, velocity, REACH_PERIOD)
+        raise ConfigError(f"the tool cannot reach {np.round(target, 3).tolist()} [m]; choose a nearer point")
 
     def _data_pose_of_base(self) -> pin.SE3:
         return self._configuration.get_transform_frame_to_world(self.model.frames[self._base].name)

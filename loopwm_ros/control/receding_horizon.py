@@ -180,7 +180,8 @@ class RecedingHorizon:
             if at > last[0]:
                 tools[i] = self._kinematics.tool_position(self._reference(float(at))[0])
         spec = self._spec
-        return action_from_displacement(np.diff(tools, axis=0), spec.max_tool_speed, spec.model_period)
+        displacement = np.diff(tools, axis=0)
+        return action_from_displacement(displacement, spec.action_dim, spec.max_tool_speed, spec.model_period)
 
     def _reference(self, at: float) -> tuple[F64, F64]:
         """Joint reference and velocity (n,) at `at`, moved to what was really sent if that differs."""

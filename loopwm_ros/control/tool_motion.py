@@ -10,19 +10,29 @@ from loopwm_ros.control.trajectory import with_stop_tail
 from loopwm_ros.types import F64, JointTrajectory
 
 WORKSPACE_MARGIN = 0.01  # kept from the safety filter's own box [m]
+PLANE_GAIN = 4.0  # speed back to the plane, per distance from it [1/s]
+PLANE_SPEED = 0.1  # at most [m/s]
 
 
 class ToolMotion:
     """Follows tool velocities, one per control period, from a joint reference."""
 
     def __init__(
-        self, kinematics: Kinematics, arm: ArmConfig, period: float, max_acceleration: float
+        self,
+        kinematics: Kinematics,
+        arm: ArmConfig,
+        period: float,
+        max_acceleration: float,
+        height: float | None = None,
     ) -> None:
-        """`period` is the control period [s], `max_acceleration` bounds the tool [m/s^2]."""
+        """`period` is the control period [s], `max_acceleration` bounds the tool [m/s^2].
+
+        With a `height` [m] the tool goes to that height and stays there, whatever the velocities say.
+        """
         self._kinematics = kinematics
         self._low = np.asarray(arm.workspace.low) + WORKSPACE_MARGIN
         self._high = np.asarray(arm.workspace.high) - WORKSPACE_MARGIN
-        self._period = period
+        self._period, self._height = period, height
         self._change = max_acceleration * period
 
     def trajectory(self, stamp: float, position: F64, velocity: F64, tool_velocities: F64) -> JointTrajectory:
@@ -36,6 +46,9 @@ class ToolMotion:
         positions, velocities = [np.asarray(position, dtype=float)], [np.asarray(velocity, dtype=float)]
         for wanted in tool_velocities:
             tool = self._kinematics.tool_position(positions[-1])
+            if self._height is not None:
+                climb = np.clip(PLANE_GAIN * (self._height - tool[2]), -PLANE_SPEED, PLANE_SPEED)
+                wanted = np.array([wanted[0], wanted[1], climb])
             ahead = tool + 0.5 * speed * dt
             down, up = self._border_speed(ahead - self._low), self._border_speed(self._high - ahead)
             change = np.clip(np.clip(wanted, -down, up) - speed, -self._change, self._change)

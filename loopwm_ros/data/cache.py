@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from loopwm_ros.config import ArmConfig, TaskConfig, load_world
+from loopwm_ros.config import ArmConfig, TaskConfig
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.data.bags import bag_sha256, find_bags
 from loopwm_ros.data.dataset import ARRAYS, INDEX, Dataset, Skipped, open_dataset
@@ -50,7 +50,7 @@ def build_cache(
         raise BagError(
             f"no recordings in {', '.join(map(str, roots))}; expected rosbag2 folders or .mcap files"
         )
-    settings = sample_settings(task, load_world(task.world).camera, image_size)
+    settings = sample_settings(task, arm.camera, image_size)
     hashes = list(ordered_map(bag_sha256, bags, workers))
     root = cache_dir / _key(hashes, arm, settings)
     if not (root / INDEX).is_file():

@@ -10,16 +10,20 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
+from loopwm_ros.backends.base import Backend
 from loopwm_ros.bullet.cell import BulletCell
+from loopwm_ros.bullet.disturb import DISTURBANCES, Disturbance
 from loopwm_ros.config import ArmConfig, Settings, TaskConfig, WorldConfig, load_settings
+from loopwm_ros.config.task import TOOL
 from loopwm_ros.control.assembly import build_gate
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.control.lockstep import Lockstep
-from loopwm_ros.data.behaviours import SHARES, build_behaviour, draw_behaviour
+from loopwm_ros.data.behaviours import PUSHING, REACHING, build_behaviour, draw_behaviour
 from loopwm_ros.data.pool import ordered_map
 from loopwm_ros.data.recorder import LabelledRecorder
 from loopwm_ros.data.writer import EpisodeWriter
 from loopwm_ros.errors import ConfigError
+from loopwm_ros.types import F64, CameraFrame, JointState
 
 COLLECTION = "collection.json"
 
@@ -32,7 +36,9 @@ class Collection(Settings):
     world: WorldConfig
     seed: int = Field(ge=0)
     duration: float = Field(6.0, gt=0, description="of an episode [s]")
-    behaviours: dict[str, float] = Field(SHARES, min_length=1, description="share of each")
+    behaviours: dict[str, float] = Field(min_length=1, description="share of each")
+    disturbed: float = Field(0.0, ge=0, le=1, description="share of episodes in which something happens")
+    unmarked: float = Field(0.0, ge=0, le=1, description="share of episodes in which marks are not shown")
 
     def name(self, index: int) -> str:
         """Folder of one episode."""
@@ -45,6 +51,19 @@ class Collected:
 
     index: int
     kept: bool  # it was there already
+
+
+def usual_collection(arm: ArmConfig, task: TaskConfig, world: WorldConfig, seed: int) -> Collection:
+    """What a task's training data is made of.
+
+    Where objects are moved, some episodes are disturbed and some have no marks: a goal may also be given as a
+    position or an image.
+    """
+    if task.moved == TOOL:
+        return Collection(arm=arm, task=task, world=world, seed=seed, behaviours=REACHING)
+    return Collection(
+        arm=arm, task=task, world=world, seed=seed, behaviours=PUSHING, disturbed=0.25, unmarked=0.3
+    )
 
 
 def collect(
@@ -94,6 +113,38 @@ def _collector(collection_json: str) -> Collector:
     return Collector(Collection.model_validate_json(collection_json))
 
 
+class _Disturbed:
+    """The cell, with what the collection adds to an episode: no marks, or a disturbance."""
+
+    def __init__(self, cell: BulletCell, collection: Collection, rng: np.random.Generator) -> None:
+        self._cell, self._task = cell, collection.task
+        self._hidden: list[str] = []
+        self._disturbance: Disturbance | None = None
+        if collection.unmarked and rng.random() < collection.unmarked:
+            self._hidden = [name for name, thing in self._task.objects.items() if thing.shape == "mark"]
+        if collection.disturbed and rng.random() < collection.disturbed:
+            name = DISTURBANCES[int(rng.integers(len(DISTURBANCES)))]
+            self._disturbance = Disturbance(name, float(rng.uniform(0.1, 0.8)) * collection.duration, rng)
+
+    @property
+    def now(self) -> float:
+        return self._cell.now
+
+    def reset(self, seed: int) -> None:
+        self._cell.reset(seed, hidden=self._hidden)
+
+    def step(self, command: F64 | None) -> None:
+        if self._disturbance is not None:
+            self._disturbance.update(self._cell, self._task, self._cell.now)
+        self._cell.step(command)
+
+    def joint_state(self) -> JointState:
+        return self._cell.joint_state()
+
+    def new_frame(self) -> CameraFrame | None:
+        return self._cell.new_frame()
+
+
 class Collector:
     """One process' simulator."""
 
@@ -108,9 +159,10 @@ class Collector:
         rng = np.random.default_rng([collection.seed, index])
         seed = int(rng.integers(2**31))
         behaviour = draw_behaviour(rng, collection.behaviours)
-        writer = EpisodeWriter(path, collection.arm, collection.world.camera)
+        writer = EpisodeWriter(path, collection.arm, collection.arm.camera)
         try:
-            loop = self._loop(behaviour, rng, writer)
+            backend = _Disturbed(self._cell, collection, rng)
+            loop = self._loop(behaviour, rng, writer, backend)
             loop.reset(seed)
             for _ in range(round(collection.duration * collection.world.servo_rate)):
                 loop.step()
@@ -119,7 +171,9 @@ class Collector:
             raise
         writer.close(self._metadata(index, behaviour))
 
-    def _loop(self, behaviour: str, rng: np.random.Generator, writer: EpisodeWriter) -> Lockstep:
+    def _loop(
+        self, behaviour: str, rng: np.random.Generator, writer: EpisodeWriter, backend: Backend
+    ) -> Lockstep:
         collection, world = self.collection, self.collection.world
         controller = build_behaviour(
             behaviour,
@@ -128,11 +182,11 @@ class Collector:
             collection.arm,
             collection.task,
             1.0 / world.control_rate,
-            lambda: self._cell.truth().ball,
+            self._cell,
         )
         gate = build_gate(self._kinematics, collection.arm, 1.0 / world.servo_rate)
         recorder = LabelledRecorder(writer, self._cell, collection.task)
-        return Lockstep(self._cell, gate, controller, round(world.servo_rate / world.control_rate), recorder)
+        return Lockstep(backend, gate, controller, round(world.servo_rate / world.control_rate), recorder)
 
     def _metadata(self, index: int, behaviour: str) -> dict[str, str]:
         collection = self.collection

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.data.samples import Samples, SampleSettings
 from loopwm_ros.errors import BagError, MismatchError
 from loopwm_ros.processing.states import action_from_displacement
@@ -98,10 +99,10 @@ class Dataset(Samples):
         error = np.abs(np.diff(self.stamps[windows], axis=1) - stride_frames * period)
         return np.asarray(windows[np.all(error <= UNEVEN * period, axis=1)])
 
-    def actions(self, windows: Indices, max_tool_speed: float, model_period: float) -> F32:
-        """Actions (M, length - 1, 3) between the frames of each window."""
+    def actions(self, windows: Indices, spec: ModelSpec) -> F32:
+        """Actions (M, length - 1, action_dim) between the frames of each window."""
         displacement = np.diff(self.command_tool[windows], axis=1)
-        return action_from_displacement(displacement, max_tool_speed, model_period)
+        return action_from_displacement(displacement, spec.action_dim, spec.max_tool_speed, spec.model_period)
 
 
 def open_dataset(root: Path) -> Dataset:

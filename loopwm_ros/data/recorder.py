@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from loopwm_ros.bullet.cell import BulletCell, Truth
 from loopwm_ros.config import TaskConfig
 from loopwm_ros.data.writer import EpisodeWriter
 from loopwm_ros.types import F64, CameraFrame, JointState
 from loopwm_ros.validation.scoring import EpisodeScore
 
-BALL = "ball"
+TURN = "_turn"  # after an object's name: which way its faces look
+TURN_LENGTH = 0.03  # of that label [m]: as much as a place error that matters as much
+
+
+def turn_label(yaw: float) -> F64:
+    """Yaw of something with four equal sides, as a vector (3,) that does not jump, `TURN_LENGTH` long."""
+    return TURN_LENGTH * np.array([np.cos(4 * yaw), np.sin(4 * yaw), 0.0])
 
 
 class LabelledRecorder:
-    """A lockstep recorder that adds the truth at each frame's stamp: ball, reward, done.
+    """A lockstep recorder that adds the truth at each frame's stamp: objects, reward, done.
 
-    The reward is minus the distance from tool to ball surface [m]; done is the task's own measure of
-    success, now.
+    The reward is minus the task's distance [m]; done is the task's own measure of success, now.
     """
 
     def __init__(self, writer: EpisodeWriter, cell: BulletCell, task: TaskConfig) -> None:
@@ -36,7 +43,10 @@ class LabelledRecorder:
         """Write the frame and the labels of its stamp."""
         truth, done = self._known[frame.stamp]
         self._writer.frame(frame)
-        self._writer.label(frame.stamp, BALL, truth.ball)
+        for name, point in truth.points.items():
+            self._writer.label(frame.stamp, name, point)
+            if self._task.objects[name].shape == "box":
+                self._writer.label(frame.stamp, name + TURN, turn_label(truth.yaw[name]))
         self._writer.reward(frame.stamp, -truth.distance)
         self._writer.done(frame.stamp, done)
 

@@ -22,7 +22,7 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory as TrajectoryMessage
 
 from loopwm_ros.bullet.cell import BulletCell
-from loopwm_ros.config import Settings, WorldConfig, load_arm, load_task, load_world
+from loopwm_ros.config import ArmConfig, Settings, load_arm, load_task, load_world
 from loopwm_ros.control.trajectory import approached, sample
 from loopwm_ros.errors import SensorError
 from loopwm_ros.messages import positions_from, trajectory_from
@@ -43,19 +43,19 @@ class SimSettings(Settings):
     arm: str = Field("panda", description="arm, by name or path of a YAML file")
     task: str = Field("reach", description="task, by name or path of a YAML file")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="of the first episode; each next one adds 1")
-    camera_width: int = Field(0, ge=0, le=1920, description="[px]; 0: as the world file says")
-    camera_height: int = Field(0, ge=0, le=1080, description="[px]; 0: as the world file says")
+    camera_width: int = Field(0, ge=0, le=1920, description="[px]; 0: as the arm file says")
+    camera_height: int = Field(0, ge=0, le=1080, description="[px]; 0: as the arm file says")
     blank_camera: bool = Field(False, description="publish black images", json_schema_extra=params.LIVE)
     score_path: str = Field("", description="JSON-lines file for scores by truth; empty: none")
 
 
-def _sized(world: WorldConfig, width: int, height: int) -> WorldConfig:
-    """The world with a camera of another resolution and the same view."""
-    camera = world.camera
+def _sized(arm: ArmConfig, width: int, height: int) -> ArmConfig:
+    """The arm with a camera of another resolution and the same view."""
+    camera = arm.camera
     x, y = (width or camera.width) / camera.width, (height or camera.height) / camera.height
     changes = {"fx": camera.fx * x, "cx": camera.cx * x, "fy": camera.fy * y, "cy": camera.cy * y}
     size = {"width": round(camera.width * x), "height": round(camera.height * y)}
-    return world.model_copy(update={"camera": camera.model_copy(update={**changes, **size})})
+    return arm.model_copy(update={"camera": camera.model_copy(update={**changes, **size})})
 
 
 class SimNode(Node):
@@ -68,8 +68,10 @@ class SimNode(Node):
         params.declare(self, SimSettings)
         self._settings = params.read(self, SimSettings)
         params.guard(self, SimSettings, lambda: "it is fixed when the simulation starts")
-        self._arm, task = load_arm(self._settings.arm), load_task(self._settings.task)
-        world = _sized(load_world(task.world), self._settings.camera_width, self._settings.camera_height)
+        width, height = self._settings.camera_width, self._settings.camera_height
+        self._arm = _sized(load_arm(self._settings.arm), width, height)
+        task = load_task(self._settings.task)
+        world = load_world(task.world)
         self._cell = BulletCell(self._arm, task, world)
         self._resources.callback(self._cell.close)
         self._scores: ScoreLog | None = None
@@ -80,7 +82,7 @@ class SimNode(Node):
         self._pacer = Pacer(self._period)
         self._episode = 0
         self._begin_episode(start=0.0)
-        self._topics = SimTopics(self, self._arm, world.camera)
+        self._topics = SimTopics(self, self._arm)
         self._listen()
         self._report = self.create_publisher(DiagnosticArray, diagnostics.TOPIC, REPORT)
         self._dropped = 0

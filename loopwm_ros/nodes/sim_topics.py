@@ -8,7 +8,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from sensor_msgs.msg import JointState as JointStateMessage
 
-from loopwm_ros.config import ArmConfig, CameraConfig
+from loopwm_ros.config import ArmConfig
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.data import topics
 from loopwm_ros.nodes.frames import FramePublisher, transform
@@ -22,8 +22,8 @@ from loopwm_ros.types import CameraFrame, JointState
 class SimTopics:
     """Publishers of a joint state broadcaster, a camera driver and a clock."""
 
-    def __init__(self, node: Node, arm: ArmConfig, camera: CameraConfig) -> None:
-        self._camera = camera
+    def __init__(self, node: Node, arm: ArmConfig) -> None:
+        self._camera = camera = arm.camera
         self._make = message_factory()
         self._clock = node.create_publisher(Clock, "/clock", SENSOR_SOURCE)
         self._joints = node.create_publisher(JointStateMessage, arm.topics.joint_states, SENSOR_SOURCE)
@@ -45,7 +45,7 @@ class SimTopics:
         if self._frames.available:
             pose = self._kinematics.tool_pose(joints.position)
             stamp = self._make.time(joints.stamp)
-            self._frames.send(transform(stamp, self._arm.base_frame, self._arm.tool_frame, pose))
+            self._frames.send(transform(stamp, self._arm.base_frame, self._arm.tool_point, pose))
 
     def frame(self, frame: CameraFrame, blank: bool) -> None:
         """Publish an image, black if `blank`; each form only where someone listens."""

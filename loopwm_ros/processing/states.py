@@ -19,11 +19,18 @@ def normalise_proprio(spec: ModelSpec, proprio: F64) -> F32:
     return np.asarray((proprio - mean) / std, dtype=np.float32)
 
 
-def action_from_displacement(displacement: F64, max_tool_speed: float, model_period: float) -> F32:
-    """Commanded tool displacement over one transition [m], (..., 3), to an action; the top speed is 1.0."""
-    return np.asarray(displacement / (max_tool_speed * model_period), dtype=np.float32)
+def action_from_displacement(
+    displacement: F64, action_dim: int, max_tool_speed: float, model_period: float
+) -> F32:
+    """Commanded tool displacement over one transition [m], (..., 3), to an action (..., action_dim).
+
+    The top speed is 1.0. Actions of 2 components are those in a plane, x and y.
+    """
+    return np.asarray(displacement[..., :action_dim] / (max_tool_speed * model_period), dtype=np.float32)
 
 
 def tool_velocity(spec: ModelSpec, action: F32) -> F64:
-    """Action (..., 3) to tool velocity in the base frame [m/s]."""
-    return np.asarray(action, dtype=np.float64) * spec.max_tool_speed
+    """Action (..., action_dim) to tool velocity in the base frame [m/s], (..., 3)."""
+    velocity: F64 = np.zeros((*action.shape[:-1], 3))
+    velocity[..., : spec.action_dim] = np.asarray(action, dtype=np.float64) * spec.max_tool_speed
+    return velocity

@@ -93,7 +93,7 @@ def describe(settings: TrainSettings, data: Dataset) -> Description:
     return Description(
         arm=arm.name,
         task=task.name,
-        camera=world.camera,
+        camera=arm.camera,
         spec=model_spec(settings, arm, task, world, data, frames),
         data_sha256=data.data_sha256,
         episodes=data.episodes,

@@ -36,7 +36,7 @@ def real_windows(data: Dataset, spec: ModelSpec, episodes: Indices) -> RealWindo
     if not len(windows):
         raise ConfigError(f"no held-out episode has {STEPS} transitions; collect longer ones")
     at = spaced(windows, WINDOWS)
-    actions = data.actions(at, spec.max_tool_speed, spec.model_period)
+    actions = data.actions(at, spec)
     return RealWindows(data.images[at], data.proprio[at].astype(np.float64), actions)
 
 

@@ -35,6 +35,8 @@ def model_spec(
         proprio_mean=tuple(mean.tolist()),
         proprio_std=tuple(std.tolist()),
         tool_frame=arm.tool_frame,
+        rod=arm.rod,
+        action_dim=task.action_dim,
         quantities=task.quantities,
         max_tool_speed=task.max_tool_speed,
         control_period=1 / world.control_rate,

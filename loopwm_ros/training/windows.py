@@ -52,7 +52,7 @@ def frames_at(data: Dataset, spec: ModelSpec, at: Indices) -> Frames:
 def windows_at(data: Dataset, spec: ModelSpec, tokens: Tensor, at: Indices) -> Window:
     """Windows of frames (batch, steps), with the tokens (frames, tokens, width) of all frames."""
     actions = np.zeros((at.shape[1], len(at), spec.action_dim), dtype=np.float32)
-    actions[1:] = np.moveaxis(data.actions(at, spec.max_tool_speed, spec.model_period), 1, 0)
+    actions[1:] = np.moveaxis(data.actions(at, spec), 1, 0)
     steps = at.T
     columns = (
         data.labels, data.label_mask, data.reward, data.reward_mask, data.continuation, data.continuation_mask

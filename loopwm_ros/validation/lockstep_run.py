@@ -11,10 +11,11 @@ import numpy as np
 from loopwm_ros.backends.base import Backend
 from loopwm_ros.backends.blank_camera import BlankCamera
 from loopwm_ros.bullet.cell import BulletCell
+from loopwm_ros.bullet.scripted import scripted_controller
 from loopwm_ros.bundle import Bundle
 from loopwm_ros.config import ArmConfig, TaskConfig, WorldConfig
 from loopwm_ros.control.assembly import ControllerName, MpcSettings, build_gate, build_motion, build_mpc
-from loopwm_ros.control.baselines import RandomController, ScriptedController, ToolVelocityController
+from loopwm_ros.control.baselines import RandomController, ToolVelocityController
 from loopwm_ros.control.controller import Controller
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.control.lockstep import Lockstep
@@ -168,11 +169,10 @@ class _Runner:
         if request.controller == "random":
             return RandomController(kinematics, motion, speed)
         if request.controller == "scripted":
-            offset = np.asarray(request.task.goal_offset)
-            return ScriptedController(kinematics, motion, lambda: self._cell.truth().ball + offset, speed)
+            return scripted_controller(kinematics, motion, request.task, self._cell)
         if request.bundle is None:
             raise ConfigError("controller 'mpc' needs a bundle; give --bundle DIRECTORY")
-        camera = request.world.camera.width, request.world.camera.height
+        camera = request.arm.camera.width, request.arm.camera.height
         mpc = build_mpc(
             request.bundle, request.arm, request.task, kinematics, period, request.settings, camera
         )

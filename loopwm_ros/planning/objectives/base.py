@@ -19,12 +19,17 @@ class Scene:
 
     spec: ModelSpec
     workspace: Box
-    goal: F64  # where the tool should be, base frame [m], (3,)
+    goal: F64  # where the moved point should be, base frame [m], (3,)
     action_now: F32  # action being executed when the plan takes effect, (action_dim,)
+    moved: str = "tool"  # what is brought to the goal
 
     def tool(self, rollout: Rollout) -> F32:
         """Imagined tool positions in the base frame [m], (candidates, steps, 3)."""
-        return rollout.readouts[:, :, self.spec.columns("tool")]
+        return self.point(rollout, "tool")
+
+    def point(self, rollout: Rollout, name: str) -> F32:
+        """Imagined positions of a point in the base frame [m], (candidates, steps, 3)."""
+        return rollout.readouts[:, :, self.spec.columns(name)]
 
 
 class Term(Settings):

@@ -43,8 +43,10 @@ class WeightedObjective:
 class ObjectiveFactory:
     """Makes the objective of one planning cycle. Terms and options are checked once, here."""
 
-    def __init__(self, terms: tuple[CostTerm, ...], spec: ModelSpec, workspace: Box) -> None:
-        """Build the terms.
+    def __init__(
+        self, terms: tuple[CostTerm, ...], spec: ModelSpec, workspace: Box, moved: str = "tool"
+    ) -> None:
+        """Build the terms; `moved` is what is brought to the goal.
 
         Raises:
             ConfigError: an unknown term or option, naming the valid ones, or a quantity that a term
@@ -58,11 +60,13 @@ class ObjectiveFactory:
                     f"the model reads out {', '.join(spec.quantities)}"
                 )
         self._spec = spec
-        self._workspace = workspace
+        self._workspace, self._moved = workspace, moved
 
     def __call__(self, goal: F64, action_now: F32) -> WeightedObjective:
         """Objective for a goal (3,) [m] and the action (action_dim,) executed when the plan takes effect."""
-        return WeightedObjective(self._terms, Scene(self._spec, self._workspace, goal, action_now))
+        return WeightedObjective(
+            self._terms, Scene(self._spec, self._workspace, goal, action_now, self._moved)
+        )
 
 
 def make_term(term: CostTerm) -> Term:

@@ -1,0 +1,28 @@
+"""A world's file: what the simulated cell is apart from arm and task."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from loopwm_ros.config.base import Positive, Settings, Vec3
+
+
+class WorldConfig(Settings):
+    """A simulated cell: rates and table."""
+
+    physics_rate: Positive = Field(240.0, description="[Hz]")
+    servo_rate: Positive = Field(80.0, description="joint states and safety filter [Hz]")
+    control_rate: Positive = Field(20.0, description="commands from the controller [Hz]")
+    table_low: Vec3
+    table_high: Vec3
+
+    @model_validator(mode="after")
+    def _rates(self) -> WorldConfig:
+        for fast, slow in (
+            ("physics_rate", "servo_rate"),
+            ("servo_rate", "control_rate"),
+        ):
+            ratio = getattr(self, fast) / getattr(self, slow)
+            if abs(ratio - round(ratio)) > 1e-9:
+                raise ValueError(f"{fast} must be a multiple of {slow}")
+        return self
