@@ -59,15 +59,17 @@ def sim(
     from loopwm_ros.cli.sim_job import SimJob, camera_size, falls_short, loop_count
     from loopwm_ros.cli.sim_table import RunTable, print_summary
     from loopwm_ros.config import load_arm, load_task, load_world
-    from loopwm_ros.control.assembly import MpcSettings
-    from loopwm_ros.planning.settings import PlannerSettings
+    from loopwm_ros.control.assembly import MpcSettings, planner_settings
     from loopwm_ros.validation.lockstep_run import RunRequest
     from loopwm_ros.validation.summary import write_summary
     from loopwm_ros.world_model.settings import WorldModelSettings
 
     _refuse_mixture(controller, lockstep, camera)
     arm_settings, task_settings = load_arm(arm), load_task(task)
-    model, search = WorldModelSettings(loops=loop_count(loops)), PlannerSettings(kind=planner.value)
+    model, search = (
+        WorldModelSettings(loops=loop_count(loops)),
+        planner_settings(task_settings, planner.value),
+    )
     request = RunRequest(
         arm=arm_settings,
         task=task_settings,

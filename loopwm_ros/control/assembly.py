@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from pydantic import ValidationError
+
 from loopwm_ros.bundle import Bundle, check_fit
 from loopwm_ros.config import ArmConfig, Settings, TaskConfig
 from loopwm_ros.control.goal import GoalSettings, GoalTracker
@@ -14,10 +16,10 @@ from loopwm_ros.control.safety_filter import SafetyFilter
 from loopwm_ros.control.safety_gate import GateSettings, SafetyGate
 from loopwm_ros.control.synchroniser import Synchroniser
 from loopwm_ros.control.tool_motion import ToolMotion
-from loopwm_ros.errors import MismatchError
+from loopwm_ros.errors import ConfigError, MismatchError
 from loopwm_ros.planning.objectives import ObjectiveFactory
 from loopwm_ros.planning.search import make_planner
-from loopwm_ros.planning.settings import PlannerSettings
+from loopwm_ros.planning.settings import PlannerKind, PlannerSettings
 from loopwm_ros.world_model.onnx_model import OnnxWorldModel
 from loopwm_ros.world_model.settings import WorldModelSettings
 
@@ -30,6 +32,22 @@ class MpcSettings(Settings):
     model: WorldModelSettings = WorldModelSettings()
     planner: PlannerSettings = PlannerSettings()
     goal: GoalSettings = GoalSettings()
+
+
+def planner_settings(task: TaskConfig, kind: PlannerKind, **chosen: int) -> PlannerSettings:
+    """Settings that a task's planner has, those of `chosen` that are not 0 first.
+
+    Raises:
+        ConfigError: the task's file has a setting that is none, or out of its range.
+    """
+    merged = {**task.planner, "kind": kind, **{name: value for name, value in chosen.items() if value}}
+    try:
+        return PlannerSettings.model_validate(merged)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(
+            f"task '{task.name}', planner: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        ) from error
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,19 @@
-"""Where the tool should go, from the encoder's readings of recent frames."""
+"""Where the tool, or what it moves, should go: seen in recent frames, given, or shown in an image."""
 
 from __future__ import annotations
 
 from collections import deque
+from typing import Literal
 
 import numpy as np
 
 from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.config import Settings, TaskConfig
+from loopwm_ros.config.task import TOOL
+from loopwm_ros.errors import ConfigError, SensorError
 from loopwm_ros.types import F64, Encoding
+
+GoalSource = Literal["seen", "position", "image"]
 
 
 class GoalSettings(Settings):
@@ -20,22 +25,56 @@ class GoalSettings(Settings):
 
 
 class GoalTracker:
-    """Median of the confident readings: one wrong or occluded frame cannot move the goal."""
+    """Median of the confident readings: one wrong or occluded frame cannot move the goal.
+
+    A goal that was given or shown holds until it is taken back; readings are then not used.
+    """
 
     def __init__(self, task: TaskConfig, spec: ModelSpec, settings: GoalSettings | None = None) -> None:
         """Readings are those of the task's goal.
 
         Raises:
-            MismatchError: the model does not read out the goal.
+            MismatchError: the model does not read out the goal, or what is to be brought there.
         """
         self._settings = settings or GoalSettings()
-        self._index = spec.columns(task.goal)
+        self._task = task
+        self._index, self._moved = spec.columns(task.goal), spec.columns(task.moved)
         self._offset = np.asarray(task.goal_offset)
         self._readings: deque[F64] = deque(maxlen=self._settings.window)
+        self._given: F64 | None = None
 
     def clear(self) -> None:
-        """Forget all readings."""
+        """Forget all readings; a given goal stays."""
         self._readings.clear()
+
+    def give(self, position: F64 | None) -> None:
+        """Take this goal (3,) in the base frame [m]; None: look for it again.
+
+        Raises:
+            ConfigError: not three finite numbers.
+        """
+        if position is not None and not (np.shape(position) == (3,) and np.isfinite(position).all()):
+            raise ConfigError(f"the goal is {np.asarray(position).tolist()}; expected x, y and z [m], finite")
+        self._given = None if position is None else np.array(position, dtype=np.float64)
+
+    def show(self, encoding: Encoding) -> None:
+        """Take as the goal where an image shows the moved object.
+
+        Raises:
+            ConfigError: the tool itself is what is moved.
+            SensorError: the encoder does not find the object there.
+        """
+        if self._task.moved == TOOL:
+            raise ConfigError(
+                f"task '{self._task.name}' moves the tool; a goal image needs an object that is moved"
+            )
+        std = float(np.max(encoding.std[self._moved]))
+        if not std <= self._settings.max_std:
+            raise SensorError(
+                f"the goal image does not show '{self._task.moved}' clearly (1-sigma {std * 100:.1f} cm, "
+                f"at most {self._settings.max_std * 100:g} cm); take it anew with nothing in front of it"
+            )
+        self._given = np.asarray(encoding.reading[self._moved], dtype=np.float64)
 
     def add(self, encoding: Encoding) -> None:
         """Use one frame's reading, unless the encoder itself doubts it."""
@@ -44,13 +83,15 @@ class GoalTracker:
 
     @property
     def seen(self) -> F64 | None:
-        """The goal object's position (3,) in the base frame [m]; None while it is not seen."""
+        """The goal's position (3,) in the base frame [m]; None while there is none."""
+        if self._given is not None:
+            return self._given
         if len(self._readings) < self._settings.minimum:
             return None
         return np.asarray(np.median(np.asarray(self._readings), axis=0))
 
     @property
     def target(self) -> F64 | None:
-        """Where to bring the tool (3,) in the base frame [m]; None while the goal is not seen."""
+        """Where to bring tool or object (3,) in the base frame [m]; None while there is no goal."""
         seen = self.seen
         return None if seen is None else seen + self._offset

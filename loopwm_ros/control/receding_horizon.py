@@ -91,6 +91,23 @@ class RecedingHorizon:
         self._seed = seed
         self._planner.reset(seed)
 
+    def give_goal(self, position: F64 | None) -> None:
+        """Bring it to this position (3,) in the base frame [m]; None: to where the goal is seen.
+
+        Raises:
+            ConfigError: not a position.
+        """
+        self._goal.give(position)
+
+    def show_goal(self, observation: Observation) -> None:
+        """Bring the moved object to where it is in this goal image, seen by the same camera.
+
+        Raises:
+            ConfigError: the task moves no object.
+            SensorError: the object is not found in the image.
+        """
+        self._goal.show(self._model.encode(observation))
+
     def add_command(self, stamp: float, position: F64) -> None:
         """Note a joint reference (n,) that was really sent to the controller."""
         with self._lock:

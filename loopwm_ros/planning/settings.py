@@ -9,13 +9,14 @@ from pydantic import Field
 from loopwm_ros.config import Settings
 
 Candidates = Annotated[int, Field(ge=2)]
+PlannerKind = Literal["mppi", "cem"]
 Loops = Annotated[int, Field(ge=1)]
 
 
 class PlannerSettings(Settings):
     """Choices of the sampling planner; loops per transition are the world model's."""
 
-    kind: Literal["mppi", "cem"] = "mppi"
+    kind: PlannerKind = "mppi"
     horizon: int = Field(8, ge=1, description="transitions looked ahead")
     candidates: Candidates = Field(64, description="futures imagined per refinement")
     fewer_candidates: tuple[Candidates, ...] = Field((32, 16), description="tried when time is short")

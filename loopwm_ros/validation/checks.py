@@ -1,0 +1,15 @@
+"""One line of a list of checks: what was looked at, what was found, what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check."""
+
+    name: str
+    good: bool
+    found: str
+    fix: str = ""  # what to do, where it is not good
