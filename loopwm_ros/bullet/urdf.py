@@ -8,7 +8,7 @@ from pathlib import Path
 
 from loopwm_ros.config import ArmConfig, RodConfig
 from loopwm_ros.config.arm import ROD_TIP
-from loopwm_ros.control.kinematics import resolve_urdf
+from loopwm_ros.config.resources import find_resource
 
 ROD = "rod"
 ROD_MASS = 0.05  # [kg]
@@ -19,18 +19,19 @@ ROD_COLOUR = "0.12 0.16 0.55 1"
 
 def simulation_urdf(arm: ArmConfig, folder: Path) -> Path:
     """Write the arm's URDF to `folder`, showing its collision meshes: twelve times faster to render."""
-    urdf = resolve_urdf(arm.urdf)
+    urdf = find_resource(arm.urdf)
     tree = ET.parse(urdf)  # noqa: S314 - expat from 2.4.1 on bounds entity expansion
     root = tree.getroot()
     for link in root.findall("link"):
+        if link.find("inertial") is None:
+            link.append(ET.fromstring(_inertial("", TIP_MASS, TIP_INERTIA)))
         for visual in link.findall("visual"):
             link.remove(visual)
         for collision in link.findall("collision"):
             visual = ET.SubElement(link, "visual")
             visual.extend(copy.deepcopy(child) for child in collision)
     for mesh in root.iter("mesh"):
-        name = mesh.get("filename", "").removeprefix("package://")
-        mesh.set("filename", str((urdf.parent / name).resolve()))
+        mesh.set("filename", str(find_resource(mesh.get("filename", ""), urdf).resolve()))
     if arm.rod is not None:
         _add_rod(root, arm.tool_frame, arm.rod)
     target = folder / urdf.name

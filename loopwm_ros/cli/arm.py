@@ -23,7 +23,7 @@ def arm(
     good = print_checks(
         f"{arm_settings.name}, {task_settings.name}", check_arm(arm_settings, task_settings, world)
     )
-    if picture is not None and good:
+    if picture is not None:
         write_picture(picture, arm_settings, task_settings, world)
         typer.echo(f"picture: {picture}")
     if not good:

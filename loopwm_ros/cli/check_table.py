@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from loopwm_ros.validation.checks import Check
@@ -16,6 +17,6 @@ def print_checks(title: str, checks: Iterable[Check]) -> bool:
     done = list(checks)
     for check in done:
         mark = "[green]✓" if check.good else "[red]✗"
-        table.add_row(mark, check.name, check.found, "" if check.good else check.fix)
+        table.add_row(mark, check.name, escape(check.found), "" if check.good else escape(check.fix))
     Console().print(table)
     return all(check.good for check in done)

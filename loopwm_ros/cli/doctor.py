@@ -8,47 +8,30 @@ import shutil
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from loopwm_ros.cli.check_table import print_checks
 from loopwm_ros.errors import LoopWMError
+from loopwm_ros.validation.checks import Check
 
 SEGMENT = 16 * 2**20  # shared memory of one process in config/fastdds.xml [bytes]
 PROCESSES = 4  # sim, safety, mpc and the one that watches
 CPUS = 2
 
 
-@dataclass(frozen=True)
-class Row:
-    """One check."""
-
-    name: str
-    good: bool
-    found: str
-    fix: str = ""  # what to do, where it is not good
-
-
 def doctor(
     bundle: Annotated[Path | None, typer.Option(help="Model bundle; default: all in models/.")] = None,
 ) -> None:
     """Check this machine's set-up; exit status 1 if something needed is missing."""
-    from rich.console import Console
-    from rich.table import Table
-
-    rows = list(check(bundle))
-    table = Table("", "check", "found", "to do", title="loopwm doctor")
-    for row in rows:
-        table.add_row("[green]✓" if row.good else "[red]✗", row.name, row.found, "" if row.good else row.fix)
-    Console().print(table)
-    if not all(row.good for row in rows):
+    if not print_checks("loopwm doctor", check(bundle)):
         raise typer.Exit(1)
 
 
-def check(bundle: Path | None) -> Iterator[Row]:
+def check(bundle: Path | None) -> Iterator[Check]:
     """All checks."""
     yield _python()
     yield _cpus()
@@ -59,26 +42,26 @@ def check(bundle: Path | None) -> Iterator[Row]:
     yield from _bundles(bundle)
 
 
-def _python() -> Row:
+def _python() -> Check:
     version = ".".join(map(str, sys.version_info[:3]))
-    return Row("Python", sys.version_info >= (3, 10), version, "use Python 3.10 or newer")
+    return Check("Python", sys.version_info >= (3, 10), version, "use Python 3.10 or newer")
 
 
-def _cpus() -> Row:
+def _cpus() -> Check:
     count = len(os.sched_getaffinity(0))
     fix = f"real time needs {CPUS} cores; use --lockstep here"
-    return Row("CPU cores", count >= CPUS, str(count), fix)
+    return Check("CPU cores", count >= CPUS, str(count), fix)
 
 
-def _imported(module: str, fix: str) -> Row:
+def _imported(module: str, fix: str) -> Check:
     try:
         importlib.import_module(module)
     except ImportError as error:
-        return Row(module, False, f"cannot be imported: {error}", fix)
-    return Row(module, True, "imported")
+        return Check(module, False, f"cannot be imported: {error}", fix)
+    return Check(module, True, "imported")
 
 
-def _ros() -> Iterator[Row]:
+def _ros() -> Iterator[Check]:
     row = _imported("rclpy", "source a ROS 2 distribution, or pip install 'loopwm_ros[ros]'")
     yield row
     if row.good:
@@ -87,12 +70,12 @@ def _ros() -> Iterator[Row]:
         yield _attempt("Fast DDS profile", _profile)
 
 
-def _attempt(name: str, look: Callable[[], str]) -> Row:
+def _attempt(name: str, look: Callable[[], str]) -> Check:
     """A row of what `look` finds; what it raises is what to do."""
     try:
-        return Row(name, True, look())
+        return Check(name, True, look())
     except (LoopWMError, OSError, RuntimeError, ET.ParseError, ValueError) as error:
-        return Row(name, False, "not usable", str(error))
+        return Check(name, False, "not usable", str(error))
 
 
 def _profile() -> str:
@@ -107,24 +90,24 @@ def _profile() -> str:
     return f"{path} ({'set' if set_by_user else 'set by our nodes; elsewhere export'} {profile_variable()})"
 
 
-def _shared_memory(folder: Path) -> Row:
+def _shared_memory(folder: Path) -> Check:
     if not folder.is_dir():
-        return Row(
+        return Check(
             "shared memory", False, f"no {folder}", "mount a tmpfs there; images then travel by UDP only"
         )
     free, needed = shutil.disk_usage(folder).free, PROCESSES * SEGMENT
     fix = f"give {folder} {needed // 2**20} MB (docker: --shm-size)"
-    return Row("shared memory", free >= needed, f"{free // 2**20} MB free", fix)
+    return Check("shared memory", free >= needed, f"{free // 2**20} MB free", fix)
 
 
-def _onnxruntime() -> Iterator[Row]:
+def _onnxruntime() -> Iterator[Check]:
     wheels = sorted(d.name for d in distributions() if d.name in ("onnxruntime", "onnxruntime-gpu"))
     row = _imported("onnxruntime", "pip install 'loopwm_ros[cpu]' or 'loopwm_ros[gpu]'")
     yield row
     if not row.good:
         return
     if len(wheels) > 1:
-        yield Row(
+        yield Check(
             "ONNX Runtime wheel",
             False,
             " and ".join(wheels),
@@ -135,16 +118,16 @@ def _onnxruntime() -> Iterator[Row]:
     gpu = "onnxruntime-gpu" in wheels
     good = not gpu or "CUDAExecutionProvider" in providers
     fix = "CUDA does not load: install a matching CUDA and cuDNN, or 'loopwm_ros[cpu]'"
-    yield Row("ONNX Runtime providers", good, ", ".join(providers), fix)
+    yield Check("ONNX Runtime providers", good, ", ".join(providers), fix)
 
 
-def _bundles(bundle: Path | None) -> Iterator[Row]:
+def _bundles(bundle: Path | None) -> Iterator[Check]:
     from loopwm_ros.bundle import load_bundle
     from loopwm_ros.config import share_dir
 
     models = share_dir() / "models"
     found = [bundle] if bundle else sorted(p for p in models.glob("*") if p.is_dir())
     if not found:
-        yield Row("model bundle", False, f"none in {models}", "make one: make bundle")
+        yield Check("model bundle", False, f"none in {models}", "make one: make bundle")
     for path in found:
         yield _attempt(f"bundle {path.name}", lambda path=path: f"sha256 {load_bundle(path).sha256[:12]}")  # type: ignore[misc]

@@ -26,6 +26,10 @@ COMMANDS = {  # what it does, an example
         "Export a trained model as a bundle of ONNX graphs.",
         "loopwm export --run runs/reach --out models/my_reach",
     ),
+    "arm": (
+        "Check an arm file: limits, reach, camera.",
+        "loopwm arm my_arm.yaml --task reach --picture out/view.png",
+    ),
     "doctor": ("Check this machine's set-up.", "loopwm doctor"),
 }
 EXTRAS = {  # the extra that installs each optional module

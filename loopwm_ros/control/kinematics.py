@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pink
 import pinocchio as pin
 
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.config.arm import ROD_TIP
+from loopwm_ros.config.resources import find_resource
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.types import F64
 
@@ -25,26 +23,8 @@ REACHED = 1e-4  # [m]
 DAMPING = 1e-3  # Levenberg-Marquardt damping [dimensionless]
 
 
-def resolve_urdf(urdf: str) -> Path:
-    """File of `urdf`: a path, or package://PYTHON_PACKAGE/relative/path.
-
-    Raises:
-        ConfigError: the package is not installed or the file is missing.
-    """
-    path = Path(urdf)
-    if urdf.startswith("package://"):
-        package, _, relative = urdf.removeprefix("package://").partition("/")
-        found = importlib.util.find_spec(package)
-        if found is None or found.origin is None:
-            raise ConfigError(f"URDF {urdf} needs the Python package '{package}', which is not installed")
-        path = Path(found.origin).parent / relative
-    if not path.is_file():
-        raise ConfigError(f"URDF {urdf} not found at {path}")
-    return path
-
-
 def _reduced_model(arm: ArmConfig) -> pin.Model:
-    path = resolve_urdf(arm.urdf)
+    path = find_resource(arm.urdf)
     try:
         full = pin.buildModelFromUrdf(str(path))
     except ValueError as error:

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -26,7 +27,7 @@ EDGE = 3.0  # what is looked at keeps this from the image's edge [px]
 HOLD = 0.5  # [s]
 DRIFT = 0.01  # of a joint that holds its place [rad]
 AGREEMENT = 1e-3  # of simulator and kinematics on the tool's place [m]
-FRAME_TIME = 0.01  # to render a frame [s]
+FRAME_TIME = 0.01  # of a core, to render a frame [s]
 ENLARGED = 4  # pixels of a picture per pixel of the camera
 AREA = (230, 160, 0)  # colour of the places in a picture, RGB
 
@@ -68,8 +69,20 @@ def object_corners(task: TaskConfig, world: WorldConfig) -> F64:
     return np.array([(*place, world.table_high[2]) for place in places])
 
 
-def picture(arm: ArmConfig, task: TaskConfig, world: WorldConfig) -> U8:
-    """What the camera sees at the start of an episode, enlarged, with each object's range drawn in; RGB."""
+def write_picture(path: Path, arm: ArmConfig, task: TaskConfig, world: WorldConfig) -> None:
+    """Write what the camera sees at the start of an episode, with each object's range drawn in.
+
+    Raises:
+        ConfigError: an episode cannot start, or the path cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = cv2.cvtColor(_picture(arm, task, world), cv2.COLOR_RGB2BGR)
+    if path.suffix != ".png" or not cv2.imwrite(str(path), image):
+        raise ConfigError(f"cannot write {path}; give the path of a .png file")
+
+
+def _picture(arm: ArmConfig, task: TaskConfig, world: WorldConfig) -> U8:
+    """RGB, `ENLARGED` times the camera's size."""
     with closing(BulletCell(arm, task, world)) as cell:
         image = cv2.resize(_frame(cell), None, fx=ENLARGED, fy=ENLARGED, interpolation=cv2.INTER_NEAREST)
         camera = cell.camera
@@ -204,9 +217,9 @@ def _holds(kinematics: Kinematics, cell: BulletCell, world: WorldConfig) -> Chec
 def _frame_time(cell: BulletCell) -> Check:
     seconds = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.thread_time()  # what else runs on the machine does not count
         _frame(cell)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.thread_time() - start)
     return Check(
         "rendering",
         min(seconds) <= FRAME_TIME,

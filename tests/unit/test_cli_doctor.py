@@ -8,9 +8,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from loopwm_ros.cli.doctor import Row, check, doctor
+from loopwm_ros.cli.doctor import check, doctor
 from loopwm_ros.config import load_arm, load_task
 from loopwm_ros.nodes.environment import profile_variable
+from loopwm_ros.validation.checks import Check
 from tests.bundles import make_bundle
 
 app = typer.Typer()
@@ -22,7 +23,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_bundle(tmp_path_factory.mktemp("doctor") / "b", load_arm("panda"), load_task("reach")).root
 
 
-def row(bundle: Path, name: str) -> Row:
+def row(bundle: Path, name: str) -> Check:
     return next(r for r in check(bundle) if r.name == name)
 
 
