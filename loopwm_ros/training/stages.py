@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from loopwm_ros.bundle import ModelSpec
@@ -17,7 +18,9 @@ from loopwm_ros.training.model import LoopWM, noise_state
 from loopwm_ros.training.rollout import RolloutLoss
 from loopwm_ros.training.schedule import curriculum_horizon
 from loopwm_ros.training.settings import EncoderSettings, StageSettings, TrainSettings
-from loopwm_ros.training.windows import Frames, Indices, draw, frames_at, spaced, windows_at
+from loopwm_ros.training.windows import Frames, Indices, draw, draw_mixed, frames_at, spaced, windows_at
+
+MOVED = 0.005  # least way within a window that counts as moving [m]
 
 
 class Stage(Protocol):
@@ -97,6 +100,7 @@ class CoreStage:
         self._spec, self._data, self._rollout = spec, data, settings.rollout
         self._stride = data.stride_frames(spec.model_period)
         self._train = {n: self._windows(train, n) for n in range(2, settings.rollout.steps + 1)}
+        self._moving = {n: self._moves(starts, n) for n, starts in self._train.items()}
         self._held_out = spaced(self._windows(held_out, settings.rollout.steps), settings.evaluation_windows)
         model.encoder.requires_grad_(False)
         self._tokens = evaluate.encode(model, data, spec, np.arange(len(data)))[0]
@@ -109,7 +113,8 @@ class CoreStage:
         rollout = self._rollout
         context = 1 + int(torch.randint(rollout.context, (), generator=generator))
         steps = context + curriculum_horizon(step, rollout.horizon, rollout.horizon_every)
-        at = self._frames_of(draw(self._train[steps], size, generator), steps)
+        starts, moving = self._train[steps], self._moving[steps]
+        at = self._frames_of(draw_mixed(starts, moving, rollout.moving_share, size, generator), steps)
         window = windows_at(self._data, self._spec, self._tokens, at)
         return noise_state(self._spec, size, generator), window, context, generator
 
@@ -127,6 +132,17 @@ class CoreStage:
                 "or lower rollout.context or rollout.horizon"
             )
         return starts
+
+    def _moves(self, starts: Indices, steps: int) -> NDArray[np.bool_]:
+        """In which windows the point that matters ends elsewhere than it began, (windows,)."""
+        name = self._rollout.moving_point
+        if not name:
+            return np.zeros(len(starts), dtype=bool)
+        columns = self._spec.columns(name)
+        ends = starts + self._stride * (steps - 1)
+        moved = self._data.labels[ends][:, columns] - self._data.labels[starts][:, columns]
+        known = (self._data.label_mask[ends] & self._data.label_mask[starts])[:, columns].all(1)
+        return np.asarray(known & (np.linalg.norm(moved, axis=1) > MOVED))
 
     def _frames_of(self, starts: Indices, steps: int) -> Indices:
         """All frames of windows, (windows, steps)."""

@@ -66,6 +66,18 @@ def draw(rows: Indices, size: int, generator: torch.Generator) -> Indices:
     return rows[torch.randint(len(rows), (size,), generator=generator).numpy()]
 
 
+def draw_mixed(
+    rows: Indices, chosen: NDArray[np.bool_], share: float, size: int, generator: torch.Generator
+) -> Indices:
+    """As `draw`, but a `share` of the result from the `chosen` rows, where there are any."""
+    if not chosen.any() or chosen.all():
+        return draw(rows, size, generator)
+    count = round(share * size)
+    return np.concatenate(
+        [draw(rows[chosen], count, generator), draw(rows[~chosen], size - count, generator)]
+    )
+
+
 def spaced(rows: Indices, count: int) -> Indices:
     """At most `count` of the rows, evenly spaced."""
     return rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(np.int64)]

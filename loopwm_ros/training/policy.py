@@ -1,0 +1,96 @@
+"""The cloned policy `pi(u | h, goal)`: a perceptron on a frozen state, its read-outs and the goal."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from loopwm_ros.bundle import ModelSpec
+from loopwm_ros.config import TaskConfig
+from loopwm_ros.config.task import TOOL
+from loopwm_ros.training.heads import Heads
+from loopwm_ros.training.settings import PolicySettings
+
+REACH = 0.1  # unit of offsets [m]
+NEAR = 0.01  # offsets shorter than this have no clear direction [m]
+
+
+class Decisions(NamedTuple):
+    """A batch of what was known, what was wanted and what was done."""
+
+    state: Tensor  # h_k, (batch, tokens, width)
+    goal: Tensor  # where the moved point should be, base frame [m], (batch, 3)
+    action: Tensor  # really sent over the next transition, (batch, action_dim)
+
+
+class Policy(nn.Module):
+    """Mean action in [-1, 1].
+
+    It sees where everything but the task's mark is, and offsets between goal, moved object and tool: as vectors,
+    and as directions, which stay large near the goal. With `inputs: state` it sees the latent state as well,
+    and with it the motion so far.
+    """
+
+    def __init__(self, settings: PolicySettings, spec: ModelSpec, task: TaskConfig) -> None:
+        super().__init__()
+        mark = spec.columns(task.goal)
+        self.seen = [column for column in range(len(spec.quantities)) if column not in mark]
+        self.tool, self.moved = spec.columns(TOOL), spec.columns(task.moved)
+        self.axes, self.sees_state = spec.action_dim, settings.inputs == "state"
+        offsets = 1 if task.moved == TOOL else 3
+        inputs = len(self.seen) + 2 * self.axes * offsets
+        inputs += spec.tokens * spec.width if self.sees_state else 0
+        self.norm = nn.LayerNorm(spec.tokens * spec.width) if self.sees_state else nn.Identity()
+        widths = [inputs, *[settings.hidden] * settings.layers]
+        layers = [(nn.Linear(a, b), nn.SiLU()) for a, b in zip(widths, widths[1:], strict=False)]
+        self.layers = nn.Sequential(*(part for pair in layers for part in pair))
+        self.action = nn.Linear(settings.hidden, spec.action_dim)
+
+    def forward(self, state: Tensor, located: Tensor, scaled: Tensor, goal: Tensor) -> Tensor:
+        """(batch, action_dim) from states, read-outs [m], the same without units, and goals (batch, 3) [m]."""
+        moved, tool = located[:, self.moved], located[:, self.tool]
+        pairs = [goal - moved, goal - tool, moved - tool]
+        if self.moved == self.tool:
+            del pairs[1:]
+        vectors = [pair[:, : self.axes] for pair in pairs]
+        features = [scaled[:, self.seen], *(vector / REACH for vector in vectors), *map(_direction, vectors)]
+        if self.sees_state:
+            features.append(self.norm(state.flatten(1)))
+        return torch.tanh(self.action(self.layers(torch.cat(features, 1))))
+
+
+def _direction(vector: Tensor) -> Tensor:
+    """Unit length far from 0, and 0 at 0."""
+    return vector / (vector.square().sum(1, keepdim=True) + NEAR**2).sqrt()
+
+
+class Actor(nn.Module):
+    """The policy behind the model's heads: the graph `policy` of a bundle."""
+
+    def __init__(self, heads: Heads, policy: Policy) -> None:
+        super().__init__()
+        self.heads, self.policy = heads, policy
+
+    def forward(self, state: Tensor, goal: Tensor) -> Tensor:
+        """Action (batch, action_dim) in state (batch, tokens, width) for a goal (batch, 3) [m]."""
+        located = self.heads.locate(state)
+        scaled = (located - self.heads.quantity_mean) / self.heads.quantity_std
+        return self.policy(state, located, scaled, goal)
+
+
+class CloningLoss(nn.Module):
+    """Huber error of the action; a module, so that DistributedDataParallel can wrap it."""
+
+    def __init__(self, actor: Actor, unit: float) -> None:
+        """Linear beyond `unit`, so that of two ways round an object the usual one counts, not their mean."""
+        super().__init__()
+        self.actor, self.unit = actor, unit
+
+    def forward(self, batch: Decisions) -> tuple[Tensor, dict[str, Tensor]]:
+        """Total loss and its parts."""
+        said, done = self.actor(batch.state, batch.goal), batch.action.clamp(-1, 1)
+        total = functional.smooth_l1_loss(said, done, beta=self.unit)
+        return total, {"off": (said - done).detach().abs().mean()}
