@@ -12,6 +12,8 @@ from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 from lifecycle_msgs.msg import Transition
 
+from loopwm_ros.config import usual_arm
+
 PACKAGE = "loopwm_ros"
 RETRY = 1.0  # [s] until the next attempt to activate, while sensors are not there yet
 
@@ -24,7 +26,7 @@ def arguments() -> list[DeclareLaunchArgument]:
     parameters = PathJoinSubstitution([share, "config", "parameters.yaml"])
     described = {
         "task": ("reach", "task, by name or path of a YAML file"),
-        "arm": ("panda", "arm, by name or path of a YAML file"),
+        "arm": (usual_arm(), "arm, by name or path of a YAML file"),
         "bundle": (bundle, "folder of the model bundle"),
         "seed": ("0", "of the first episode"),
         "loops": ("0", "iterations of each transition; 0: early exit"),

@@ -24,7 +24,7 @@ def simulation_urdf(arm: ArmConfig, folder: Path) -> Path:
     root = tree.getroot()
     for link in root.findall("link"):
         if link.find("inertial") is None:
-            link.append(ET.fromstring(_inertial("", TIP_MASS, TIP_INERTIA)))
+            _append(link, _inertial("", TIP_MASS, TIP_INERTIA))
         for visual in link.findall("visual"):
             link.remove(visual)
         for collision in link.findall("collision"):
@@ -48,16 +48,19 @@ def _add_rod(root: ET.Element, mount: str, rod: RodConfig) -> None:
               f"<collision>{shape}</collision>")  # fmt: skip
     _add_link(root, ROD_TIP, _inertial("", TIP_MASS, TIP_INERTIA))
     for child, parent, along in ((ROD, mount, 0.0), (ROD_TIP, ROD, rod.length)):
-        root.append(
-            ET.fromstring(  # noqa: S314 - our own text
-                f'<joint name="{child}_joint" type="fixed"><parent link="{parent}"/><child link="{child}"/>'
-                f'<origin xyz="0 0 {along}"/></joint>'
-            )
+        _append(
+            root,
+            f'<joint name="{child}_joint" type="fixed"><parent link="{parent}"/><child link="{child}"/>'
+            f'<origin xyz="0 0 {along}"/></joint>',
         )
 
 
+def _append(parent: ET.Element, xml: str) -> None:
+    parent.append(ET.fromstring(xml))  # noqa: S314 - our own text
+
+
 def _add_link(root: ET.Element, name: str, contents: str) -> None:
-    root.append(ET.fromstring(f'<link name="{name}">{contents}</link>'))  # noqa: S314 - our own text
+    _append(root, f'<link name="{name}">{contents}</link>')
 
 
 def _inertial(origin: str, mass: float, inertia: float) -> str:

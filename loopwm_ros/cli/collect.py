@@ -11,7 +11,7 @@ import typer
 def collect(
     out: Annotated[Path, typer.Option(help="Folder for the recordings.")],
     task: Annotated[str, typer.Option(help="Task, by name or YAML file.")] = "reach",
-    arm: Annotated[str, typer.Option(help="Arm, by name or YAML file.")] = "panda",
+    arm: Annotated[str, typer.Option(help="Arm, by name or YAML file; default: the usual one.")] = "",
     episodes: Annotated[int, typer.Option(min=1, help="Episodes in all; those already there count.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Episode i depends on the seed and i alone.")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
@@ -19,12 +19,14 @@ def collect(
     """Record training episodes as rosbag2 MCAP; a run that was stopped goes on where it was."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from loopwm_ros.config import load_arm, load_task, load_world
+    from loopwm_ros.config import load_arm, load_task, load_world, usual_arm
     from loopwm_ros.data.collect import Collected, usual_collection
     from loopwm_ros.data.collect import collect as run
 
     settings = load_task(task)
-    collection = usual_collection(load_arm(arm), settings, load_world(settings.world), seed)
+    collection = usual_collection(
+        load_arm(arm or usual_arm(settings.name)), settings, load_world(settings.world), seed
+    )
     kept = 0
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as progress:

@@ -36,7 +36,7 @@ class Planners(str, Enum):
 def sim(
     *,
     task: Annotated[str, typer.Option(help="Task, by name or YAML file.")] = "reach",
-    arm: Annotated[str, typer.Option(help="Arm, by name or YAML file.")] = "panda",
+    arm: Annotated[str, typer.Option(help="Arm, by name or YAML file; default: the usual one.")] = "",
     bundle: Annotated[Path | None, typer.Option(help="Model bundle; default: models/ARM_TASK.")] = None,
     episodes: Annotated[int, typer.Option(min=1, help="Episodes to run.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Of the first episode; each next one adds 1.")] = 0,
@@ -45,7 +45,7 @@ def sim(
     planner: Annotated[Planners, typer.Option(help="Sampling planner.")] = Planners.mppi,
     loops: Annotated[str, typer.Option(help="Iterations of a transition, or auto: early exit.")] = "auto",
     blank_camera: Annotated[bool, typer.Option("--blank-camera", help="The robot sees black.")] = False,
-    camera: Annotated[str, typer.Option(help="Size WxH of the camera [px]; default: the world's.")] = "",
+    camera: Annotated[str, typer.Option(help="Size WxH of the camera [px]; default: the arm's.")] = "",
     json: Annotated[Path | None, typer.Option(help="Write the summary here.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for summary.json, report.html, logs.")] = None,
     required: Annotated[float, typer.Option(min=0, max=1, help="Success rate; below it: exit 2.")] = 0.8,
@@ -58,14 +58,16 @@ def sim(
 
     from loopwm_ros.cli.sim_job import SimJob, camera_size, falls_short, loop_count
     from loopwm_ros.cli.sim_table import RunTable, print_summary
-    from loopwm_ros.config import load_arm, load_task, load_world
+    from loopwm_ros.config import load_arm, load_task, load_world, usual_arm
     from loopwm_ros.control.assembly import MpcSettings, planner_settings
     from loopwm_ros.validation.lockstep_run import RunRequest
     from loopwm_ros.validation.summary import write_summary
     from loopwm_ros.world_model.settings import WorldModelSettings
 
     _refuse_mixture(controller, lockstep, camera)
-    arm_settings, task_settings = load_arm(arm), load_task(task)
+    task_settings = load_task(task)
+    arm = arm or usual_arm(task_settings.name)
+    arm_settings = load_arm(arm)
     model, search = (
         WorldModelSettings(loops=loop_count(loops)),
         planner_settings(task_settings, planner.value),
@@ -99,7 +101,7 @@ def _refuse_mixture(controller: Controllers, lockstep: bool, camera: str) -> Non
     if not lockstep and controller is not Controllers.mpc:
         raise ConfigError(f"controller '{controller.value}' is a baseline without ROS nodes: add --lockstep")
     if lockstep and camera:
-        raise ConfigError("--camera is for real time; in lockstep the camera is as the world file says")
+        raise ConfigError("--camera is for real time; in lockstep the camera is as the arm file says")
 
 
 def _bundle(path: Path | None, arm: ArmConfig, task: TaskConfig) -> Bundle:

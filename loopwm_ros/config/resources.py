@@ -1,4 +1,4 @@
-"""Finds the files that URDFs are made of: package://PACKAGE/path in a ROS package, a Python package, or nearby."""
+"""Finds URDFs and their meshes: package://PACKAGE/path in a ROS package, a Python package, or nearby."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ OURS = "loopwm_ros"
 def find_resource(uri: str, beside: Path | None = None) -> Path:
     """File of a URI: package://PACKAGE/path, file://PATH, or a path.
 
-    A package is a ROS package of a sourced workspace, this package's data, or a Python package. `beside` is the
-    file that names the URI: a path is relative to its folder, and a package may also be a folder there or one
-    that it lies in, as in a description that was never built. Without it a path is relative to the working folder.
+    A package is a ROS package of a sourced workspace, this package's data, or a Python package. `beside` is
+    the file that names the URI: a path is relative to its folder, and a package may also be a folder there or
+    one that it lies in, as in a description that was never built. Without it a path is relative to where
+    one works.
 
     Raises:
         ConfigError: there is no such package or file.

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from loopwm_ros.bundle import load_bundle
-from loopwm_ros.config import load_arm, load_task
+from loopwm_ros.config import load_arm, load_task, usual_arm
 from loopwm_ros.control.assembly import build_mpc
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.control.receding_horizon import PlanReport
@@ -48,7 +48,8 @@ class MpcEngine:
         if not parameters.bundle:
             raise ConfigError("parameter 'bundle' is empty; give the folder of a model bundle")
         settings = parameters.controller()
-        self.arm = load_arm(parameters.arm)
+        task = load_task(parameters.task)
+        self.arm = load_arm(parameters.arm or usual_arm(task.name))
         self.image_topic = IMAGE_TOPICS[parameters.image_transport]
         self._period = parameters.control_period
         self._share = parameters.plan_share
@@ -56,7 +57,7 @@ class MpcEngine:
         self._mpc = build_mpc(
             load_bundle(Path(parameters.bundle)),
             self.arm,
-            load_task(parameters.task),
+            task,
             self._kinematics,
             self._period,
             settings,

@@ -19,7 +19,7 @@ from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory as TrajectoryMessage
 
-from loopwm_ros.config import Settings, load_arm
+from loopwm_ros.config import Settings, load_arm, usual_arm
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.control.safety_filter import SafetyFilter
 from loopwm_ros.control.safety_gate import GateOutput, GateSettings, GateState, SafetyGate
@@ -40,7 +40,9 @@ _LEVELS = {GateState.ARMED: Level.OK, GateState.DISARMED: Level.OK, GateState.ST
 class SafetySettings(Settings):
     """Parameters of the safety node."""
 
-    arm: str = Field("panda", description="arm, by name or path of a YAML file")
+    arm: str = Field(
+        "", description="arm, by name or path of a YAML file; empty: the first one in sim/defaults.yaml"
+    )
     servo_rate: float = Field(80.0, ge=10.0, le=1000.0, description="commands to the controller [Hz]")
     joint_timeout: float = Field(
         0.15, ge=0.02, le=1.0, description="age of joint states that stops the arm [s]"
@@ -66,7 +68,7 @@ class SafetyNode(Node):
         params.declare(self, SafetySettings)
         settings = params.read(self, SafetySettings)
         params.guard(self, SafetySettings, lambda: "limits are fixed when the safety node starts")
-        self._arm = load_arm(settings.arm)
+        self._arm = load_arm(settings.arm or usual_arm())
         self._period = 1.0 / settings.servo_rate
         self._filter = SafetyFilter(Kinematics(self._arm), self._arm.workspace, self._period)
         self._gate = SafetyGate(self._filter, settings.gate())

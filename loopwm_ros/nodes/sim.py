@@ -22,7 +22,7 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory as TrajectoryMessage
 
 from loopwm_ros.bullet.cell import BulletCell
-from loopwm_ros.config import ArmConfig, Settings, load_arm, load_task, load_world
+from loopwm_ros.config import ArmConfig, Settings, load_arm, load_task, load_world, usual_arm
 from loopwm_ros.control.trajectory import approached, sample
 from loopwm_ros.errors import SensorError
 from loopwm_ros.messages import positions_from, trajectory_from
@@ -40,7 +40,7 @@ NAME = "sim"
 class SimSettings(Settings):
     """Parameters of the simulation."""
 
-    arm: str = Field("panda", description="arm, by name or path of a YAML file")
+    arm: str = Field("", description="arm, by name or path of a YAML file; empty: the usual one of the task")
     task: str = Field("reach", description="task, by name or path of a YAML file")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="of the first episode; each next one adds 1")
     camera_width: int = Field(0, ge=0, le=1920, description="[px]; 0: as the arm file says")
@@ -69,8 +69,8 @@ class SimNode(Node):
         self._settings = params.read(self, SimSettings)
         params.guard(self, SimSettings, lambda: "it is fixed when the simulation starts")
         width, height = self._settings.camera_width, self._settings.camera_height
-        self._arm = _sized(load_arm(self._settings.arm), width, height)
         task = load_task(self._settings.task)
+        self._arm = _sized(load_arm(self._settings.arm or usual_arm(task.name)), width, height)
         world = load_world(task.world)
         self._cell = BulletCell(self._arm, task, world)
         self._resources.callback(self._cell.close)

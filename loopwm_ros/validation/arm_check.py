@@ -158,7 +158,7 @@ def _reach(kinematics: Kinematics, arm: ArmConfig, places: F64) -> Check:
         not outside and not missed,
         "; ".join([*outside, *missed])
         or f"{len(places)} places, from {_point(places[1])} to {_point(places[-1])}",
-        "widen workspace, mount the arm elsewhere (a root link with a fixed joint), or narrow the task's ranges",
+        "widen workspace, mount the arm elsewhere (a new root link), or narrow the task's ranges",
     )
 
 
