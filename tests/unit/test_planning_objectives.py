@@ -85,7 +85,7 @@ def test_terms_add_up_by_weight():
 
 
 def test_unknown_term_names_the_valid_ones():
-    with pytest.raises(ConfigError, match="'rech'; valid: effort, reach, smoothness, workspace"):
+    with pytest.raises(ConfigError, match="'rech'; valid: effort, push, reach, smoothness, workspace"):
         ObjectiveFactory((CostTerm(name="rech", weight=1.0),), make_spec(), BOX)
 
 

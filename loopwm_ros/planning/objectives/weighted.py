@@ -12,6 +12,7 @@ from loopwm_ros.config import Box, CostTerm
 from loopwm_ros.errors import ConfigError, choices
 from loopwm_ros.planning.objectives.base import Scene, Term
 from loopwm_ros.planning.objectives.effort import Effort
+from loopwm_ros.planning.objectives.push import Push
 from loopwm_ros.planning.objectives.reach import Reach
 from loopwm_ros.planning.objectives.smoothness import Smoothness
 from loopwm_ros.planning.objectives.workspace import Workspace
@@ -19,6 +20,7 @@ from loopwm_ros.types import F32, F64, Rollout
 
 TERMS: dict[str, type[Term]] = {
     "reach": Reach,
+    "push": Push,
     "effort": Effort,
     "smoothness": Smoothness,
     "workspace": Workspace,
