@@ -33,6 +33,32 @@ class Planners(str, Enum):
     cem = "cem"
 
 
+class Worlds(str, Enum):
+    """What is drawn for each episode: places alone, or everything."""
+
+    nominal = "nominal"
+    randomised = "randomised"
+
+
+class Goals(str, Enum):
+    """Where the controller has the goal from."""
+
+    seen = "seen"
+    position = "position"
+    image = "image"
+
+
+class Disturbances(str, Enum):
+    """What goes wrong in mid-episode; all: one after the other."""
+
+    none = "none"
+    object_moved = "object_moved"
+    goal_moved = "goal_moved"
+    camera_nudged = "camera_nudged"
+    object_hidden = "object_hidden"
+    all = "all"
+
+
 def sim(
     *,
     task: Annotated[str, typer.Option(help="Task, by name or YAML file.")] = "reach",
@@ -44,6 +70,12 @@ def sim(
     controller: Annotated[Controllers, typer.Option(help="All but mpc need --lockstep.")] = Controllers.mpc,
     planner: Annotated[Planners, typer.Option(help="Sampling planner.")] = Planners.mppi,
     loops: Annotated[str, typer.Option(help="Iterations of a transition, or auto: early exit.")] = "auto",
+    horizon: Annotated[int, typer.Option(min=0, help="Transitions to look ahead; 0: as the task says.")] = 0,
+    candidates: Annotated[int, typer.Option(min=0, help="Futures per refinement; 0: as the task says.")] = 0,
+    world: Annotated[Worlds, typer.Option(help="What differs between episodes.")] = Worlds.randomised,
+    goal: Annotated[Goals, typer.Option(help="How the goal is told.")] = Goals.seen,
+    disturb: Annotated[Disturbances, typer.Option(help="In mid-episode.")] = Disturbances.none,
+    workers: Annotated[int, typer.Option(min=1, help="Episodes at once, in lockstep.")] = 1,
     blank_camera: Annotated[bool, typer.Option("--blank-camera", help="The robot sees black.")] = False,
     camera: Annotated[str, typer.Option(help="Size WxH of the camera [px]; default: the arm's.")] = "",
     json: Annotated[Path | None, typer.Option(help="Write the summary here.")] = None,
@@ -60,21 +92,20 @@ def sim(
     from loopwm_ros.cli.sim_table import RunTable, print_summary
     from loopwm_ros.config import load_arm, load_task, load_world, usual_arm
     from loopwm_ros.control.assembly import MpcSettings, planner_settings
-    from loopwm_ros.validation.lockstep_run import RunRequest
+    from loopwm_ros.validation.request import RunRequest
     from loopwm_ros.validation.summary import write_summary
     from loopwm_ros.world_model.settings import WorldModelSettings
 
-    _refuse_mixture(controller, lockstep, camera)
+    _refuse_mixture(controller, lockstep, camera, workers)
     task_settings = load_task(task)
     arm = arm or usual_arm(task_settings.name)
     arm_settings = load_arm(arm)
-    model, search = (
-        WorldModelSettings(loops=loop_count(loops)),
-        planner_settings(task_settings, planner.value),
-    )
+    model = WorldModelSettings(loops=loop_count(loops))
+    search = planner_settings(task_settings, planner.value, horizon=horizon, candidates=candidates)
+    nominal = world is Worlds.nominal
     request = RunRequest(
         arm=arm_settings,
-        task=task_settings,
+        task=task_settings.nominal() if nominal else task_settings,
         world=load_world(task_settings.world),
         controller=controller.value,
         episodes=episodes,
@@ -82,6 +113,10 @@ def sim(
         bundle=_bundle(bundle, arm_settings, task_settings) if controller is Controllers.mpc else None,
         settings=MpcSettings(model=model, planner=search),
         blank_camera=blank_camera,
+        nominal=nominal,
+        goal=goal.value,
+        disturb=disturb.value,
+        workers=workers,
     )
     console = Console()
     mode = "lockstep" if lockstep else "real time over ROS 2"
@@ -97,7 +132,9 @@ def sim(
         raise typer.Exit(FELL_SHORT)
 
 
-def _refuse_mixture(controller: Controllers, lockstep: bool, camera: str) -> None:
+def _refuse_mixture(controller: Controllers, lockstep: bool, camera: str, workers: int) -> None:
+    if not lockstep and workers > 1:
+        raise ConfigError("--workers is for lockstep; real time has one robot")
     if not lockstep and controller is not Controllers.mpc:
         raise ConfigError(f"controller '{controller.value}' is a baseline without ROS nodes: add --lockstep")
     if lockstep and camera:

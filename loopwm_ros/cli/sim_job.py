@@ -12,10 +12,19 @@ from pathlib import Path
 
 from loopwm_ros.cli.sim_table import RunTable
 from loopwm_ros.errors import ConfigError
-from loopwm_ros.validation.lockstep_run import EpisodeRun, RunRequest, run_lockstep
+from loopwm_ros.validation.lockstep_run import run_lockstep
 from loopwm_ros.validation.report import write_report
-from loopwm_ros.validation.summary import EpisodeResult, Measurements, Mode, RunFacts, Summary, summarise
-from loopwm_ros.validation.trace import Trace
+from loopwm_ros.validation.request import RunRequest
+from loopwm_ros.validation.summary import (
+    EpisodeResult,
+    Measurements,
+    Mode,
+    PlannerFacts,
+    RunFacts,
+    Summary,
+    summarise,
+)
+from loopwm_ros.validation.trace import EpisodeRun, Trace
 
 VERSIONED = ("loopwm_ros", "numpy", "onnxruntime", "onnxruntime-gpu", "pybullet", "rclpy")
 ROUNDING = 1e-9  # of a product of two exact numbers
@@ -79,11 +88,28 @@ class SimJob:
             bundle_sha256=bundle and bundle.sha256,
             loops_requested=str(run.settings.model.loops or "auto"),
             blank_camera=run.blank_camera,
+            world="nominal" if run.nominal else "randomised",
+            goal=run.goal,
+            disturb=run.disturb,
+            planner=self._planner(),
+            workers=run.workers,
             success_distance_m=run.task.success_distance,
+            precise_distance_m=run.task.precise_distance,
             success_hold_s=run.task.success_hold,
             time_limit_s=run.task.time_limit,
             cycle_deadline_ms=slot_ms if mode == "realtime" else None,
             versions=_versions(),
+        )
+
+    def _planner(self) -> PlannerFacts | None:
+        if self.request.controller != "mpc":
+            return None
+        settings = self.request.settings.planner
+        return PlannerFacts(
+            kind=settings.kind,
+            horizon=settings.horizon,
+            candidates=settings.candidates,
+            refinements=settings.refinements,
         )
 
 

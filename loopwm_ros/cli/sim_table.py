@@ -12,7 +12,7 @@ from rich.table import Table
 
 from loopwm_ros.types import F64
 from loopwm_ros.validation.statistics import spread
-from loopwm_ros.validation.summary import Summary
+from loopwm_ros.validation.summary import EpisodeResult, Summary
 from loopwm_ros.validation.trace import Progress, Trace
 
 COLUMNS = ("episode", "result", "distance", "loops used", "cycle time p50 / p99", "deadline misses")
@@ -58,11 +58,10 @@ class RunTable:
     def finished(self, episode: Trace) -> None:
         """Add a finished episode."""
         result = episode.result
-        time = result.time_to_success_s
         self._rows.append(
             (
                 str(result.index + 1),
-                "[red]failed" if time is None else f"[green]success in {time:.1f} s",
+                _outcome(result),
                 _centimetres(result.final_distance_m),
                 *_cycles(episode.loops.values, episode.cycle_ms.values),
                 str(result.deadline_misses),
@@ -78,6 +77,13 @@ class RunTable:
         return table
 
 
+def _outcome(result: EpisodeResult) -> str:
+    if result.time_to_success_s is None:
+        return "[red]failed" + (f": {result.why}" if result.why else "")
+    said = f"[green]success in {result.time_to_success_s:.1f} s"
+    return said if result.precise_time_s is None else f"{said}, precise in {result.precise_time_s:.1f} s"
+
+
 def _centimetres(metres: float) -> str:
     return f"{metres * 100:.1f} cm"
 
@@ -91,15 +97,29 @@ def _cycles(loops: F64, milliseconds: F64) -> tuple[str, str]:
     )
 
 
+def _median(seconds: float | None) -> str:
+    return "" if seconds is None else f", median {seconds:.1f} s"
+
+
 def print_summary(console: Console, summary: Summary) -> None:
     """The run in a few lines."""
     low, high = summary.wilson95 or (0.0, 1.0)
-    time, cycle, loops = summary.median_time_to_success_s, summary.cycle_ms, summary.loops.mean
+    cycle, loops = summary.cycle_ms, summary.loops.mean
     factor = summary.real_time_factor
     console.print(
         f"[bold]{summary.success} of {summary.episodes} episodes succeeded[/bold] "
-        f"(95 % interval {low:.0%} to {high:.0%})" + ("" if time is None else f", median {time:.1f} s")
+        f"(95 % interval {low:.0%} to {high:.0%})" + _median(summary.median_time_to_success_s)
     )
+    if summary.precise is not None:
+        low, high = summary.precise_wilson95 or (0.0, 1.0)
+        console.print(
+            f"{summary.precise} within {(summary.precise_distance_m or 0.0) * 100:g} cm "
+            f"(95 % interval {low:.0%} to {high:.0%})" + _median(summary.median_precise_time_s)
+        )
+    for kind in summary.recoveries:
+        console.print(
+            f"{kind.kind}: {kind.success} of {kind.episodes} recovered" + _median(kind.median_recovery_s)
+        )
     if cycle.p50 is not None:
         console.print(
             f"cycle {cycle.p50:.1f} ms (p99 {cycle.p99:.1f}, max {cycle.max:.1f}), "

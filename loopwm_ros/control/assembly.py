@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from pydantic import ValidationError
 
@@ -22,8 +21,6 @@ from loopwm_ros.planning.search import make_planner
 from loopwm_ros.planning.settings import PlannerKind, PlannerSettings
 from loopwm_ros.world_model.onnx_model import OnnxWorldModel
 from loopwm_ros.world_model.settings import WorldModelSettings
-
-ControllerName = Literal["mpc", "zero", "random", "scripted"]
 
 
 class MpcSettings(Settings):

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from loopwm_ros.backends.base import Backend
 from loopwm_ros.control.controller import Controller
-from loopwm_ros.control.safety_gate import SafetyGate
+from loopwm_ros.control.safety_gate import GateOutput, SafetyGate
 from loopwm_ros.types import F64, CameraFrame, JointState
 
 
@@ -54,8 +54,8 @@ class Lockstep:
         if self._recorder:
             self._recorder.joint_state(joints)
 
-    def step(self) -> None:
-        """One servo period: sensors, controller when due, gate, backend."""
+    def step(self) -> GateOutput:
+        """One servo period: sensors, controller when due, gate, backend. Returns what the gate did."""
         backend, gate, controller = self._backend, self._gate, self._controller
         now = backend.now
         frame = backend.new_frame()
@@ -77,3 +77,4 @@ class Lockstep:
         controller.observe_joints(joints)
         if self._recorder:
             self._recorder.joint_state(joints)
+        return output

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from loopwm_ros.control.receding_horizon import EARLY, PlanReport, RecedingHorizon
 from loopwm_ros.control.synchroniser import Synchroniser
-from loopwm_ros.types import F64, CameraFrame, JointState, JointTrajectory
+from loopwm_ros.types import F64, CameraFrame, JointState, JointTrajectory, Observation
 
 
 class MpcController:
@@ -42,6 +42,23 @@ class MpcController:
     def observe_command(self, stamp: float, position: F64) -> None:
         """A joint reference (n,) that was really sent."""
         self._horizon.add_command(stamp, position)
+
+    def give_goal(self, position: F64 | None) -> None:
+        """Bring it to this position (3,) in the base frame [m]; None: to where the goal is seen.
+
+        Raises:
+            ConfigError: not a position.
+        """
+        self._horizon.give_goal(position)
+
+    def show_goal(self, observation: Observation) -> None:
+        """Bring the moved object to where it is in this goal image.
+
+        Raises:
+            ConfigError: the task moves no object.
+            SensorError: the object is not found in the image.
+        """
+        self._horizon.show_goal(observation)
 
     def tick(self, now: float) -> JointTrajectory:
         """The trajectory due at `now`; plans first where a new slot begins."""

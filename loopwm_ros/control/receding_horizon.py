@@ -22,7 +22,7 @@ from loopwm_ros.control.tool_motion import ToolMotion
 from loopwm_ros.control.trajectory import deviation, hold, sample
 from loopwm_ros.planning.base import Objective, Planner
 from loopwm_ros.processing.states import action_from_displacement, tool_velocity
-from loopwm_ros.types import F32, F64, JointTrajectory, Observation, Plan
+from loopwm_ros.types import F32, F64, Encoding, JointTrajectory, Observation, Plan
 from loopwm_ros.world_model.base import WorldModel
 
 COMMITTED = 3  # actions turned into joint motion: this slot's, and two more should the next plan be late
@@ -42,6 +42,7 @@ class PlanReport:
     duration: float  # wall time of the cycle [s]
     plan: Plan | None  # None: the goal is not seen, the arm holds
     goal: F64 | None  # goal object, base frame [m], (3,)
+    encoding: Encoding | None = None  # of the newest observation, `delay` before the effect
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class RecedingHorizon:
         self._active: JointTrajectory | None = None
         self._next: JointTrajectory | None = None
         self._state: tuple[float, F32] | None = None  # stamp of the last observation, h_k
+        self._encoding: Encoding | None = None  # of that observation
         self._planned_slot = -np.inf
         self._seed = 0
 
@@ -159,7 +161,8 @@ class RecedingHorizon:
         with self._lock:
             self._next = trajectory
         duration = time.perf_counter() - began
-        return PlanReport(slot, effect - observation.stamp, duration, plan, self._goal.seen)
+        delay = effect - observation.stamp
+        return PlanReport(slot, delay, duration, plan, self._goal.seen, self._encoding)
 
     def _restart(self, now: float) -> None:
         """Start anew at `now` [s] from the last reference."""
@@ -171,7 +174,7 @@ class RecedingHorizon:
         """Update the latent state with a new observation (Eq. h_k = L(h_{k-1}, e_k, u_k))."""
         if self._state is not None and observation.stamp <= self._state[0]:
             return
-        encoding = self._model.encode(observation)
+        encoding = self._encoding = self._model.encode(observation)
         self._goal.add(encoding)
         gap = np.inf if self._state is None else observation.stamp - self._state[0]
         if self._state is None or gap > MAX_GAP * self._spec.model_period:

@@ -15,12 +15,12 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 from loopwm_ros.config import CameraConfig
 from loopwm_ros.processing.images import decode_image
 from loopwm_ros.types import F64, U8
-from loopwm_ros.validation.overlay import ACTUAL, IMAGINED, Overlay, overlay_at
+from loopwm_ros.validation.overlay import ACTUAL, IMAGINED, MOVED, Overlay, overlay_at
 from loopwm_ros.validation.trace import Frame, Trace
 
 _CASING = (16, 20, 26)  # dark outline that keeps lines legible on any background
 _SHIFT = 4  # fractional bits of OpenCV's drawing coordinates
-_BALL_RING = 7.5  # radius of the ring round the ball [camera px]
+_GOAL_RING = 7.5  # radius of the ring round the goal [camera px]
 
 
 def moments(frames: Sequence[Frame], count: int) -> tuple[Frame, ...]:
@@ -37,13 +37,15 @@ def draw(rgb: U8, overlay: Overlay, scale: int) -> U8:
     """Frame (h, w, 3) enlarged `scale` times with the overlay on it."""
     enlarged = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     canvas = np.ascontiguousarray(enlarged, dtype=np.uint8)
-    actual, imagined = (ImageColor.getrgb(colour) for colour in (ACTUAL, IMAGINED))
+    actual, imagined, moved = (ImageColor.getrgb(colour) for colour in (ACTUAL, IMAGINED, MOVED))
     _line(canvas, overlay.coming * scale, actual, max(1, scale // 2), casing=0)
     _line(canvas, overlay.past * scale, actual, scale, casing=2)
+    _line(canvas, overlay.moved * scale, moved, max(1, scale * 2 // 3), casing=2)
+    _discs(canvas, overlay.moved * scale, moved, 0.9 * scale)
     _line(canvas, overlay.imagined * scale, imagined, max(1, scale * 2 // 3), casing=2)
     _discs(canvas, overlay.imagined * scale, imagined, 0.9 * scale)
     _discs(canvas, overlay.past[-1:] * scale, actual, 1.8 * scale)
-    _ring(canvas, overlay.ball * scale, imagined, _BALL_RING * scale, scale)
+    _ring(canvas, overlay.goal * scale, imagined, _GOAL_RING * scale, scale)
     return canvas
 
 

@@ -1,134 +1,147 @@
-"""Episodes in lockstep: every controller through the same loop, safety gate and score."""
+"""An episode in lockstep: every controller through the same loop, safety gate and score."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 
 import numpy as np
 
 from loopwm_ros.backends.base import Backend
 from loopwm_ros.backends.blank_camera import BlankCamera
-from loopwm_ros.bullet.cell import BulletCell
-from loopwm_ros.bullet.scripted import scripted_controller
-from loopwm_ros.bundle import Bundle
-from loopwm_ros.config import ArmConfig, TaskConfig, WorldConfig
-from loopwm_ros.control.assembly import ControllerName, MpcSettings, build_gate, build_motion, build_mpc
-from loopwm_ros.control.baselines import RandomController, ToolVelocityController
-from loopwm_ros.control.controller import Controller
+from loopwm_ros.bullet.cell import BulletCell, Truth
+from loopwm_ros.config.task import TOOL
+from loopwm_ros.control.assembly import build_gate
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.control.lockstep import Lockstep
 from loopwm_ros.control.mpc_controller import MpcController
 from loopwm_ros.control.receding_horizon import PlanReport
-from loopwm_ros.errors import ConfigError
+from loopwm_ros.errors import SensorError
 from loopwm_ros.processing.images import encode_image
-from loopwm_ros.types import F64, CameraFrame, JointState
-from loopwm_ros.validation.scoring import EpisodeScore
+from loopwm_ros.types import F32, F64, CameraFrame, JointState
+from loopwm_ros.validation.controllers import Parts, make_controller
+from loopwm_ros.validation.request import RunRequest
+from loopwm_ros.validation.scoring import EpisodeScore, Outcome
+from loopwm_ros.validation.stage import Stage
 from loopwm_ros.validation.summary import EpisodeResult, Measurements
-from loopwm_ros.validation.trace import Progress, Trace, TraceRecorder
+from loopwm_ros.validation.trace import EpisodeRun, Progress, TraceRecorder
 
 PROGRESS_PERIOD = 0.5  # simulated [s] between two reports
+NO_GOAL_FOUND = "object not found in the goal image"
 
 
-@dataclass(frozen=True)
-class RunRequest:
-    """What to run."""
-
-    arm: ArmConfig
-    task: TaskConfig
-    world: WorldConfig
-    controller: ControllerName
-    episodes: int
-    seed: int
-    bundle: Bundle | None = None
-    settings: MpcSettings = field(default_factory=MpcSettings)
-    blank_camera: bool = False
-
-
-@dataclass(frozen=True)
-class EpisodeRun:
-    """One finished episode."""
-
-    result: EpisodeResult
-    trace: Trace
-
-
-def run_lockstep(
-    request: RunRequest,
-    measured: Measurements,
-    on_episode: Callable[[EpisodeRun], None],
-    on_progress: Callable[[Progress], None],
-) -> None:
-    """Run all episodes; episode `i` has the seed `request.seed + i`.
-
-    `on_episode` gets each when it is over, `on_progress` the running one every half simulated second.
-
-    Raises:
-        LoopWMError: parts of the request are not usable, or do not belong together.
-    """
-    kinematics = Kinematics(request.arm)  # first: it names mistakes in the arm file
-    cell = BulletCell(request.arm, request.task, request.world)
-    try:
-        runner = _Runner(request, kinematics, cell, measured, on_progress)
-        for index in range(request.episodes):
-            on_episode(runner.episode(index))
-    finally:
-        cell.close()
-
-
-class _Runner:
+class LockstepRunner:
     """One controller in one cell, episode after episode; sees as a recorder what is on the topics."""
 
-    def __init__(
-        self,
-        request: RunRequest,
-        kinematics: Kinematics,
-        cell: BulletCell,
-        measured: Measurements,
-        on_progress: Callable[[Progress], None],
-    ) -> None:
-        self._request, self._kinematics = request, kinematics
-        self._cell, self._measured, self._on_progress = cell, measured, on_progress
-        self._tool: list[int] = []  # columns of the read-outs; only a model has these
+    def __init__(self, request: RunRequest, on_progress: Callable[[Progress], None]) -> None:
+        """`on_progress` gets the running episode every half simulated second.
+
+        Raises:
+            LoopWMError: parts of the request are not usable, or do not belong together.
+        """
+        self._request, self._on_progress = request, on_progress
+        kinematics = Kinematics(request.arm)  # first: it names mistakes in the arm file
+        self._points: dict[str, list[int]] = {}  # columns of the read-outs; only a model has these
         self._model_period = 2.0 / request.world.control_rate
         if request.bundle is not None:
-            self._tool = request.bundle.manifest.spec.columns("tool")
-            self._model_period = request.bundle.manifest.spec.model_period
-        backend: Backend = BlankCamera(cell) if request.blank_camera else cell
-        gate = build_gate(self._kinematics, request.arm, 1.0 / request.world.servo_rate)
+            spec = request.bundle.manifest.spec
+            names = (TOOL, *(n for n in request.task.objects if f"{n}_x" in spec.quantities))
+            self._points = {name: spec.columns(name) for name in names}
+            self._model_period = spec.model_period
         self._ratio = round(request.world.servo_rate / request.world.control_rate)
-        self._loop = Lockstep(backend, gate, self._controller(), self._ratio, self)
-        self._trace: TraceRecorder
+        with ExitStack() as stack:
+            self._cell = BulletCell(request.arm, request.task, request.world)
+            stack.callback(self._cell.close)
+            self._stage = Stage(self._cell, request.task, request.hidden)
+            backend: Backend = BlankCamera(self._stage) if request.blank_camera else self._stage
+            gate = build_gate(kinematics, request.arm, 1.0 / request.world.servo_rate)
+            self._controller = make_controller(Parts(request, kinematics, self._cell, self._planned, stack))
+            self._loop = Lockstep(backend, gate, self._controller, self._ratio, self)
+            self._stack = stack.pop_all()
+        self._trace = TraceRecorder(self._model_period)
+        self._measured = Measurements()
         self._plans = 0
 
-    def episode(self, index: int) -> EpisodeRun:
+    def close(self) -> None:
+        """Free the simulator."""
+        self._stack.close()
+
+    def episode(self, index: int, measured: Measurements) -> EpisodeRun:
         """Run one episode to its outcome."""
-        seed = self._request.seed + index
-        self._trace, self._plans = TraceRecorder(self._model_period), 0
-        self._loop.reset(seed)
-        score = EpisodeScore(self._request.task, self._cell.now)
+        self._trace, self._measured, self._plans = TraceRecorder(self._model_period), measured, 0
+        self._stage.expect(self._request.disturbance(index))
+        self._loop.reset(self._request.seed + index)
+        steps, why = 0, None
+        try:
+            self._set_goal()
+        except SensorError:
+            why = NO_GOAL_FOUND
+            outcome = self._given_up()
+        else:
+            outcome, steps = self._run(index)
+        result = self._result(index, outcome, steps, why)
+        return EpisodeRun(result, self._trace.finish(result))
+
+    def _run(self, index: int) -> tuple[Outcome, int]:
+        """The episode's outcome, and how many servo periods it took."""
+        score = EpisodeScore(self._request.task, self._cell.now, self._stage.settled)
+        period = 1.0 / self._request.world.servo_rate
         outcome, steps = None, 0
         while outcome is None:
-            self._loop.step()
+            output = self._loop.step()
             steps += 1
+            for reason in output.reasons:
+                self._trace.held_back(reason, period)
             truth = self._cell.truth()
-            self._trace.tool(self._cell.now, truth.tool)
-            self._trace.distance(self._cell.now, truth.distance)
+            self._note(truth)
             outcome = score.update(self._cell.now, truth.distance)
-            if steps % round(PROGRESS_PERIOD * self._request.world.servo_rate) == 0:
+            if steps % round(PROGRESS_PERIOD / period) == 0:
                 self._on_progress(self._trace.progress(index, truth.distance))
-        result = EpisodeResult(
+        return outcome, steps
+
+    def _note(self, truth: Truth) -> None:
+        now = self._cell.now
+        self._trace.tool(now, truth.tool)
+        self._trace.distance(now, truth.distance)
+        for name, point in truth.points.items():
+            self._trace.point(name, now, point)
+
+    def _set_goal(self) -> None:
+        """Tell the controller the goal, where the user would."""
+        if not isinstance(self._controller, MpcController):
+            return
+        self._controller.give_goal(None)
+        if self._request.goal == "position":
+            self._controller.give_goal(self._cell.truth().points[self._request.task.goal])
+        elif self._request.goal == "image":
+            self._controller.show_goal(self._cell.goal_observation())
+
+    def _given_up(self) -> Outcome:
+        """The outcome of an episode that could not begin, its first frame kept."""
+        truth = self._cell.truth()
+        self._note(truth)
+        while (frame := self._stage.new_frame()) is None:
+            self._stage.step(None)
+        self.frame(frame)
+        return Outcome(False, 0.0, truth.distance, truth.distance)
+
+    def _result(self, index: int, outcome: Outcome, steps: int, why: str | None) -> EpisodeResult:
+        disturbance = self._stage.disturbance
+        return EpisodeResult(
             index=index,
-            seed=seed,
+            seed=self._request.seed + index,
             success=outcome.success,
             time_to_success_s=outcome.time if outcome.success else None,
             final_distance_m=outcome.final_distance,
             min_distance_m=outcome.min_distance,
             cycles=math.ceil(steps / self._ratio),
             plans=self._plans,
+            precise_time_s=outcome.precise_time,
+            disturbance=disturbance and disturbance.name,
+            disturbed_at_s=disturbance and disturbance.at,
+            why=why,
         )
-        return EpisodeRun(result, self._trace.finish(result))
 
     def joint_state(self, joints: JointState) -> None:
         """Recorder: nothing to keep."""
@@ -144,36 +157,28 @@ class _Runner:
         self._plans += 1
         self._measured.add_cycle(report.duration * 1e3)
         plan = report.plan
+        effect = report.slot + self._model_period
         loops = float("nan")
         if plan is not None:
             self._measured.add_plan(plan, report.delay * 1e3)
             loops = float(plan.loops @ np.arange(len(plan.loops))) / max(1, int(plan.loops.sum()))
-            effect = report.slot + self._model_period
-            path = plan.imagined[:, self._tool]
-            self._trace.imagined(effect, path, report.goal, self._offsets(len(path)))
+            self._imagined(effect, plan.imagined, report.goal)
+        if report.encoding is not None:
+            for name, columns in self._points.items():
+                self._trace.reading(name, effect - report.delay, report.encoding.reading[columns])
         self._trace.cycle(report.slot, report.duration * 1e3, loops)
+
+    def _imagined(self, effect: float, read_outs: F32, goal: F64 | None) -> None:
+        """Keep what a plan imagined; read-outs are (steps, quantities)."""
+        if not self._points:
+            return
+        moved = self._request.task.moved
+        thing = None if moved == TOOL else read_outs[:, self._points[moved]]
+        path, offsets = read_outs[:, self._points[TOOL]], self._offsets(len(read_outs))
+        self._trace.imagined(effect, path, goal, offsets, thing)
 
     def _offsets(self, read_outs: int) -> F64:
         """Times of the read-outs after the plan's start [s]."""
         settings = self._request.settings
         steps = settings.model.readout_steps(settings.planner.horizon)
         return self._model_period * np.asarray(steps[:read_outs], dtype=float)
-
-    def _controller(self) -> Controller:
-        request, kinematics = self._request, self._kinematics
-        period = 1.0 / request.world.control_rate
-        motion = build_motion(kinematics, request.arm, request.task, period)
-        speed = request.task.max_tool_speed
-        if request.controller == "zero":
-            return ToolVelocityController(kinematics, motion)
-        if request.controller == "random":
-            return RandomController(kinematics, motion, speed)
-        if request.controller == "scripted":
-            return scripted_controller(kinematics, motion, request.task, self._cell)
-        if request.bundle is None:
-            raise ConfigError("controller 'mpc' needs a bundle; give --bundle DIRECTORY")
-        camera = request.arm.camera.width, request.arm.camera.height
-        mpc = build_mpc(
-            request.bundle, request.arm, request.task, kinematics, period, request.settings, camera
-        )
-        return MpcController(mpc.horizon, mpc.synchroniser, self._model_period, self._planned)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from loopwm_ros.validation.trace import Trace
 
 ACTUAL = "#0072b2"  # what happened (Okabe and Ito's blue and orange: told apart in every colour vision)
 IMAGINED = "#e69f00"  # what the model said
+MOVED = "#cc79a7"  # what the model said of the object that is moved
 FAILED = "#d55e00"
 
 
@@ -23,7 +24,10 @@ class Overlay:
     past: F64  # tool until now
     coming: F64  # tool from now to the end of the imagined horizon, as it then happened
     imagined: F64  # tool, one point a step
-    ball: F64  # the model's estimate, (1, 2), or (0, 2) without one
+    goal: F64  # where it is taken to be, (1, 2), or (0, 2) without one
+    moved: F64 = field(
+        default_factory=lambda: np.empty((0, 2))
+    )  # imagined, of what is moved, one point a step
 
 
 def overlay_at(trace: Trace, camera: CameraConfig, stamp: float) -> Overlay:
@@ -34,7 +38,8 @@ def overlay_at(trace: Trace, camera: CameraConfig, stamp: float) -> Overlay:
         past=_pixels(camera, _tool_between(trace, -np.inf, stamp)),
         coming=_pixels(camera, _tool_between(trace, stamp, end)),
         imagined=_pixels(camera, np.empty((0, 3)) if plan is None else plan.path),
-        ball=_pixels(camera, np.empty((0, 3)) if plan is None or plan.ball is None else plan.ball),
+        goal=_pixels(camera, np.empty((0, 3)) if plan is None or plan.goal is None else plan.goal),
+        moved=_pixels(camera, np.empty((0, 3)) if plan is None or plan.moved is None else plan.moved),
     )
 
 

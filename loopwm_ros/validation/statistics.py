@@ -57,6 +57,11 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float
     return max(0.0, (centre - half) / shrink), min(1.0, (centre + half) / shrink)
 
 
+def median(values: Sequence[float]) -> float | None:
+    """The median; None without values."""
+    return float(np.median(values)) if values else None
+
+
 def spread(milliseconds: Sequence[float]) -> Spread:
     """Percentiles of durations."""
     if not milliseconds:

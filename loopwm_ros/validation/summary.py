@@ -6,12 +6,13 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from loopwm_ros.control.goal import GoalSource
 from loopwm_ros.types import Plan
 from loopwm_ros.validation.statistics import (
     Counts,
@@ -20,16 +21,18 @@ from loopwm_ros.validation.statistics import (
     Spread,
     counts,
     loops_used,
+    median,
     spread,
     wilson,
 )
 
 Mode = Literal["lockstep", "realtime"]
+World = Literal["nominal", "randomised"]
 Count = Annotated[int, Field(ge=0)]
 
 
 class EpisodeResult(Record):
-    """One episode. Distances are from the tool to the ball's surface [m]; counts as in `Summary`."""
+    """One episode. Distances are the task's own [m]; counts as in `Summary`; times from the start [s]."""
 
     index: Count
     seed: int
@@ -40,12 +43,29 @@ class EpisodeResult(Record):
     cycles: Count = 0
     plans: Count = 0
     deadline_misses: Count = 0
+    precise_time_s: float | None = Field(
+        None, description="None: not precise, or the task does not ask for it"
+    )
+    disturbance: str | None = Field(None, description="what happened in mid-episode")
+    disturbed_at_s: float | None = None
+    why: str | None = Field(None, description="what went wrong, of a failure or a precise distance missed")
 
     @model_validator(mode="after")
     def _time_of_success(self) -> EpisodeResult:
         if self.success != (self.time_to_success_s is not None):
             raise ValueError("time_to_success_s must be given for a success, and only then")
+        if self.precise_time_s is not None and not self.success:
+            raise ValueError("precise_time_s must be given for a success only")
         return self
+
+
+class PlannerFacts(Record):
+    """What the planner was asked for; what it had time for is in `Summary`."""
+
+    kind: str
+    horizon: int  # transitions
+    candidates: int
+    refinements: int
 
 
 class RunFacts(Record):
@@ -59,11 +79,28 @@ class RunFacts(Record):
     bundle_sha256: str | None = None  # None: the controller needs no model
     loops_requested: str = "auto"
     blank_camera: bool = False
+    world: World = "randomised"
+    goal: GoalSource = "seen"
+    disturb: str = "none"
+    planner: PlannerFacts | None = None  # None: no planner, or not noted
+    workers: int = 1  # episodes at once
     success_distance_m: float
+    precise_distance_m: float | None = None  # None: the task does not ask for it
     success_hold_s: float
     time_limit_s: float
     cycle_deadline_ms: float | None = None  # None: nothing has to be in time (lockstep)
     versions: dict[str, str] = Field(default_factory=dict)
+
+
+class Recovery(Record):
+    """How often episodes with one kind of disturbance ended well after it."""
+
+    kind: str
+    episodes: Count
+    success: Count
+    wilson95: tuple[float, float] | None
+    precise: Count | None = None
+    median_recovery_s: float | None = Field(description="from the disturbance to the end of the hold")
 
 
 class Summary(RunFacts):
@@ -74,6 +111,11 @@ class Summary(RunFacts):
     success_rate: float | None
     wilson95: tuple[float, float] | None = Field(description="95 % interval of the success rate")
     median_time_to_success_s: float | None = Field(description="over the episodes that succeeded")
+    precise: Count | None = Field(None, description="episodes that held the precise distance, too")
+    precise_rate: float | None = None
+    precise_wilson95: tuple[float, float] | None = None
+    median_precise_time_s: float | None = None
+    recoveries: tuple[Recovery, ...] = Field((), description="by kind of disturbance")
     cycle_ms: Spread = Field(description="of each planning cycle: from its slot's start to its plan's end")
     deadline_misses: Count = Field(
         description="commands late or without a plan in time, and plans that ended after their slot"
@@ -123,6 +165,15 @@ class Measurements:
         self.delay_ms.append(delay_ms)
         self.add_loops(plan.loops)
 
+    def merge(self, other: Measurements) -> None:
+        """Add what was measured elsewhere."""
+        self.cycle_ms += other.cycle_ms
+        self.delay_ms += other.delay_ms
+        self.candidates += other.candidates
+        self.refinements += other.refinements
+        self.add_loops(other.loops)
+        self.add_time(other.simulated, other.wall)
+
     def add_loops(self, histogram: NDArray[np.int64]) -> None:
         """Add a histogram of iterations, of any length."""
         size = max(len(self.loops), len(histogram))
@@ -139,7 +190,9 @@ def summarise(facts: RunFacts, episodes: Sequence[EpisodeResult], measured: Meas
         episodes=len(episodes),
         success_rate=len(times) / len(episodes) if episodes else None,
         wilson95=wilson(len(times), len(episodes)),
-        median_time_to_success_s=float(np.median(times)) if times else None,
+        median_time_to_success_s=median(times),
+        **_precise(facts, episodes),
+        recoveries=recoveries(facts, episodes),
         cycle_ms=spread(measured.cycle_ms),
         deadline_misses=sum(e.deadline_misses for e in episodes),
         cycles=sum(e.cycles for e in episodes),
@@ -151,6 +204,44 @@ def summarise(facts: RunFacts, episodes: Sequence[EpisodeResult], measured: Meas
         refinements=counts(measured.refinements),
         per_episode=tuple(episodes),
     )
+
+
+def _precise(facts: RunFacts, episodes: Sequence[EpisodeResult]) -> dict[str, Any]:
+    """The fields on the precise distance, where the task has one."""
+    if facts.precise_distance_m is None:
+        return {}
+    times = [e.precise_time_s for e in episodes if e.precise_time_s is not None]
+    return {
+        "precise": len(times),
+        "precise_rate": len(times) / len(episodes) if episodes else None,
+        "precise_wilson95": wilson(len(times), len(episodes)),
+        "median_precise_time_s": median(times),
+    }
+
+
+def recoveries(facts: RunFacts, episodes: Sequence[EpisodeResult]) -> tuple[Recovery, ...]:
+    """Episodes counted by what happened in them, in alphabetical order."""
+    made = []
+    for kind in sorted({e.disturbance for e in episodes if e.disturbance is not None}):
+        those = [e for e in episodes if e.disturbance == kind]
+        times = [
+            e.time_to_success_s - e.disturbed_at_s
+            for e in those
+            if e.time_to_success_s is not None and e.disturbed_at_s is not None
+        ]
+        precise = sum(e.precise_time_s is not None for e in those)
+        success = sum(e.success for e in those)
+        made.append(
+            Recovery(
+                kind=kind,
+                episodes=len(those),
+                success=success,
+                wilson95=wilson(success, len(those)),
+                precise=None if facts.precise_distance_m is None else precise,
+                median_recovery_s=median(times),
+            )
+        )
+    return tuple(made)
 
 
 def write_text_atomically(path: Path, text: str) -> Path:

@@ -53,7 +53,8 @@ class Imagined:
     stamp: float  # when the plan's first action takes effect [s]
     offsets: F64  # time of each point after `stamp` [s], (steps,)
     path: F64  # tool, (steps, 3)
-    ball: F64 | None  # (3,)
+    goal: F64 | None  # where the goal is taken to be, (3,)
+    moved: F64 | None = None  # what is moved, where that is not the tool, (steps, 3)
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,16 @@ class Trace:
     start: float  # first stamp [s]
     frames: tuple[Frame, ...]
     tool: Series  # base frame [m], (m, 3)
-    distance: Series  # tool to the ball's surface [m], (m,)
+    distance: Series  # the task's distance [m], (m,)
     imagined: tuple[Imagined, ...]
     cycle_ms: Series  # (m,)
     loops: Series  # mean iterations per transition of each cycle, (m,)
     misses: F64  # stamps [s], (m,)
+    points: dict[str, Series] = field(
+        default_factory=dict
+    )  # where objects truly were, base frame [m], (m, 3)
+    readings: dict[str, Series] = field(default_factory=dict)  # where the encoder saw them, (m, 3)
+    held_back: dict[str, float] = field(default_factory=dict)  # safety gate's reasons, how long each held [s]
 
     def plan_at(self, stamp: float) -> Imagined | None:
         """The plan in effect at a time."""
@@ -76,11 +82,19 @@ class Trace:
 
 
 @dataclass(frozen=True)
+class EpisodeRun:
+    """One finished episode."""
+
+    result: EpisodeResult
+    trace: Trace
+
+
+@dataclass(frozen=True)
 class Progress:
     """An episode that is still running, as far as it went."""
 
     episode: int  # its index
-    distance: float | None  # newest, tool to the ball's surface [m]
+    distance: float | None  # newest, the task's own [m]
     cycle_ms: F64  # of its planning cycles, (m,)
     loops: F64  # mean iterations per transition of each, (m,); NaN where no model was used
     deadline_misses: int
@@ -117,6 +131,10 @@ class TraceRecorder:
         self._distance: Thinned[tuple[float, float]] = Thinned(max_samples)
         self._cycles: Thinned[tuple[float, float, float]] = Thinned(max_samples)
         self._misses: Thinned[float] = Thinned(max_samples)
+        self._points: dict[str, Thinned[tuple[float, F64]]] = {}
+        self._readings: dict[str, Thinned[tuple[float, F64]]] = {}
+        self._held_back: dict[str, float] = {}
+        self._max_samples = max_samples
 
     def frame(self, stamp: float, jpeg: bytes) -> None:
         """A camera image was captured."""
@@ -127,21 +145,42 @@ class TraceRecorder:
         self._tool.add((stamp, np.array(xyz, dtype=np.float64)))
 
     def distance(self, stamp: float, distance: float) -> None:
-        """The tool was this far from the ball's surface [m]."""
+        """The task's distance was this [m]."""
         self._distance.add((stamp, distance))
 
-    def imagined(
-        self, stamp: float, path: ArrayLike, ball: ArrayLike | None, offsets: ArrayLike | None = None
-    ) -> None:
-        """A plan that takes effect at `stamp`: tool path (steps, 3) and ball (3,), base frame [m].
+    def point(self, name: str, stamp: float, xyz: ArrayLike) -> None:
+        """An object truly was here, (3,), base frame [m]."""
+        samples = self._points.setdefault(name, Thinned(self._max_samples))
+        samples.add((stamp, np.array(xyz, dtype=np.float64)))
 
-        `offsets` (steps,) [s] are needed only where not every step was read out.
+    def reading(self, name: str, stamp: float, xyz: ArrayLike) -> None:
+        """The encoder saw a point here, (3,), base frame [m], in the image captured at `stamp`."""
+        samples = self._readings.setdefault(name, Thinned(self._max_samples))
+        samples.add((stamp, np.array(xyz, dtype=np.float64)))
+
+    def held_back(self, reason: str, seconds: float) -> None:
+        """The safety gate had a reason not to follow the plan, for this long more."""
+        self._held_back[reason] = self._held_back.get(reason, 0.0) + seconds
+
+    def imagined(
+        self,
+        stamp: float,
+        path: ArrayLike,
+        goal: ArrayLike | None,
+        offsets: ArrayLike | None = None,
+        moved: ArrayLike | None = None,
+    ) -> None:
+        """A plan that takes effect at `stamp`: tool path (steps, 3) and goal (3,), base frame [m].
+
+        `offsets` (steps,) [s] are needed only where not every step was read out. `moved` is the path
+        (steps, 3) of what the task moves, where that is not the tool.
         """
         points = np.array(path, dtype=np.float64).reshape(-1, 3)
         every_step = self._model_period * np.arange(1, len(points) + 1)
         times = np.array(every_step if offsets is None else offsets, dtype=np.float64)
-        where = None if ball is None else np.array(ball, dtype=np.float64)
-        self._imagined.add(Imagined(stamp, times, points, where))
+        where = None if goal is None else np.array(goal, dtype=np.float64)
+        thing = None if moved is None else np.array(moved, dtype=np.float64).reshape(-1, 3)
+        self._imagined.add(Imagined(stamp, times, points, where, thing))
 
     def cycle(self, stamp: float, milliseconds: float, loops_mean: float) -> None:
         """A planning cycle ended; `loops_mean` may be NaN where no model is used."""
@@ -173,6 +212,9 @@ class TraceRecorder:
             cycle_ms=Series(cycles[:, 0], cycles[:, 1]),
             loops=Series(cycles[:, 0], cycles[:, 2]),
             misses=np.array(sorted(self._misses.items), dtype=np.float64),
+            points={name: _series(kept.items, (0, 3)) for name, kept in self._points.items()},
+            readings={name: _series(kept.items, (0, 3)) for name, kept in self._readings.items()},
+            held_back=dict(self._held_back),
         )
 
     def _cycle_rows(self) -> F64:

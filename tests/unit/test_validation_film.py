@@ -43,7 +43,7 @@ def test_overlay_is_the_projection_of_the_trace() -> None:
     np.testing.assert_allclose(overlay.coming[:1], here, atol=1e-6)
     np.testing.assert_allclose(overlay.past[0], project(camera, samples.START)[0])
     np.testing.assert_allclose(overlay.coming[-1], overlay.imagined[-1], atol=1e-6)
-    np.testing.assert_allclose(overlay.ball, project(camera, samples.BALL))
+    np.testing.assert_allclose(overlay.goal, project(camera, samples.BALL))
     assert len(overlay.imagined) == 5
 
 
@@ -53,7 +53,7 @@ def test_overlay_without_a_plan_has_only_the_past() -> None:
     recorder.tool(1.0, samples.BALL)
     overlay = overlay_at(recorder.finish(samples.result()), samples.camera(), 0.5)
     assert len(overlay.past) == 2
-    assert (len(overlay.imagined), len(overlay.ball)) == (0, 0)
+    assert (len(overlay.imagined), len(overlay.goal)) == (0, 0)
 
 
 def test_drawing_puts_the_colours_where_the_pixels_say() -> None:
@@ -61,7 +61,7 @@ def test_drawing_puts_the_colours_where_the_pixels_say() -> None:
         past=np.array([[20.0, 60.0], [60.0, 60.0]]),
         coming=NOTHING,
         imagined=np.array([[100.0, 20.0], [140.0, 20.0]]),
-        ball=NOTHING,
+        goal=NOTHING,
     )
     picture = draw(np.zeros((120, 160, 3), dtype=np.uint8), overlay, 4)
     assert picture.shape == (480, 640, 3)

@@ -71,7 +71,7 @@ def test_imagined_paths_are_the_tools_whatever_the_order_of_the_quantities(tmp_p
     for plan in episode.trace.imagined:
         assert np.linalg.norm(plan.path[0] - episode.trace.tool.nearest(plan.stamp)) < 0.12  # 0.2 s ahead
         assert len(plan.offsets) == len(plan.path)
-        assert plan.ball is not None
+        assert plan.goal is not None
 
 
 def test_blank_camera_changes_nothing_but_the_pixels() -> None:
@@ -112,10 +112,10 @@ def test_requests_that_cannot_be_run_are_refused(
 
 
 def test_a_camera_that_the_bundle_was_not_made_for_is_refused_before_anything_moves(tmp_path: Path) -> None:
-    camera = WORLD.camera.model_copy(update={"width": 320, "height": 240})
-    world = WORLD.model_copy(update={"camera": camera})
+    camera = ARM.camera.model_copy(update={"width": 320, "height": 240})
+    arm = ARM.model_copy(update={"camera": camera})
     with pytest.raises(MismatchError, match="160x120 camera, got 320x240"):
-        run(controller="mpc", world=world, bundle=make_bundle(tmp_path, ARM, TASK))
+        run(controller="mpc", arm=arm, bundle=make_bundle(tmp_path, ARM, TASK))
 
 
 def test_the_simulator_is_freed_whether_a_run_ends_well_or_not() -> None:

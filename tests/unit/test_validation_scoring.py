@@ -10,13 +10,14 @@ from loopwm_ros.config import load_task
 from loopwm_ros.validation.scoring import EpisodeScore, Outcome
 
 TASK = load_task("reach")  # 2.5 cm, 0.5 s, 10 s
+PUSH = load_task("push")  # 5 cm, 2 cm, 0.5 s, 20 s
 SERVO = 1.0 / 80.0
 START = 3.7
 
 
-def run(distances, servo: float = SERVO) -> tuple[Outcome | None, int]:
+def run(distances, servo: float = SERVO, task=TASK, after: float = 0.0) -> tuple[Outcome | None, int]:
     """Judge distances one servo period apart; the outcome and how many were used."""
-    score = EpisodeScore(TASK, START)
+    score = EpisodeScore(task, START, after)
     for used, distance in enumerate(distances, start=1):
         if outcome := score.update(START + used * servo, distance):
             return outcome, used
@@ -79,3 +80,41 @@ def test_the_nearest_is_kept() -> None:
     assert outcome is not None
     assert outcome.min_distance == 0.04
     assert outcome.final_distance == 0.2
+
+
+def test_a_task_without_a_precise_distance_has_no_precise_time() -> None:
+    outcome, _ = run([0.0] * 60)
+    assert outcome is not None
+    assert outcome.precise_time is None
+
+
+def test_an_episode_goes_on_until_it_is_precise_and_keeps_the_time_of_its_success() -> None:
+    outcome, used = run([0.04] * 100 + [0.015] * 100, task=PUSH)
+    assert used == 100 + 1 + 40
+    assert outcome == Outcome(
+        True, pytest.approx(41 * SERVO), 0.015, 0.015, precise_time=pytest.approx(141 * SERVO)
+    )
+
+
+def test_a_success_stays_one_where_the_precise_distance_is_missed() -> None:
+    outcome, used = run([0.04] * 60 + [0.08] * 2000, task=PUSH)
+    assert used == 1600
+    assert outcome == Outcome(True, pytest.approx(41 * SERVO), 0.08, 0.04, precise_time=None)
+
+
+def test_precise_at_once_ends_at_once() -> None:
+    outcome, used = run([0.01] * 60, task=PUSH)
+    assert used == 41
+    assert outcome is not None
+    assert outcome.time == outcome.precise_time == pytest.approx(41 * SERVO)
+
+
+def test_what_was_held_before_a_disturbance_does_not_count() -> None:
+    near_then_moved = [0.01] * 160 + [0.1] * 40 + [0.01] * 100
+    outcome, used = run(near_then_moved, task=PUSH, after=2.0)
+    assert outcome is not None
+    assert outcome.success
+    assert used == 200 + 41
+    nothing_happened, used = run([0.01] * 300, task=PUSH, after=2.0)
+    assert nothing_happened is not None
+    assert used == 160 + 40, "held for half a second from then on"

@@ -100,3 +100,51 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
         write_text_atomically(path, "\ud800")
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_precision_is_counted_where_the_task_asks_for_it() -> None:
+    episodes = [
+        samples.result(0).model_copy(update={"precise_time_s": 3.0}),
+        samples.result(1).model_copy(update={"precise_time_s": 5.0}),
+        samples.result(2),
+        samples.result(3, success=False),
+    ]
+    made = samples.summary(episodes, task="push", precise_distance_m=0.02)
+    assert (made.success, made.precise, made.precise_rate, made.median_precise_time_s) == (3, 2, 0.5, 4.0)
+    assert made.precise_wilson95 == pytest.approx((0.15, 0.85), abs=0.01)
+    without = samples.summary([samples.result(0)])
+    assert (without.precise, without.precise_rate, without.precise_wilson95) == (None, None, None)
+
+
+def test_recoveries_are_counted_by_kind() -> None:
+    def disturbed(index: int, kind: str, success: bool) -> EpisodeResult:
+        return samples.result(index, success).model_copy(update={"disturbance": kind, "disturbed_at_s": 1.5})
+
+    episodes = [disturbed(0, "goal_moved", True), disturbed(1, "camera_nudged", False)]
+    episodes += [disturbed(2, "goal_moved", False), samples.result(3)]
+    nudged, moved = samples.summary(episodes, disturb="all").recoveries
+    assert (nudged.kind, nudged.success, nudged.episodes, nudged.median_recovery_s) == (
+        "camera_nudged", 0, 1, None,
+    )  # fmt: skip
+    assert (moved.kind, moved.success, moved.episodes, moved.median_recovery_s) == ("goal_moved", 1, 2, 0.5)
+    assert moved.precise is None
+    assert samples.summary([samples.result(0)]).recoveries == ()
+
+
+def test_measurements_of_several_episodes_add_up() -> None:
+    whole = Measurements()
+    for milliseconds, loops in ((10.0, [0, 1]), (30.0, [0, 0, 3])):
+        part = Measurements()
+        part.add_cycle(milliseconds)
+        part.add_plan(plan(64, loops), delay_ms=100.0)
+        part.add_time(1.0, 0.5)
+        whole.merge(part)
+    made = summarise(samples.facts(), [], whole)
+    assert (made.cycle_ms.p50, made.loops.histogram, made.real_time_factor) == (20.0, {1: 1, 2: 3}, 2.0)
+
+
+def test_precise_without_success_is_refused() -> None:
+    with pytest.raises(ValidationError, match="precise_time_s"):
+        EpisodeResult(
+            index=0, seed=0, success=False, precise_time_s=1.0, final_distance_m=0, min_distance_m=0
+        )

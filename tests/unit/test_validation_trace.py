@@ -62,7 +62,7 @@ def test_imagined_steps_are_one_model_period_apart_unless_said() -> None:
     first, second = recorder.finish(samples.result()).imagined
     np.testing.assert_allclose(first.offsets, [0.1, 0.2, 0.3])
     np.testing.assert_allclose(second.offsets, [0.4, 1.2])
-    assert first.ball is None
+    assert first.goal is None
 
 
 def test_the_plan_in_effect_is_the_latest_that_has_begun() -> None:

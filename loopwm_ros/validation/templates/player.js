@@ -1,6 +1,6 @@
 "use strict";
 (() => {
-  const CASING = "#10141a", ACTUAL = "#0072b2", IMAGINED = "#e69f00";
+  const CASING = "#10141a", ACTUAL = "#0072b2", IMAGINED = "#e69f00", MOVED = "#cc79a7";
   const REST = 1.2; // seconds on the last frame before the film begins again
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
@@ -63,10 +63,12 @@
       if (image.complete) this.pen.drawImage(image, 0, 0, this.canvas.width, this.canvas.height);
       this.line(this.film.track.slice(index, frame.until + 1), ACTUAL, s * 0.45, 0);
       this.line(this.film.track.slice(0, index + 1), ACTUAL, s, 2);
+      this.line(frame.moved, MOVED, s * 0.5, 2);
+      frame.moved.forEach((point) => this.disc(point, 0.9 * s, MOVED));
       this.line(frame.imagined, IMAGINED, s * 0.5, 2);
       frame.imagined.forEach((point) => this.disc(point, 0.9 * s, IMAGINED));
       this.disc(this.film.track[index], 1.8 * s, ACTUAL);
-      frame.ball.forEach((point) => this.ring(point, 7.5 * s));
+      frame.goal.forEach((point) => this.ring(point, 7.5 * s));
       this.write("time", frame.time, 2, "s");
       this.write("distance", frame.distance, 1, "cm");
       this.write("cycle", frame.cycle, 0, "ms");

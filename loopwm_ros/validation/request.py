@@ -1,0 +1,59 @@
+"""What a validation run is asked for, in lockstep and in real time alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from loopwm_ros.bullet.disturb import DISTURBANCES, DisturbanceName
+from loopwm_ros.bundle import Bundle
+from loopwm_ros.config import ArmConfig, TaskConfig, WorldConfig
+from loopwm_ros.config.task import TOOL
+from loopwm_ros.control.assembly import MpcSettings
+from loopwm_ros.control.goal import GoalSource
+from loopwm_ros.errors import ConfigError
+
+Disturb = Literal["none", "object_moved", "goal_moved", "camera_nudged", "object_hidden", "all"]
+GOAL_USERS = ("mpc",)  # controllers that a goal can be given to
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What to run. Episode `i` has the seed `seed + i`."""
+
+    arm: ArmConfig
+    task: TaskConfig
+    world: WorldConfig
+    controller: str
+    episodes: int
+    seed: int
+    bundle: Bundle | None = None
+    settings: MpcSettings = field(default_factory=MpcSettings)
+    blank_camera: bool = False
+    nominal: bool = False  # `task` is the nominal one: for the record
+    goal: GoalSource = "seen"
+    disturb: Disturb = "none"
+    workers: int = 1  # episodes at once, in lockstep
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError: the options do not go together."""
+        if self.goal not in get_args(GoalSource):
+            raise ConfigError(f"goal is '{self.goal}'; expected one of {', '.join(get_args(GoalSource))}")
+        if self.goal != "seen" and self.controller not in GOAL_USERS:
+            raise ConfigError(f"controller '{self.controller}' takes no goal; leave out --goal {self.goal}")
+        if self.goal == "image" and self.task.moved == TOOL:
+            raise ConfigError(f"task '{self.task.name}' moves no object that a goal image could show")
+        if self.goal != "seen" and self.disturb in ("goal_moved", "all"):
+            raise ConfigError("a goal that is not seen cannot be moved; leave out --goal")
+
+    def disturbance(self, index: int) -> DisturbanceName | None:
+        """What happens in an episode: the same in each, or one after the other of all."""
+        if self.disturb == "none":
+            return None
+        return DISTURBANCES[index % len(DISTURBANCES)] if self.disturb == "all" else self.disturb
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """Marks that are not shown: a goal that is given is not to be seen as well."""
+        is_mark = self.task.objects[self.task.goal].shape == "mark"
+        return (self.task.goal,) if is_mark and self.goal != "seen" else ()

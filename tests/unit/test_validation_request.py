@@ -1,0 +1,47 @@
+"""What may be asked for together."""
+
+from __future__ import annotations
+
+import pytest
+
+from loopwm_ros.bullet.disturb import DISTURBANCES
+from loopwm_ros.config import load_arm, load_task, load_world
+from loopwm_ros.errors import ConfigError
+from loopwm_ros.validation.request import RunRequest
+
+PUSH, REACH = load_task("push"), load_task("reach")
+
+
+def request(**changes: object) -> RunRequest:
+    values = {"arm": load_arm("panda_rod"), "task": PUSH, "world": load_world(PUSH.world)}
+    values |= {"controller": "mpc", "episodes": 1, "seed": 0}
+    return RunRequest(**(values | changes))
+
+
+def test_all_disturbances_come_in_turn() -> None:
+    made = request(disturb="all")
+    assert [made.disturbance(i) for i in range(5)] == [*DISTURBANCES, DISTURBANCES[0]]
+    assert request(disturb="goal_moved").disturbance(3) == "goal_moved"
+    assert request().disturbance(0) is None
+
+
+def test_a_mark_is_hidden_where_the_goal_is_given() -> None:
+    assert request().hidden == ()
+    assert request(goal="position").hidden == ("goal",)
+    assert request(goal="image").hidden == ("goal",)
+    assert request(task=REACH, goal="position").hidden == (), "what lies on the table stays there"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"goal": "heard"}, "seen, position, image"),
+        ({"goal": "image", "task": REACH}, "moves no object"),
+        ({"goal": "position", "controller": "scripted"}, "takes no goal"),
+        ({"goal": "image", "disturb": "goal_moved"}, "cannot be moved"),
+        ({"goal": "position", "disturb": "all"}, "cannot be moved"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        request(**changes)
