@@ -150,8 +150,8 @@ def make_bundle(root: Path, arm: ArmConfig, task: TaskConfig, **spec_changes: ob
     """Write a bundle for this arm and task under `root` and load it."""
     world = load_world(task.world)
     values = {
-        "image_width": world.camera.width,
-        "image_height": world.camera.height,
+        "image_width": arm.camera.width,
+        "image_height": arm.camera.height,
         "joints": arm.joints,
         "proprio_mean": (0.1,) * (2 * len(arm.joints) + 3),
         "proprio_std": (2.0,) * (2 * len(arm.joints) + 3),
@@ -162,7 +162,7 @@ def make_bundle(root: Path, arm: ArmConfig, task: TaskConfig, **spec_changes: ob
     }
     spec = make_spec(**(values | spec_changes))
     root.mkdir(parents=True, exist_ok=True)
-    entries = {name: _write(root, name, model, spec) for name, model in _graphs(spec, world.camera).items()}
+    entries = {name: _write(root, name, model, spec) for name, model in _graphs(spec, arm.camera).items()}
     provenance = Provenance(
         git_revision="0" * 40,
         data_sha256="0" * 64,
@@ -172,7 +172,7 @@ def make_bundle(root: Path, arm: ArmConfig, task: TaskConfig, **spec_changes: ob
         config={},
     )
     manifest = Manifest(
-        name="kinematic", arm=arm.name, task=task.name, camera=world.camera, spec=spec, graphs=entries,
+        name="kinematic", arm=arm.name, task=task.name, camera=arm.camera, spec=spec, graphs=entries,
         parity=dict.fromkeys(GRAPHS, 0.0), provenance=provenance,
     )  # fmt: skip
     return write_manifest(root, manifest)

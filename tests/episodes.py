@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from loopwm_ros.config import CameraConfig, load_world
+from loopwm_ros.config import CameraConfig, load_arm
 from loopwm_ros.processing.images import encode_image
 from loopwm_ros.validation.summary import EpisodeResult, Measurements, RunFacts, Summary, summarise
 from loopwm_ros.validation.trace import Trace, TraceRecorder
@@ -15,7 +15,7 @@ BALL = np.array([0.5, 0.0, 0.03])
 
 
 def camera() -> CameraConfig:
-    return load_world("tabletop").camera
+    return load_arm("panda").camera
 
 
 def facts(**changes: object) -> RunFacts:

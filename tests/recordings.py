@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from loopwm_ros.config import ArmConfig, CameraConfig, TaskConfig, load_arm, load_task, load_world
+from loopwm_ros.config import ArmConfig, CameraConfig, TaskConfig, load_arm, load_task
 from loopwm_ros.data.writer import EpisodeWriter
 from loopwm_ros.types import F64, CameraFrame, JointState
 
@@ -24,7 +24,7 @@ def task() -> TaskConfig:
 
 
 def camera() -> CameraConfig:
-    return load_world(task().world).camera
+    return arm().camera
 
 
 def joints_at(now: float) -> F64:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from loopwm_ros.config import load_task, load_world
+from loopwm_ros.config import load_arm, load_task
 from loopwm_ros.data.dataset import Dataset
 from loopwm_ros.data.samples import sample_settings
 from loopwm_ros.processing.camera import project
@@ -28,7 +28,7 @@ def synthetic_dataset(
     """Episodes of the reach task; `image_size` is (width, height) [px]."""
     rng = np.random.default_rng(seed)
     task = load_task("reach")
-    camera = load_world(task.world).camera
+    camera = load_arm("panda").camera
     parts = [_episode(rng, frames, task.max_tool_speed, image_size, camera) for _ in range(episodes)]
     images, proprio, command, labels = (np.concatenate(column) for column in zip(*parts, strict=True))
     count = episodes * frames

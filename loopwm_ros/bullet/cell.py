@@ -153,14 +153,13 @@ class BulletCell:
         self._camera = camera
 
     def goal_observation(self) -> Observation:
-        """What the camera would see, now, with the moved object at its goal."""
+        """What the camera would see, now, with the moved object at its goal; the episode goes on as if not."""
         moved, goal = self._task.moved, self._marks[self._task.goal]
-        (position, yaw), body = self._pose(moved), self._scene.things[moved]
-        velocity = pybullet.getBaseVelocity(body, physicsClientId=self._client)
-        self._teleport(moved, np.array([*goal.position[:2], position[2]]), goal.yaw)
+        before = pybullet.saveState(physicsClientId=self._client)
+        self._teleport(moved, np.array([*goal.position[:2], self._pose(moved)[0][2]]), goal.yaw)
         rgb = self._render()
-        self._teleport(moved, position, yaw)
-        pybullet.resetBaseVelocity(body, *velocity, physicsClientId=self._client)
+        pybullet.restoreState(before, physicsClientId=self._client)  # to the last bit, contacts included
+        pybullet.removeState(before, physicsClientId=self._client)
         return Observation(self.now, rgb, self.joint_state())
 
     def close(self) -> None:

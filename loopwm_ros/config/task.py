@@ -60,7 +60,7 @@ class CostTerm(Settings):
 
     name: str
     weight: float = Field(ge=0)
-    options: dict[str, float] = {}
+    options: dict[str, float] = Field(default={}, description="as the term names them")
 
 
 class TaskConfig(Settings):

@@ -10,7 +10,7 @@ from loopwm_ros.config import Settings
 from loopwm_ros.control.baselines import ToolVelocityController
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.control.tool_motion import ToolMotion
-from loopwm_ros.types import F64
+from loopwm_ros.types import F64, JointState
 
 Places = Callable[[], tuple[F64, F64]]  # object and goal, base frame [m], (3,) each
 
@@ -35,6 +35,11 @@ class PushingController(ToolVelocityController):
     ) -> None:
         super().__init__(kinematics, motion)
         self._places, self._settings = places, settings or PushSettings()
+        self._disturbance = np.zeros(2)
+
+    def reset(self, seed: int, now: float, joints: JointState) -> None:
+        """Begin an episode with a fresh random stream."""
+        super().reset(seed, now, joints)
         self._disturbance = np.zeros(2)
 
     def velocity(self, tool: F64) -> F64:

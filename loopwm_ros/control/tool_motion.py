@@ -44,11 +44,9 @@ class ToolMotion:
         dt = self._period
         speed = self._tool_velocity(position, velocity)
         positions, velocities = [np.asarray(position, dtype=float)], [np.asarray(velocity, dtype=float)]
-        for wanted in tool_velocities:
+        for tool_velocity in tool_velocities:
             tool = self._kinematics.tool_position(positions[-1])
-            if self._height is not None:
-                climb = np.clip(PLANE_GAIN * (self._height - tool[2]), -PLANE_SPEED, PLANE_SPEED)
-                wanted = np.array([wanted[0], wanted[1], climb])
+            wanted = self._in_plane(tool_velocity, tool)
             ahead = tool + 0.5 * speed * dt
             down, up = self._border_speed(ahead - self._low), self._border_speed(self._high - ahead)
             change = np.clip(np.clip(wanted, -down, up) - speed, -self._change, self._change)
@@ -67,6 +65,13 @@ class ToolMotion:
             self._kinematics.acceleration_limit,
             dt,
         )
+
+    def _in_plane(self, velocity: F64, tool: F64) -> F64:
+        """The velocity (3,) [m/s] with the z that brings the tool (3,) [m] to its height, where it has one."""
+        if self._height is None:
+            return velocity
+        climb = np.clip(PLANE_GAIN * (self._height - tool[2]), -PLANE_SPEED, PLANE_SPEED)
+        return np.array([velocity[0], velocity[1], climb])
 
     def _border_speed(self, room: F64) -> F64:
         """Highest speed (3,) after this period from which a stop fits into `room` (3,) [m]."""

@@ -108,7 +108,7 @@ def _images(episode: Episode, frames: NDArray[np.int64], settings: SampleSetting
         rgb = episode.image(int(frame))
         if rgb.shape[:2] != expected:
             raise BagError(
-                f"{episode.path}: frame {frame} is {rgb.shape[1]}x{rgb.shape[0]}; the task's camera is "
+                f"{episode.path}: frame {frame} is {rgb.shape[1]}x{rgb.shape[0]}; the arm's camera is "
                 f"{settings.camera_width}x{settings.camera_height}"
             )
         images[row] = shrink_image(rgb, settings.image_width, settings.image_height)

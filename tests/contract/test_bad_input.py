@@ -14,14 +14,14 @@ import yaml
 
 from loopwm_ros.bundle import Bundle
 from loopwm_ros.cli.main import main
-from loopwm_ros.config import load_arm, load_task, load_world, share_dir
+from loopwm_ros.config import load_arm, load_task, share_dir
 from loopwm_ros.data.writer import EpisodeWriter
 from loopwm_ros.types import F64, CameraFrame, JointState
 from tests.bundles import make_bundle
 from tests.recordings import write_episode
 
 ARM, TASK = load_arm("panda"), load_task("reach")
-CAMERA = load_world(TASK.world).camera
+CAMERA = ARM.camera
 TINY = Path("config/train/tiny.yaml")
 
 Command = Callable[..., str]
@@ -54,10 +54,9 @@ def lockstep(bundle: Path, *more: object) -> tuple[object, ...]:
     return ("sim", "--lockstep", "--episodes", 1, "--bundle", bundle, *more)
 
 
-def changed_task(folder: Path, camera: dict[str, object], **world: object) -> Path:
+def changed_task(folder: Path, **world: object) -> Path:
     """A task in a world that differs from ours."""
     values = yaml.safe_load((share_dir() / "sim/worlds/tabletop.yaml").read_text())
-    values["camera"] |= camera
     (folder / "world.yaml").write_text(yaml.safe_dump(values | world))
     task = yaml.safe_load((share_dir() / "sim/tasks/reach.yaml").read_text())
     (folder / "task.yaml").write_text(yaml.safe_dump(task | {"world": str(folder / "world.yaml")}))
@@ -87,22 +86,25 @@ def test_a_bundle_for_another_joint_order(error_of: Command, tmp_path: Path) -> 
 
 
 def test_a_camera_of_another_size(error_of: Command, bundle: Bundle, tmp_path: Path) -> None:
-    task = changed_task(tmp_path, {"width": 320, "height": 240})
-    assert "160x120 camera, got 320x240" in error_of(*lockstep(bundle.root, "--task", task))
+    values = yaml.safe_load((share_dir() / "sim/arms/panda.yaml").read_text())
+    values["camera"] |= {"width": 320, "height": 240}
+    (tmp_path / "arm.yaml").write_text(yaml.safe_dump(values))
+    message = error_of(*lockstep(bundle.root, "--arm", tmp_path / "arm.yaml"))
+    assert "160x120 camera, got 320x240" in message
 
 
 def test_a_control_period_that_the_bundle_was_not_trained_for(
     error_of: Command, bundle: Bundle, tmp_path: Path
 ) -> None:
-    task = changed_task(tmp_path, {}, control_rate=40.0)
+    task = changed_task(tmp_path, control_rate=40.0)
     assert "control period of 50 ms, got 25 ms" in error_of(*lockstep(bundle.root, "--task", task))
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--arm", "pandaa"), "no arm 'pandaa'; valid: panda"),
-        (("--task", "reech"), "no task 'reech'; valid: reach"),
+        (("--arm", "pandaa"), "no arm 'pandaa'; valid: iiwa, panda"),
+        (("--task", "reech"), "no task 'reech'; valid: push, reach"),
         (("--loops", "9"), "the bundle allows 1 to 8"),
         (("--loops", "many"), "expected auto, or a number"),
     ],

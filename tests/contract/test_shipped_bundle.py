@@ -23,9 +23,9 @@ def shipped(repository: Path) -> Bundle:
 
 def test_it_fits_the_shipped_cell(shipped: Bundle) -> None:
     manifest = shipped.manifest
-    camera = WORLD.camera.width, WORLD.camera.height
+    camera = ARM.camera.width, ARM.camera.height
     check_fit(manifest, ARM, camera, 1.0 / WORLD.control_rate)
-    assert (manifest.arm, manifest.task, manifest.camera) == (ARM.name, TASK.name, WORLD.camera)
+    assert (manifest.arm, manifest.task, manifest.camera) == (ARM.name, TASK.name, ARM.camera)
     assert manifest.spec.control_period == pytest.approx(0.05)
     assert manifest.spec.quantities == TASK.quantities
     assert manifest.spec.max_tool_speed == TASK.max_tool_speed

@@ -58,7 +58,7 @@ def test_the_ball_is_reached_by_looking(three: Run) -> None:
 
 
 def test_the_commands_delay_is_measured_and_bridged(three: Run) -> None:
-    late = [1e3 * (0.1 + WORLD.camera.latency + extra) for extra in TASK.randomisation.camera_latency]
+    late = [1e3 * (0.1 + ARM.camera.latency + extra) for extra in TASK.randomisation.camera_latency]
     assert min(three.measured.delay_ms) >= late[0]
     assert max(three.measured.delay_ms) <= late[1] + 50.0 + 1e3 / WORLD.servo_rate
     for episode in three.episodes:

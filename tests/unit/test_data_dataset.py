@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recordings import LEAD, arm, ball_at, image, joints_at, task, write_episode
+from recordings import LEAD, arm, ball_at, camera, image, joints_at, task, write_episode
 
 from loopwm_ros.config import TaskConfig
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.data.cache import build_cache
 from loopwm_ros.data.dataset import ARRAYS, Dataset
 from loopwm_ros.errors import BagError, ConfigError, MismatchError
+from tests.fakes import make_spec
 
 SIZE = (40, 30)
 
@@ -114,11 +115,9 @@ def test_nothing_usable_is_an_error_that_says_why(tmp_path: Path) -> None:
 
 
 def test_another_camera_is_refused(bags: Path, tmp_path: Path) -> None:
-    world = tmp_path / "world.yaml"
-    text = Path(__file__).parents[2].joinpath("sim/worlds/tabletop.yaml").read_text()
-    world.write_text(text.replace("width: 160", "width: 320"))
-    with pytest.raises(BagError, match="is 160x120; the task's camera is 320x120"):
-        build(tmp_path, [bags], world=str(world))
+    wide = arm().model_copy(update={"camera": camera().model_copy(update={"width": 320})})
+    with pytest.raises(BagError, match="is 160x120; the arm's camera is 320x120"):
+        build_cache([bags], wide, task(), SIZE, tmp_path / "cache")
 
 
 def test_a_quantity_that_is_no_coordinate_is_refused(bags: Path, tmp_path: Path) -> None:
@@ -161,8 +160,10 @@ def test_stride_fits_the_camera_or_is_refused(dataset: Dataset) -> None:
 
 def test_actions_are_commanded_displacements(dataset: Dataset) -> None:
     windows = dataset.windows([1], 3, 2)
-    actions = dataset.actions(windows, max_tool_speed=0.35, model_period=0.1)
+    actions = dataset.actions(windows, make_spec(max_tool_speed=0.35))
     assert actions.shape == (len(windows), 2, 3)
     moved = dataset.command_tool[windows[0, 2]] - dataset.command_tool[windows[0, 1]]
     np.testing.assert_allclose(actions[0, 1], moved / 0.035, rtol=1e-5)
     assert np.abs(actions).max() > 0.1
+    in_plane = dataset.actions(windows, make_spec(max_tool_speed=0.35, action_dim=2))
+    np.testing.assert_array_equal(in_plane, actions[..., :2])

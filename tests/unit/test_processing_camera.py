@@ -6,7 +6,7 @@ import numpy as np
 import pybullet
 import pytest
 
-from loopwm_ros.config import CameraConfig, load_world
+from loopwm_ros.config import CameraConfig, load_arm
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.processing.camera import camera_pose, project
 from loopwm_ros.types import F64
@@ -69,6 +69,6 @@ def opengl_pixels(camera: CameraConfig, points: F64) -> F64:
 
 
 def test_agrees_with_the_renderer() -> None:
-    camera = load_world("tabletop").camera
+    camera = load_arm("panda").camera
     points = np.random.default_rng(0).uniform([0.2, -0.4, 0.0], [0.8, 0.4, 0.5], (50, 3))
     np.testing.assert_allclose(project(camera, points), opengl_pixels(camera, points), atol=1e-3)

@@ -33,7 +33,7 @@ def test_normalised_data_have_no_mean_and_unit_variance() -> None:
 
 
 def test_top_speed_for_one_transition_is_an_action_of_one() -> None:
-    action = action_from_displacement(np.array([[0.025, -0.0125, 0.0]]), 0.25, 0.1)
+    action = action_from_displacement(np.array([[0.025, -0.0125, 0.0]]), 3, 0.25, 0.1)
     assert action.dtype == np.float32
     assert np.allclose(action, [[1.0, -0.5, 0.0]])
 
@@ -43,5 +43,5 @@ def test_velocity_and_displacement_are_inverse(values: list[float]) -> None:
     spec = make_spec(max_tool_speed=0.3)
     action = np.asarray(values, dtype=np.float32)
     moved = tool_velocity(spec, action) * spec.model_period
-    again = action_from_displacement(moved, spec.max_tool_speed, spec.model_period)
+    again = action_from_displacement(moved, spec.action_dim, spec.max_tool_speed, spec.model_period)
     assert np.allclose(again, action, atol=1e-6)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from loopwm_ros.bundle import sha256_of, write_manifest
-from loopwm_ros.config import load_arm, load_task, load_world
+from loopwm_ros.config import load_arm, load_task
 from loopwm_ros.errors import BundleError, ConfigError
 from loopwm_ros.processing.camera import project
 from loopwm_ros.types import JointState, Observation
@@ -43,7 +43,7 @@ def draw(candidates: int, horizon: int) -> np.ndarray:
 def observation(ball: np.ndarray | None, seed: int = 0) -> Observation:
     rgb = np.random.default_rng(seed).integers(90, 110, (120, 160, 3)).astype(np.uint8)
     if ball is not None:
-        u, v = project(load_world(TASK.world).camera, ball)[0]
+        u, v = project(ARM.camera, ball)[0]
         rows, columns = np.mgrid[:120, :160]
         rgb[(columns + 0.5 - u) ** 2 + (rows + 0.5 - v) ** 2 < 5.0**2] = (220, 30, 30)
     return Observation(0.0, rgb, JointState(0.0, np.zeros(7), np.zeros(7)))
