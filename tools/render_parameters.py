@@ -14,7 +14,7 @@ from loopwm_ros.nodes.mpc_parameters import MpcParameters
 from loopwm_ros.nodes.params import LIVE
 from loopwm_ros.nodes.player import PlayerSettings
 from loopwm_ros.nodes.safety import SafetySettings
-from loopwm_ros.nodes.sim import SimSettings
+from loopwm_ros.nodes.sim_settings import SimSettings
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "parameters.md"
 NODES: dict[str, type[Settings]] = {

@@ -10,7 +10,9 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from loopwm_ros.config.task import TOOL
 from loopwm_ros.control.receding_horizon import PlanReport
+from loopwm_ros.types import F32
 from loopwm_ros.validation.statistics import loops_used, spread
 
 RECENT = 2000  # cycles that the percentiles in diagnostics look back on
@@ -23,15 +25,18 @@ class CycleRecord:
     time (the last one was held), and a plan that arrived after its slot.
     """
 
-    def __init__(self, tool: list[int], offsets: list[float], path: Path | None) -> None:
+    def __init__(
+        self, points: dict[str, list[int]], moved: str, offsets: list[float], path: Path | None
+    ) -> None:
         """Start counting.
 
         Args:
-            tool: columns of the tool's x, y, z in the model's read-outs.
+            points: columns of x, y, z in the model's read-outs, of the tool and what else has them.
+            moved: the one of them that the task moves.
             offsets: times of the read-outs after a plan takes effect [s].
             path: file of JSON lines, None for none.
         """
-        self._tool, self._offsets = tool, offsets
+        self._points, self._moved, self._offsets = points, moved, offsets
         self._lock = threading.Lock()
         self._file: TextIO | None = None
         if path is not None:
@@ -57,23 +62,10 @@ class CycleRecord:
             self._last = report
             self._recent.append(milliseconds)
             self.misses += late
-            line: dict[str, Any] = {
-                "plan": report.slot,
-                "ms": milliseconds,
-                "missed": int(late),
-                "delay_ms": report.delay * 1e3,
-                "goal": None if report.goal is None else [float(v) for v in report.goal],
-            }
             if report.plan is not None:
                 self._count_loops(report.plan.loops)
-                line |= {
-                    "candidates": report.plan.candidates,
-                    "refinements": report.plan.refinements,
-                    "loops": [int(v) for v in report.plan.loops],
-                    "offsets": self._offsets,
-                    "imagined": report.plan.imagined[:, self._tool].round(4).tolist(),
-                }
-            self._write(line)
+            if self._file:
+                self._write(self._line(report, milliseconds, late))
 
     def values(self) -> dict[str, str]:
         """Diagnostics: totals since configure, percentiles over the recent cycles."""
@@ -100,6 +92,30 @@ class CycleRecord:
                 self._file.close()
             self._file = None
 
+    def _line(self, report: PlanReport, milliseconds: float, late: bool) -> dict[str, Any]:
+        """What the file says of a plan (docs/nodes.md)."""
+        line: dict[str, Any] = {
+            "plan": report.slot,
+            "ms": milliseconds,
+            "missed": int(late),
+            "delay_ms": report.delay * 1e3,
+            "goal": None if report.goal is None else [float(v) for v in report.goal],
+        }
+        if report.encoding is not None:
+            reading = report.encoding.reading
+            line["readings"] = {name: _rounded(reading[xyz]) for name, xyz in self._points.items()}
+        if report.plan is not None:
+            line |= {
+                "candidates": report.plan.candidates,
+                "refinements": report.plan.refinements,
+                "loops": [int(v) for v in report.plan.loops],
+                "offsets": self._offsets,
+                "imagined": _rounded(report.plan.imagined[:, self._points[TOOL]]),
+            }
+            if self._moved != TOOL:
+                line["imagined_moved"] = _rounded(report.plan.imagined[:, self._points[self._moved]])
+        return line
+
     def _count_loops(self, loops: np.ndarray[Any, np.dtype[np.int64]]) -> None:
         self._loops = np.pad(self._loops, (0, max(0, len(loops) - len(self._loops))))
         self._loops[: len(loops)] += loops
@@ -107,6 +123,11 @@ class CycleRecord:
     def _write(self, line: dict[str, Any]) -> None:
         if self._file:
             self._file.write(json.dumps(line) + "\n")
+
+
+def _rounded(metres: F32) -> Any:  # noqa: ANN401  (nested lists)
+    """To a tenth of a millimetre."""
+    return np.asarray(metres, dtype=np.float64).round(4).tolist()
 
 
 def _number(value: float | None) -> str:

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from loopwm_ros.validation.lockstep_run import EpisodeRun
 from loopwm_ros.validation.summary import EpisodeResult, Measurements
-from loopwm_ros.validation.trace import Frame, Progress, TraceRecorder
+from loopwm_ros.validation.trace import EpisodeRun, Frame, Progress, TraceRecorder
 
 Line = dict[str, Any]
 
@@ -23,7 +22,7 @@ class EpisodeReport:
         self._cycles = self._plans = self._misses = 0
         self._times: list[tuple[float, float]] = []  # first and newest: simulation's and wall clock [s]
         self.outcome: Line | None = None  # the score file's last line
-        self._distance: float | None = None  # newest, tool to the ball's surface [m]
+        self._distance: float | None = None  # newest, the task's own [m]
 
     def score(self, line: Line, wall: float) -> None:
         """A line of the score file, read at `wall` [s, any steady clock]."""
@@ -34,6 +33,8 @@ class EpisodeReport:
         self._times[1:] = [(line["stamp"], wall)]
         self._trace.distance(line["stamp"], line["distance"])
         self._trace.tool(line["stamp"], np.asarray(line["tool"]))
+        for name, xyz in line["points"].items():
+            self._trace.point(name, line["stamp"], xyz)
 
     def mpc(self, line: Line) -> None:
         """A line of the trace file: a control period or a plan."""
@@ -57,7 +58,11 @@ class EpisodeReport:
             measured.refinements.append(line["refinements"])
             offsets = np.asarray(line["offsets"][: len(line["imagined"])])
             goal = None if line["goal"] is None else np.asarray(line["goal"])
-            self._trace.imagined(line["plan"] + self._period, np.asarray(line["imagined"]), goal, offsets)
+            moved = line.get("imagined_moved")
+            self._trace.imagined(line["plan"] + self._period, line["imagined"], goal, offsets, moved)
+        captured = line["plan"] + self._period - line["delay_ms"] * 1e-3
+        for name, xyz in line.get("readings", {}).items():
+            self._trace.reading(name, captured, xyz)
         mean = float(loops @ np.arange(len(loops)) / loops.sum()) if loops.sum() else float("nan")
         self._trace.cycle(line["plan"], line["ms"], mean)
 
@@ -84,5 +89,8 @@ class EpisodeReport:
             cycles=self._cycles,
             plans=self._plans,
             deadline_misses=self._misses,
+            precise_time_s=outcome["precise_time"],
+            disturbance=outcome.get("disturbance"),
+            disturbed_at_s=outcome.get("disturbed_at"),
         )
         return EpisodeRun(result, self._trace.finish(result))

@@ -14,14 +14,17 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
+from rclpy.task import Future
 from rclpy.timer import Timer
+from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory as TrajectoryMessage
 from visualization_msgs.msg import MarkerArray
 
 from loopwm_ros.control.receding_horizon import PlanReport
-from loopwm_ros.errors import LoopWMError, SensorError
-from loopwm_ros.nodes import diagnostics, params, spin
+from loopwm_ros.errors import ConfigError, LoopWMError, SensorError
+from loopwm_ros.nodes import diagnostics, goal_topics, params, spin
 from loopwm_ros.nodes.diagnostics import Level
+from loopwm_ros.nodes.goal_inputs import GoalInputs
 from loopwm_ros.nodes.markers import imagined_markers
 from loopwm_ros.nodes.mpc_engine import MpcEngine
 from loopwm_ros.nodes.mpc_inputs import MpcInputs
@@ -45,11 +48,13 @@ class MpcNode(LifecycleNode):
         params.guard(self, MpcParameters, self._locked)
         self._engine: MpcEngine | None = None
         self._inputs: MpcInputs | None = None
+        self._goal_inputs: GoalInputs | None = None
         self._timer: Timer | None = None
         self._activations = 0
-        self._problem = ""
+        self._problem = self._goal_trouble = ""
         self._make = message_factory()
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_service(Trigger, goal_topics.CAPTURE, self._on_capture)
         self._plans = self.create_lifecycle_publisher(TrajectoryMessage, PLAN_TOPIC, COMMAND)
         self._imagined = self.create_publisher(MarkerArray, IMAGINED_TOPIC, REPORT)
         self._report = self.create_publisher(DiagnosticArray, diagnostics.TOPIC, REPORT)
@@ -107,6 +112,7 @@ class MpcNode(LifecycleNode):
         self._resources.callback(engine.close)
         self._activations = 0
         self._inputs = MpcInputs(self, engine.arm, engine.image_topic, engine.inbox)
+        self._goal_inputs = GoalInputs(self, engine.arm, engine.goals)
 
     def _activate(self) -> None:
         engine = self._running()
@@ -126,10 +132,11 @@ class MpcNode(LifecycleNode):
 
     def _release(self) -> None:
         self._deactivate()
-        if self._inputs is not None:
-            self._inputs.close()
+        for inputs in (self._inputs, self._goal_inputs):
+            if inputs is not None:
+                inputs.close()
         self._resources.close()
-        self._inputs = self._engine = None
+        self._inputs = self._goal_inputs = self._engine = None
 
     def _locked(self) -> str | None:
         return None if self._engine is None else "the node is configured; clean it up first"
@@ -165,14 +172,37 @@ class MpcNode(LifecycleNode):
         path = report.plan.imagined[:, engine.tool]
         self._imagined.publish(imagined_markers(stamp, engine.arm.base_frame, path, report.goal))
 
+    async def _on_capture(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        """The image that the camera shows now is the goal; answers when the encoder has looked at it."""
+        try:
+            if self._engine is None:
+                raise ConfigError("the node is not configured")
+            looked: Future[str] = Future()
+            goals, inbox = self._engine.goals, self._engine.inbox
+            observation = goals.capture(
+                lambda: inbox.latest(time.perf_counter(), self._now()), looked.set_result
+            )
+            response.message = await looked or ""
+            if not response.message:
+                file = goals.keep(observation)
+                response.success, response.message = True, f"goal taken{file and f', kept in {file}'}"
+        except LoopWMError as error:
+            response.message = str(error)
+        return response
+
     def _on_heartbeat(self) -> None:
         active = self._timer is not None
         state = "active" if active else "unconfigured" if self._engine is None else "inactive"
-        level = Level.ERROR if self._problem else Level.OK
-        values = {} if self._engine is None else self._engine.record.values()
-        arm = "" if self._engine is None else self._engine.arm.name
+        goal, arm, values = "", "", {}
+        if self._engine is not None:
+            arm, goals = self._engine.arm.name, self._engine.goals.inbox
+            goal, values = goals.trouble(active), {**self._engine.record.values(), **goals.values()}
+        if goal and goal != self._goal_trouble:
+            self.get_logger().warning(goal)
+        self._goal_trouble = goal
+        level = Level.ERROR if self._problem else Level.WARN if goal else Level.OK
         stamp = self.get_clock().now().to_msg()
-        text = self._problem or state
+        text = self._problem or ", ".join(filter(None, (state, goal)))
         self._report.publish(diagnostics.heartbeat(stamp, NAME, arm, level, text, {"state": state, **values}))
 
     def destroy_node(self) -> None:

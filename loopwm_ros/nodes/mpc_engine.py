@@ -10,6 +10,7 @@ import numpy as np
 
 from loopwm_ros.bundle import load_bundle
 from loopwm_ros.config import load_arm, load_task, usual_arm
+from loopwm_ros.config.task import TOOL
 from loopwm_ros.control.assembly import build_mpc
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.control.receding_horizon import PlanReport
@@ -17,6 +18,7 @@ from loopwm_ros.control.trajectory import sample, with_stop_tail
 from loopwm_ros.data import topics
 from loopwm_ros.errors import ConfigError, SensorError
 from loopwm_ros.nodes.cycle_record import CycleRecord
+from loopwm_ros.nodes.goal_desk import GoalDesk
 from loopwm_ros.nodes.mpc_parameters import MpcParameters
 from loopwm_ros.nodes.planning_thread import PlanningThread, Slot
 from loopwm_ros.nodes.schedule import Schedule, Tick
@@ -47,8 +49,8 @@ class MpcEngine:
         """
         if not parameters.bundle:
             raise ConfigError("parameter 'bundle' is empty; give the folder of a model bundle")
-        settings = parameters.controller()
         task = load_task(parameters.task)
+        settings = parameters.controller(task)
         self.arm = load_arm(parameters.arm or usual_arm(task.name))
         self.image_topic = IMAGE_TOPICS[parameters.image_transport]
         self._period = parameters.control_period
@@ -66,8 +68,10 @@ class MpcEngine:
         self.model_period = self._spec.model_period
         steps = settings.model.readout_steps(settings.planner.horizon)
         self.tool = self._spec.columns("tool")
+        named = (TOOL, *(name for name in task.objects if f"{name}_x" in self._spec.quantities))
         self.record = CycleRecord(
-            self.tool,
+            {name: self._spec.columns(name) for name in named},
+            task.moved,
             [step * self.model_period for step in steps],
             Path(parameters.trace_path) if parameters.trace_path else None,
         )
@@ -81,6 +85,7 @@ class MpcEngine:
         self._schedule: Schedule | None = None
         self._thread: PlanningThread | None = None
         self._warm_up()
+        self.goals = GoalDesk(parameters, task, self._mpc)
 
     def _warm_up(self) -> None:
         """Plan a few times on black images, so that the first real cycle finds all in place."""
@@ -101,9 +106,16 @@ class MpcEngine:
         joints = self.inbox.check(steady, ros)
         self._mpc.horizon.start(ros + self._period, joints.position, seed)
         self.inbox.take()
+        self.goals.inbox.planned(None)
+        self.goals.planning = True
         self._schedule = Schedule(self._period, self._spec.stride, steady + self._period, ros + self._period)
         self._thread = PlanningThread(
-            self._mpc.horizon, self.inbox, self.model_period, self._share, self._planned
+            self._mpc.horizon,
+            self.inbox,
+            self.goals.inbox,
+            self.model_period,
+            self._share,
+            self._planned,
         )
 
     def tick(self, steady: float, ros: float) -> Cycle | None:
@@ -152,8 +164,11 @@ class MpcEngine:
     def _join(self) -> None:
         if self._thread is not None:
             self._thread.stop()
+            self.goals.planning = False
+            self.goals.inbox.take(self._mpc.horizon)
         self._thread = self._schedule = None
 
     def _planned(self, report: PlanReport, milliseconds: float, late: bool) -> None:
         self.record.plan(report, milliseconds, late)
+        self.goals.inbox.planned(report.goal)
         self._on_plan(report)

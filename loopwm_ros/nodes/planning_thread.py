@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from loopwm_ros.control.receding_horizon import PlanReport, RecedingHorizon
+from loopwm_ros.nodes.goal_inbox import GoalInbox
 from loopwm_ros.nodes.sensor_inbox import SensorInbox
 
 
@@ -27,6 +28,7 @@ class PlanningThread:
         self,
         horizon: RecedingHorizon,
         inbox: SensorInbox,
+        goals: GoalInbox,
         period: float,
         share: float,
         on_plan: Callable[[PlanReport, float, bool], None],
@@ -35,7 +37,7 @@ class PlanningThread:
 
         `on_plan` gets the report, the milliseconds since the slot began, and whether that was too long.
         """
-        self._horizon, self._inbox = horizon, inbox
+        self._horizon, self._inbox, self._goals = horizon, inbox, goals
         self._period, self._share = period, share
         self._on_plan = on_plan
         self._slots: queue.SimpleQueue[Slot | None] = queue.SimpleQueue()
@@ -64,6 +66,7 @@ class PlanningThread:
         observation, sent = self._inbox.take()
         for stamp, position in sent:
             self._horizon.add_command(stamp, position)
+        self._goals.take(self._horizon)
         if observation is None:
             return
         report = self._horizon.plan(observation, slot.stamp, slot.began + self._share * self._period)

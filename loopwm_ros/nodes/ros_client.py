@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import rclpy
-from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.client import Client
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
 from sensor_msgs.msg import CompressedImage
 
 from loopwm_ros.data import topics
@@ -21,10 +22,23 @@ from loopwm_ros.nodes.qos import SENSOR
 from loopwm_ros.validation.trace import Frame
 
 STEP = 0.05  # [s] longest sleep between looks at the world
+GRACE = 10.0  # [s] by which a pause may last longer on a busy machine
+AGAIN = 1.0  # [s] without an answer after which a node is asked where it is
 CONFIGURE, ACTIVATE, DEACTIVATE = (
     Transition.TRANSITION_CONFIGURE,
     Transition.TRANSITION_ACTIVATE,
     Transition.TRANSITION_DEACTIVATE,
+)
+GOALS = {
+    CONFIGURE: State.PRIMARY_STATE_INACTIVE,
+    ACTIVATE: State.PRIMARY_STATE_ACTIVE,
+    DEACTIVATE: State.PRIMARY_STATE_INACTIVE,
+}
+STEADY = (
+    State.PRIMARY_STATE_UNCONFIGURED,
+    State.PRIMARY_STATE_INACTIVE,
+    State.PRIMARY_STATE_ACTIVE,
+    State.PRIMARY_STATE_FINALIZED,
 )
 
 
@@ -64,22 +78,61 @@ class RosClient:
     def run_for(self, seconds: float) -> None:
         """Run callbacks for a while."""
         end = time.monotonic() + seconds
-        self.wait(lambda: time.monotonic() > end, seconds + STEP + 1.0, "a pause")
+        self.wait(lambda: time.monotonic() > end, seconds + GRACE, "a pause")
 
     def call(self, kind: type[Any], name: str, timeout: float, **fields: object) -> Any:  # noqa: ANN401  (any response)
         """Call a service and return its response."""
-        if name not in self._clients:
-            self._clients[name] = self._node.create_client(kind, name)
-        client = self._clients[name]
-        self.wait(client.service_is_ready, timeout, f"finding service {name}")
-        future = client.call_async(kind.Request(**fields))
+        future = self._ask(kind, name, timeout, **fields)
         self.wait(future.done, timeout, f"service {name}")
         return future.result()
 
     def transition(self, node: str, number: int, timeout: float) -> bool:
-        """Ask a lifecycle node for a transition; False if it refuses."""
-        request = Transition(id=number)
-        return bool(self.call(ChangeState, f"/{node}/change_state", timeout, transition=request).success)
+        """Ask a lifecycle node for a transition; False if it refuses.
+
+        A request is lost where a node of the same name has just gone and still seems to be ready. So one
+        without an answer is made again, once the node says that it is not on its way.
+
+        Raises:
+            ProcessError: no answer within `timeout` [s].
+        """
+        end = time.monotonic() + timeout
+        requests: list[Future[Any]] = []
+
+        def answered() -> bool:
+            return requests[-1].done() or _succeeded(requests)
+
+        state = None
+        while state != GOALS[number]:
+            if state in STEADY or not requests:
+                change = Transition(id=number)
+                requests.append(self._ask(ChangeState, f"/{node}/change_state", timeout, transition=change))
+            if self._soon(answered):
+                return _succeeded(requests)
+            if time.monotonic() > end:
+                raise ProcessError(f"{node} did not answer a transition within {timeout:g} s")
+            state = self._state(node, timeout, answered)
+        return True
+
+    def _state(self, node: str, timeout: float, otherwise: Callable[[], bool]) -> int | None:
+        """Where a lifecycle node is; None if it does not say soon, or `otherwise` comes first."""
+        asked = self._ask(GetState, f"/{node}/get_state", timeout)
+        self._soon(lambda: asked.done() or otherwise())
+        answer: Any = asked.result()
+        return None if answer is None else int(answer.current_state.id)
+
+    def _ask(self, kind: type[Any], name: str, timeout: float, **fields: object) -> Future[Any]:
+        """Send a request to a service once it is there."""
+        if name not in self._clients:
+            self._clients[name] = self._node.create_client(kind, name)
+        client = self._clients[name]
+        self.wait(client.service_is_ready, timeout, f"finding service {name}")
+        return client.call_async(kind.Request(**fields))
+
+    def _soon(self, done: Callable[[], bool]) -> bool:
+        """Run callbacks until `done`, or for `AGAIN` seconds."""
+        end = time.monotonic() + AGAIN
+        self.wait(lambda: done() or time.monotonic() > end, AGAIN + GRACE, "a pause")
+        return done()
 
     def take_frames(self) -> list[Frame]:
         """Frames received since the last call."""
@@ -88,3 +141,9 @@ class RosClient:
 
     def _on_frame(self, message: CompressedImage) -> None:
         self.frames.append(Frame(stamp_seconds(message.header.stamp), bytes(message.data)))
+
+
+def _succeeded(requests: list[Future[Any]]) -> bool:
+    """Has one of these transitions been made?"""
+    answers: list[Any] = [request.result() for request in requests]
+    return any(answer is not None and answer.success for answer in answers)

@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from loopwm_ros.bullet.cell import Truth
+from loopwm_ros.bullet.disturb import Disturbance
 from loopwm_ros.config import TaskConfig
 from loopwm_ros.validation.scoring import EpisodeScore
+from loopwm_ros.validation.stage import settled
 
 EVERY = 0.1  # [s] between distances
 
 
 class ScoreLog:
-    """One line about every 0.1 s of an episode that has begun, and one for its result.
-
-    An episode begins with the first command that reaches the arm after `expect`.
-    """
+    """One line about every 0.1 s of an episode that has begun, and one for its result."""
 
     def __init__(self, path: Path, task: TaskConfig) -> None:
         """Write anew to `path`; each line is there for readers at once."""
@@ -26,29 +25,36 @@ class ScoreLog:
         self._file: TextIO = path.open("w", encoding="utf-8", buffering=1)
         self._task = task
         self._episode: dict[str, int] = {}
+        self._disturbance: Disturbance | None = None
         self._score: EpisodeScore | None = None
         self._over = True
         self._next = 0.0
 
-    def expect(self, index: int, seed: int) -> None:
-        """A new episode is set up; it has not begun."""
+    def expect(self, index: int, seed: int, disturbance: Disturbance | None = None) -> None:
+        """A new episode is set up; it begins with the next `update`."""
+        self._disturbance = disturbance
         self._episode = {"episode": index, "seed": seed}
         self._score, self._over, self._next = None, False, 0.0
 
-    def update(self, now: float, truth: Truth, commanded: bool) -> None:
-        """Judge the state at `now` [s]; `commanded`: a command has reached the arm this episode."""
-        if self._over or not (commanded or self._score):
+    def update(self, now: float, truth: Truth) -> None:
+        """Judge the state at `now` [s]."""
+        if self._over:
             return
         if self._score is None:
-            self._score = EpisodeScore(self._task, now)
+            self._score = EpisodeScore(self._task, now, settled(self._disturbance))
         outcome = self._score.update(now, truth.distance)
         if now >= self._next or outcome:
             self._next = now + EVERY - 1e-6
-            tool = [float(v) for v in truth.tool]
-            self._write({"stamp": now, "distance": truth.distance, "tool": tool})
+            points = {name: point.tolist() for name, point in truth.points.items()}
+            tool = truth.tool.tolist()
+            self._write({"stamp": now, "distance": truth.distance, "tool": tool, "points": points})
         if outcome:
             self._over = True
-            self._write(asdict(outcome))
+            disturbed = self._disturbance and {
+                "disturbance": self._disturbance.name,
+                "disturbed_at": self._disturbance.at,
+            }
+            self._write({**asdict(outcome), **(disturbed or {})})
 
     def close(self) -> None:
         """No more lines."""

@@ -60,6 +60,18 @@ class SensorInbox:
             self._sent.clear()
             return self._synchroniser.latest(), sent
 
+    def latest(self, steady: float, ros: float) -> Observation:
+        """The newest observation, if it is usable at (`steady`, `ros`) [s]; it stays here.
+
+        Raises:
+            SensorError: the first thing that is wrong.
+        """
+        self.check(steady, ros)
+        with self._lock:
+            observation = self._synchroniser.latest()
+        assert observation is not None
+        return observation
+
     def check(self, steady: float, ros: float) -> JointState:
         """The newest joints, if joints and camera are usable at (`steady`, `ros`) [s].
 

@@ -7,12 +7,10 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
-from pydantic import Field
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
@@ -22,7 +20,7 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory as TrajectoryMessage
 
 from loopwm_ros.bullet.cell import BulletCell
-from loopwm_ros.config import ArmConfig, Settings, load_arm, load_task, load_world, usual_arm
+from loopwm_ros.config import load_world
 from loopwm_ros.control.trajectory import approached, sample
 from loopwm_ros.errors import SensorError
 from loopwm_ros.messages import positions_from, trajectory_from
@@ -30,32 +28,13 @@ from loopwm_ros.nodes import diagnostics, params, spin
 from loopwm_ros.nodes.diagnostics import Level
 from loopwm_ros.nodes.pacer import Pacer
 from loopwm_ros.nodes.qos import COMMAND, REPORT
-from loopwm_ros.nodes.score_log import ScoreLog
+from loopwm_ros.nodes.sim_episodes import SimEpisodes
+from loopwm_ros.nodes.sim_goal import SimGoal
+from loopwm_ros.nodes.sim_settings import SimSettings
 from loopwm_ros.nodes.sim_topics import SimTopics
 from loopwm_ros.types import F64, JointTrajectory
 
 NAME = "sim"
-
-
-class SimSettings(Settings):
-    """Parameters of the simulation."""
-
-    arm: str = Field("", description="arm, by name or path of a YAML file; empty: the usual one of the task")
-    task: str = Field("reach", description="task, by name or path of a YAML file")
-    seed: int = Field(0, ge=0, le=2**31 - 1, description="of the first episode; each next one adds 1")
-    camera_width: int = Field(0, ge=0, le=1920, description="[px]; 0: as the arm file says")
-    camera_height: int = Field(0, ge=0, le=1080, description="[px]; 0: as the arm file says")
-    blank_camera: bool = Field(False, description="publish black images", json_schema_extra=params.LIVE)
-    score_path: str = Field("", description="JSON-lines file for scores by truth; empty: none")
-
-
-def _sized(arm: ArmConfig, width: int, height: int) -> ArmConfig:
-    """The arm with a camera of another resolution and the same view."""
-    camera = arm.camera
-    x, y = (width or camera.width) / camera.width, (height or camera.height) / camera.height
-    changes = {"fx": camera.fx * x, "cx": camera.cx * x, "fy": camera.fy * y, "cy": camera.cy * y}
-    size = {"width": round(camera.width * x), "height": round(camera.height * y)}
-    return arm.model_copy(update={"camera": camera.model_copy(update={**changes, **size})})
 
 
 class SimNode(Node):
@@ -68,20 +47,16 @@ class SimNode(Node):
         params.declare(self, SimSettings)
         self._settings = params.read(self, SimSettings)
         params.guard(self, SimSettings, lambda: "it is fixed when the simulation starts")
-        width, height = self._settings.camera_width, self._settings.camera_height
-        task = load_task(self._settings.task)
-        self._arm = _sized(load_arm(self._settings.arm or usual_arm(task.name)), width, height)
+        self._arm, task = self._settings.scene()
         world = load_world(task.world)
         self._cell = BulletCell(self._arm, task, world)
         self._resources.callback(self._cell.close)
-        self._scores: ScoreLog | None = None
-        if self._settings.score_path:
-            self._scores = ScoreLog(Path(self._settings.score_path), task)
-            self._resources.callback(self._scores.close)
+        goal = SimGoal(self, self._arm, task, self._settings.goal_source)
+        self._episodes = SimEpisodes(self._cell, task, goal, self._settings)
+        self._resources.callback(self._episodes.close)
         self._period = 1.0 / world.servo_rate
         self._pacer = Pacer(self._period)
-        self._episode = 0
-        self._begin_episode(start=0.0)
+        self._begin_episode(0, start=0.0)
         self._topics = SimTopics(self, self._arm)
         self._listen()
         self._report = self.create_publisher(DiagnosticArray, diagnostics.TOPIC, REPORT)
@@ -96,20 +71,16 @@ class SimNode(Node):
         self.create_subscription(TrajectoryMessage, names.trajectory, self._on_trajectory, COMMAND)
         self.create_service(Trigger, "~/reset", self._on_reset)
 
-    def _begin_episode(self, start: float) -> None:
-        seed = self._settings.seed + self._episode
-        self._cell.reset(seed, start)
+    def _begin_episode(self, index: int, start: float) -> None:
+        self._episodes.set_up(index, start)
         self._position: F64 | None = None
         self._trajectory: JointTrajectory | None = None
         self._pacer.restart()
-        if self._scores:
-            self._scores.expect(self._episode, seed)
 
     def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._episode += 1
-        self._begin_episode(self._cell.now + self._period)
+        self._begin_episode(self._episodes.index + 1, self._cell.now + self._period)
         response.success = True
-        response.message = f"episode {self._episode}, seed {self._settings.seed + self._episode}"
+        response.message = f"episode {self._episodes.index}, seed {self._episodes.seed}"
         return response
 
     def _on_command(self, message: Float64MultiArray) -> None:
@@ -144,9 +115,9 @@ class SimNode(Node):
     def _advance(self) -> None:
         if self._trajectory is not None:
             self._position = sample(self._trajectory, self._cell.now + self._period)[0]
+        self._episodes.before_step(commanded=self._position is not None)
         self._cell.step(self._position)
-        if self._scores:
-            self._scores.update(self._cell.now, self._cell.truth(), self._position is not None)
+        self._episodes.after_step()
         self._topics.state(self._cell.joint_state())
         frame = self._cell.new_frame()
         if frame is not None:
@@ -156,7 +127,7 @@ class SimNode(Node):
     def _on_heartbeat(self) -> None:
         lost, self._dropped = self._pacer.dropped - self._dropped, self._pacer.dropped
         level, text = (Level.WARN, "slower than real time") if lost else (Level.OK, "real time")
-        values = {"episode": str(self._episode), "dropped_steps": str(self._dropped)}
+        values = {"episode": str(self._episodes.index), "dropped_steps": str(self._dropped)}
         stamp = self.get_clock().now().to_msg()
         self._report.publish(diagnostics.heartbeat(stamp, NAME, self._arm.name, level, text, values))
 

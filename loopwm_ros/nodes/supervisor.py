@@ -16,9 +16,9 @@ from loopwm_ros.nodes.episode_report import EpisodeReport
 from loopwm_ros.nodes.json_lines import JsonLines
 from loopwm_ros.nodes.processes import Child, ProcessError
 from loopwm_ros.nodes.ros_client import ACTIVATE, CONFIGURE, DEACTIVATE, RosClient
-from loopwm_ros.validation.lockstep_run import EpisodeRun, RunRequest
+from loopwm_ros.validation.request import RunRequest
 from loopwm_ros.validation.summary import Measurements
-from loopwm_ros.validation.trace import Progress
+from loopwm_ros.validation.trace import EpisodeRun, Progress
 
 SCORES, TRACES = "score.jsonl", "trace.jsonl"
 START_TIMEOUT = 60.0  # [s] for a process to start and configure
@@ -74,6 +74,9 @@ def _parameters(request: RealtimeRequest, folder: Path) -> dict[str, dict[str, o
     assert run.bundle is not None
     shared: dict[str, object] = {"arm": request.arm, "task": request.task, "seed": run.seed}
     sim = shared | {
+        "goal_source": run.goal,
+        "world": "nominal" if run.nominal else "randomised",
+        "disturbance": run.disturb,
         "blank_camera": run.blank_camera,
         "camera_width": request.camera[0],
         "camera_height": request.camera[1],
@@ -84,7 +87,11 @@ def _parameters(request: RealtimeRequest, folder: Path) -> dict[str, dict[str, o
         "bundle": str(run.bundle.root.resolve()),
         "control_period": 1.0 / run.world.control_rate,
         "loops": run.settings.model.loops,
+        "goal_source": run.goal,
         "planner": run.settings.planner.kind,
+        "horizon": run.settings.planner.horizon,
+        "candidates": run.settings.planner.candidates,
+        "refinements": run.settings.planner.refinements,
         "trace_path": str(folder / TRACES),
         "use_sim_time": True,
     }

@@ -14,7 +14,7 @@ import yaml
 from loopwm_ros.config import Settings
 from loopwm_ros.nodes.mpc_parameters import MpcParameters
 from loopwm_ros.nodes.safety import SafetySettings
-from loopwm_ros.nodes.sim import SimSettings
+from loopwm_ros.nodes.sim_settings import SimSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "launch").glob("*.launch.py"))

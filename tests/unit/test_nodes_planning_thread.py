@@ -19,6 +19,7 @@ class Horizon:
     def __init__(self) -> None:
         self.slots: list[float] = []
         self.sent: list[float] = []
+        self.offered: list[int] = []
         self.started, self.go = threading.Event(), threading.Event()
 
     def add_command(self, stamp: float, position: np.ndarray) -> None:
@@ -40,11 +41,18 @@ class Inbox:
         return object(), [(1.0, np.zeros(7))]
 
 
+class Goals:
+    """Notes which slots had been planned when the controller was offered to it."""
+
+    def take(self, horizon: Horizon) -> None:
+        horizon.offered.append(len(horizon.slots))
+
+
 def run(*slots: Slot) -> tuple[Horizon, list[tuple[float, bool]], PlanningThread]:
     """Open the first slot, the others while it is being planned, and finish."""
     horizon, plans = Horizon(), []
     thread = PlanningThread(
-        horizon, Inbox(), PERIOD, 0.75, lambda report, _, late: plans.append((report.slot, late))
+        horizon, Inbox(), Goals(), PERIOD, 0.75, lambda report, _, late: plans.append((report.slot, late))
     )
     thread.open(slots[0])
     assert horizon.started.wait(10)
@@ -62,6 +70,7 @@ def test_a_slot_that_is_over_before_its_turn_is_left_out() -> None:
     horizon, _, _ = run(Slot(1.0, now), Slot(1.1, now), Slot(1.2, now))
     assert horizon.slots == [1.0, 1.2]
     assert horizon.sent == [1.0, 1.0]
+    assert horizon.offered == [0, 1], "a goal is taken before each plan"
 
 
 def test_a_plan_that_ends_after_its_slot_is_late() -> None:

@@ -12,20 +12,23 @@ from loopwm_ros.control.receding_horizon import PlanReport
 from loopwm_ros.nodes.cycle_record import CycleRecord
 from loopwm_ros.nodes.episode_report import EpisodeReport
 from loopwm_ros.nodes.json_lines import JsonLines
-from loopwm_ros.types import Plan
+from loopwm_ros.types import Encoding, Plan
 from loopwm_ros.validation.summary import Measurements
 from loopwm_ros.validation.trace import Frame
+
+POINTS = {"tool": [0, 1, 2], "cube": [3, 4, 5]}
 
 
 def plan(slot: float) -> PlanReport:
     loops = np.array([0, 3, 1])
     imagined = np.arange(12, dtype=np.float32).reshape(2, 6)
     made = Plan(np.zeros((8, 3), np.float32), 0.5, 64, 2, loops, imagined)
-    return PlanReport(slot, 0.15, 0.012, made, np.array([0.5, 0.0, 0.03]))
+    seen = Encoding(np.zeros((4, 64), np.float32), imagined[0] + 20, np.zeros(6, np.float32))
+    return PlanReport(slot, 0.15, 0.012, made, np.array([0.5, 0.0, 0.03]), seen)
 
 
 def test_each_kind_of_miss_counts(tmp_path: Path) -> None:
-    record = CycleRecord([0, 1, 2], [0.2, 0.4], tmp_path / "t.jsonl")
+    record = CycleRecord(POINTS, "cube", [0.2, 0.4], tmp_path / "t.jsonl")
     record.cycle(1.0, late=False, held=False, skipped=0)
     assert record.misses == 0
     record.cycle(1.05, late=True, held=False, skipped=0)
@@ -43,7 +46,7 @@ def test_each_kind_of_miss_counts(tmp_path: Path) -> None:
 
 def test_an_episode_is_read_back_from_the_lines(tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"
-    record = CycleRecord([0, 1, 2], [0.2, 0.4], path)
+    record = CycleRecord(POINTS, "cube", [0.2, 0.4], path)
     lines = JsonLines(path)
     measured = Measurements()
     report = EpisodeReport(0.1, measured)
@@ -58,10 +61,12 @@ def test_an_episode_is_read_back_from_the_lines(tmp_path: Path) -> None:
     assert (running.episode, running.distance, running.deadline_misses) == (4, None, 2)
     assert (running.cycle_ms.tolist(), running.loops.tolist()) == ([12.0], [1.25])
     for stamp, wall in ((1.0, 70.0), (1.1, 70.1), (1.2, 70.25)):
-        report.score({"stamp": stamp, "distance": 0.2, "tool": [0.1, 0.2, 0.3]}, wall)
+        truth = {"distance": 0.2, "tool": [0.1, 0.2, 0.3], "points": {"cube": [0.4, 0.5, 0.6]}}
+        report.score({"stamp": stamp, **truth}, wall)
     assert report.outcome is None
     assert report.progress(4).distance == 0.2
     result = {"success": True, "time": 2.5, "final_distance": 0.01, "min_distance": 0.0}
+    result |= {"precise_time": 3.5, "disturbance": "object_moved", "disturbed_at": 1.5}
     report.score({"episode": 4, "seed": 9, **result}, 70.3)
     run = report.finish([Frame(1.0, b"jpeg")])
     assert (run.result.index, run.result.seed, run.result.time_to_success_s) == (4, 9, 2.5)
@@ -73,6 +78,12 @@ def test_an_episode_is_read_back_from_the_lines(tmp_path: Path) -> None:
     (imagined,) = run.trace.imagined
     assert imagined.stamp == pytest.approx(1.1)
     assert imagined.path.tolist() == [[0, 1, 2], [6, 7, 8]]
+    assert imagined.moved.tolist() == [[3, 4, 5], [9, 10, 11]]
+    assert run.trace.readings["cube"].stamps == pytest.approx([1.1 - 0.15]), "when the image was captured"
+    assert run.trace.readings["cube"].values.tolist() == [[23, 24, 25]]
+    assert run.trace.points["cube"].values.tolist() == [[0.4, 0.5, 0.6]] * 3
+    assert (run.result.precise_time_s, run.result.disturbance) == (3.5, "object_moved")
+    assert run.result.disturbed_at_s == 1.5
     assert run.trace.misses.tolist() == [1.05]
 
 

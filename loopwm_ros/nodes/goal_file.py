@@ -1,0 +1,71 @@
+"""A goal image in a file, with the joints at which it was taken in a YAML file beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import yaml
+
+from loopwm_ros.errors import ConfigError, SensorError
+from loopwm_ros.processing.images import decode_image
+from loopwm_ros.types import JointState, Observation
+
+SUFFIXES = (".png", ".jpg", ".jpeg")
+
+
+def joints_file(image: Path) -> Path:
+    """The YAML file that belongs to an image: `joints: {NAME: POSITION [rad], ...}`.
+
+    Raises:
+        ConfigError: the image's name does not end as that of a PNG or JPEG file.
+    """
+    if image.suffix.lower() not in SUFFIXES:
+        raise ConfigError(f"goal image '{image}': expected a file name that ends in {', '.join(SUFFIXES)}")
+    return image.with_suffix(".yaml")
+
+
+def write_goal(image: Path, observation: Observation, joints: tuple[str, ...]) -> None:
+    """Write `observation`, its joints named `joints`, for `read_goal`.
+
+    Raises:
+        ConfigError: it cannot be written there.
+    """
+    beside = joints_file(image)
+    positions = dict(zip(joints, map(float, observation.joints.position), strict=True))
+    _, data = cv2.imencode(image.suffix.lower(), cv2.cvtColor(observation.rgb, cv2.COLOR_RGB2BGR))
+    try:
+        image.parent.mkdir(parents=True, exist_ok=True)
+        image.write_bytes(data.tobytes())
+        beside.write_text(yaml.safe_dump({"joints": positions}, sort_keys=False), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot write goal image {image}: {error}") from error
+
+
+def read_goal(image: Path, joints: tuple[str, ...]) -> Observation:
+    """The goal image, taken at rest, with positions of `joints` in that order.
+
+    Raises:
+        ConfigError: a file is missing or is not what it should be.
+    """
+    beside = joints_file(image)
+    try:
+        rgb = decode_image(image.read_bytes())
+        content = yaml.safe_load(beside.read_text(encoding="utf-8"))
+    except (OSError, SensorError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"cannot read goal image {image} with {beside.name}: {error}") from error
+    named = content.get("joints") if isinstance(content, dict) else None
+    if not isinstance(named, dict):
+        raise ConfigError(
+            f"{beside} lacks 'joints: {{NAME: POSITION, ...}}', those at which the image was taken"
+        )
+    if missing := [name for name in joints if name not in named]:
+        raise ConfigError(f"{beside} lacks {', '.join(missing)}; it has {', '.join(map(str, named))}")
+    try:
+        position = np.array([float(named[name]) for name in joints])
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{beside}: a joint position is no number: {error}") from error
+    if not np.isfinite(position).all():
+        raise ConfigError(f"{beside}: joint positions are {position.tolist()}; expected finite radians")
+    return Observation(0.0, rgb, JointState(0.0, position, np.zeros_like(position)))

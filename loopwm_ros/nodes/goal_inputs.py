@@ -1,0 +1,106 @@
+"""Subscriptions through which the mpc node is given its goal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import PointStamped
+from rclpy.node import Node
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import JointState as JointStateMessage
+
+from loopwm_ros.config import ArmConfig
+from loopwm_ros.errors import LoopWMError, SensorError
+from loopwm_ros.messages import frame_from_compressed, joint_state_from
+from loopwm_ros.nodes import goal_topics
+from loopwm_ros.nodes.goal_desk import GoalDesk
+from loopwm_ros.nodes.qos import LATCHED
+from loopwm_ros.types import F64, CameraFrame, JointState, Observation
+
+SAME = 1e-6  # [s] between stamps that are equal, for rounding
+
+
+def position_from(message: PointStamped, arm: ArmConfig) -> F64:
+    """Goal position (3,) in the arm's base frame [m].
+
+    Raises:
+        SensorError: it is in another frame, not finite, or beside the arm's workspace.
+    """
+    frame = message.header.frame_id.lstrip("/")
+    if frame != arm.base_frame:
+        raise SensorError(
+            f"the goal is in frame '{frame}'; expected '{arm.base_frame}', the arm's base frame"
+        )
+    position = np.array([message.point.x, message.point.y, message.point.z])
+    if not np.isfinite(position).all():
+        raise SensorError(f"the goal is {position.tolist()}; expected x, y and z [m], finite")
+    low, high = np.asarray(arm.workspace.low), np.asarray(arm.workspace.high)
+    if not ((low <= position) & (position <= high))[:2].all():
+        raise SensorError(
+            f"the goal is at x {position[0]:.3f}, y {position[1]:.3f} m, beside the arm's workspace: "
+            f"x {low[0]:g} to {high[0]:g}, y {low[1]:g} to {high[1]:g} m"
+        )
+    return position
+
+
+class GoalInputs:
+    """Passes on what comes on the goal's topics; nothing where the goal is to be seen."""
+
+    def __init__(
+        self,
+        node: Node,
+        arm: ArmConfig,
+        goals: GoalDesk,
+    ) -> None:
+        self._node, self._arm, self._goals = node, arm, goals
+        self._frame: CameraFrame | None = None
+        self._joints: JointState | None = None
+        self._subscriptions: list[Subscription[Any]] = []
+        if goals.source == "position":
+            self._listen(PointStamped, goal_topics.POSITION, self._on_position)
+        elif goals.source == "image":
+            self._listen(CompressedImage, goal_topics.IMAGE, self._on_image)
+            self._listen(JointStateMessage, goal_topics.JOINTS, self._on_joints)
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions = []
+
+    def _listen(self, kind: type[Any], topic: str, read: Callable[[Any], None]) -> None:
+        def on_message(message: Any) -> None:  # noqa: ANN401  (of `kind`)
+            try:
+                read(message)
+            except LoopWMError as error:
+                self._goals.inbox.refuse(topic, str(error))
+
+        self._subscriptions.append(self._node.create_subscription(kind, topic, on_message, LATCHED))
+
+    def _on_position(self, message: PointStamped) -> None:
+        self._goals.put(position_from(message, self._arm), goal_topics.POSITION)
+
+    def _on_image(self, message: CompressedImage) -> None:
+        self._frame = frame_from_compressed(message)
+        self._pair()
+
+    def _on_joints(self, message: JointStateMessage) -> None:
+        self._joints = joint_state_from(message, self._arm.joints)
+        self._pair()
+
+    def _pair(self) -> None:
+        """Pass on the image once the joints of the same stamp are there; each is used once."""
+        frame, joints = self._frame, self._joints
+        if frame is None:
+            return
+        if joints is None or abs(joints.stamp - frame.stamp) > SAME:
+            self._goals.inbox.refuse(
+                goal_topics.IMAGE,
+                f"no joint state of the image's stamp, {frame.stamp:.6f} s, has come on {goal_topics.JOINTS}",
+            )
+        else:
+            self._frame = self._joints = None
+            self._goals.put(Observation(frame.stamp, frame.rgb, joints), goal_topics.IMAGE)
