@@ -153,7 +153,7 @@ class BulletCell:
         self._camera = camera
 
     def goal_observation(self) -> Observation:
-        """What the camera would see, now, with the moved object at its goal; the episode goes on as if not."""
+        """What the camera would see with the moved object at its goal; the episode goes on as if not."""
         moved, goal = self._task.moved, self._marks[self._task.goal]
         before = pybullet.saveState(physicsClientId=self._client)
         self._teleport(moved, np.array([*goal.position[:2], self._pose(moved)[0][2]]), goal.yaw)

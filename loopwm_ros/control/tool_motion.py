@@ -67,7 +67,7 @@ class ToolMotion:
         )
 
     def _in_plane(self, velocity: F64, tool: F64) -> F64:
-        """The velocity (3,) [m/s] with the z that brings the tool (3,) [m] to its height, where it has one."""
+        """The velocity (3,) [m/s] with a z that brings the tool (3,) [m] to the height that was asked for."""
         if self._height is None:
             return velocity
         climb = np.clip(PLANE_GAIN * (self._height - tool[2]), -PLANE_SPEED, PLANE_SPEED)

@@ -150,7 +150,7 @@ def test_files_that_extend_each_other_are_refused(tmp_path: Path, other: str) ->
 
 def test_an_extended_name_that_is_none_of_ours_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("extends: pandaa\n")
-    with pytest.raises(ConfigError, match="no arm 'pandaa'; valid: .*panda"):
+    with pytest.raises(ConfigError, match=r"no arm 'pandaa'; valid: .*panda"):
         load_arm(str(tmp_path / "a.yaml"))
 
 
