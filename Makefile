@@ -2,7 +2,10 @@
 PYTHON ?= python3
 ORT ?= cpu
 SEED ?= 0
-EPISODES ?= 1000
+TASK ?= reach
+ARM ?= $(shell sed -n 's/^  $(TASK): //p' sim/defaults.yaml)
+MODEL := $(ARM)_$(TASK)
+EPISODES ?= $(if $(filter push,$(TASK)),2000,1000)
 RESUME ?=
 VENV := .venv
 BIN := $(VENV)/bin
@@ -37,13 +40,13 @@ lint: $(STAMPS)/dev-$(ORT)  ## style, types, import layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bundle: $(STAMPS)/dev-$(ORT)  ## make the shipped model from nothing: collect, train, export
-	$(BIN)/loopwm collect --task reach --arm panda --episodes $(EPISODES) --seed $(SEED) --out data/reach
-	$(BIN)/loopwm train --config config/train/reach.yaml --data data/reach --out runs/reach $(RESUME)
-	rm -rf runs/reach/bundle
-	$(BIN)/loopwm export --run runs/reach --out runs/reach/bundle
-	mkdir -p models && rm -rf models/panda_reach
-	cp -r runs/reach/bundle models/panda_reach
+bundle: $(STAMPS)/dev-$(ORT)  ## make a shipped model from nothing (TASK=push ARM=...): collect, train, export
+	$(BIN)/loopwm collect --task $(TASK) --arm $(ARM) --episodes $(EPISODES) --seed $(SEED) --out data/$(MODEL)
+	$(BIN)/loopwm train --config config/train/$(TASK).yaml --arm $(ARM) --data data/$(MODEL) --out runs/$(MODEL) $(RESUME)
+	rm -rf runs/$(MODEL)/bundle
+	$(BIN)/loopwm export --run runs/$(MODEL) --out runs/$(MODEL)/bundle
+	mkdir -p models && rm -rf models/$(MODEL)
+	cp -r runs/$(MODEL)/bundle models/$(MODEL)
 
 # Every figure in docs/results.md. Run it on a machine that does nothing else: one run is in real time.
 SIM = $(BIN)/loopwm sim --task reach --arm panda --required 0
