@@ -80,6 +80,7 @@ def sim(
     camera: Annotated[str, typer.Option(help="Size WxH of the camera [px]; default: the arm's.")] = "",
     json: Annotated[Path | None, typer.Option(help="Write the summary here.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for summary.json, report.html, logs.")] = None,
+    strips: Annotated[Path | None, typer.Option(help="Folder for small film strips of failures.")] = None,
     required: Annotated[float, typer.Option(min=0, max=1, help="Success rate; below it: exit 2.")] = 0.8,
 ) -> None:
     """Run a task in simulation, over ROS 2 in real time or in lockstep.
@@ -128,6 +129,8 @@ def sim(
         console.print(f"summary: {write_summary(path, summary)}")
     if out:
         console.print(f"report: {job.report(out, summary)}")
+    if strips:
+        console.print(f"strips: {job.strips(strips, json.stem if json else task)} in {strips}")
     if falls_short(summary, required):
         raise typer.Exit(FELL_SHORT)
 

@@ -6,12 +6,14 @@ import platform
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import distributions
 from pathlib import Path
 
 from loopwm_ros.cli.sim_table import RunTable
 from loopwm_ros.errors import ConfigError
+from loopwm_ros.validation.diagnosis import diagnose
+from loopwm_ros.validation.failures import write_strips
 from loopwm_ros.validation.lockstep_run import run_lockstep
 from loopwm_ros.validation.report import write_report
 from loopwm_ros.validation.request import RunRequest
@@ -66,15 +68,22 @@ class SimJob:
         """Write `report.html` and return its path."""
         return write_report(out, summary, self.traces, self.request.arm.camera)
 
+    def strips(self, folder: Path, run: str) -> int:
+        """Write a small film strip of each failed episode of a run of this name; returns how many."""
+        return write_strips(folder, run, self.traces, self.request.arm.camera)
+
     def _run(self, mode: Mode, run: Runner) -> Summary:
         measured = Measurements()
         run(measured, self._finished)
         return summarise(self._facts(mode), self.results, measured)
 
     def _finished(self, episode: EpisodeRun) -> None:
-        self.results.append(episode.result)
-        self.traces.append(episode.trace)
-        self.table.finished(episode.trace)
+        why = diagnose(episode.trace, self.request.task, self.request.arm.workspace)
+        result = episode.result.model_copy(update={"why": why})
+        trace = replace(episode.trace, result=result)
+        self.results.append(result)
+        self.traces.append(trace)
+        self.table.finished(trace)
 
     def _facts(self, mode: Mode) -> RunFacts:
         run, bundle = self.request, self.request.bundle

@@ -68,10 +68,10 @@ def film_strip(
     return strip
 
 
-def encoded(image: Image.Image, kind: str = "PNG") -> bytes:
-    """The image's bytes as PNG or WEBP."""
+def encoded(image: Image.Image, kind: str = "PNG", quality: int = 88) -> bytes:
+    """The image's bytes as PNG or WEBP, the latter in this quality of 100."""
     buffer = io.BytesIO()
-    image.save(buffer, kind, quality=88)
+    image.save(buffer, kind, quality=quality)
     return buffer.getvalue()
 
 

@@ -48,7 +48,7 @@ def _svg(figure: Figure) -> str:
 
 
 def distance_plot(summary: Summary, traces: Sequence[Trace]) -> str:
-    """Distance to the ball over time, one line an episode."""
+    """The task's distance over time, one line an episode."""
     with _axes() as (figure, axes):
         for trace in traces:
             time = trace.distance.stamps - trace.start
@@ -67,7 +67,7 @@ def distance_plot(summary: Summary, traces: Sequence[Trace]) -> str:
         ]
         unsolved = any(not trace.result.success for trace in traces)
         axes.legend(handles=handles if unsolved else handles[:1], loc="upper right")
-        axes.set(xlabel="time [s]", ylabel="tool to ball's surface [cm]", xlim=(0, None), ylim=(0, None))
+        axes.set(xlabel="time [s]", ylabel="distance to the goal [cm]", xlim=(0, None), ylim=(0, None))
         return _svg(figure)
 
 

@@ -13,11 +13,12 @@ from loopwm_ros.config import CameraConfig
 from loopwm_ros.validation import plots
 from loopwm_ros.validation.film import encoded, film_strip
 from loopwm_ros.validation.player import film_data
-from loopwm_ros.validation.summary import Summary, write_text_atomically
+from loopwm_ros.validation.summary import EpisodeResult, Summary, write_text_atomically
 from loopwm_ros.validation.trace import Trace
 
 FIRST_SHOWN = 5  # films of the first episodes, however they ended
 FAILURES_SHOWN = 8  # and of this many further failures
+STRIPS_SHOWN = 60  # film strips of failures
 NOTHING = "–"
 
 
@@ -35,6 +36,7 @@ def write_report(out_dir: Path, summary: Summary, traces: Sequence[Trace], camer
     )
     environment.filters.update(number=number, percent=percent)
     films = [_film(summary, trace, camera) for trace in shown(traces)]
+    failed = [trace for trace in traces if not trace.result.success]
     html = environment.get_template("report.html.j2").render(
         run=summary,
         verdict=verdict(summary),
@@ -42,7 +44,11 @@ def write_report(out_dir: Path, summary: Summary, traces: Sequence[Trace], camer
         films=films,
         filmed={film["index"] for film in films},
         left_out=len(traces) - len(films),
+        failures=[_failure(trace, camera) for trace in failed[:STRIPS_SHOWN]],
+        more_failures=len(failed) - STRIPS_SHOWN,
+        imprecise=[trace.result for trace in traces if imprecise(summary, trace.result)],
         imagined=any(trace.imagined for trace in traces),
+        moved=any(plan.moved is not None for trace in traces for plan in trace.imagined[:1]),
         plots=list(_plots(summary, traces)),
     )
     return write_text_atomically(out_dir / "report.html", html)
@@ -80,12 +86,25 @@ def shown(traces: Sequence[Trace]) -> list[Trace]:
     return [*traces[:FIRST_SHOWN], *failures[:FAILURES_SHOWN]]
 
 
-def _film(summary: Summary, trace: Trace, camera: CameraConfig) -> dict[str, Any]:
+def imprecise(summary: Summary, result: EpisodeResult) -> bool:
+    """Whether an episode was solved but missed the precise distance that its task asks for."""
+    return summary.precise_distance_m is not None and result.success and result.precise_time_s is None
+
+
+def _strip(trace: Trace, camera: CameraConfig) -> str:
     strip = film_strip(trace, camera, count=6, columns=6, scale=2, text=11)
+    return _data_uri("image/webp", encoded(strip, "WEBP"))
+
+
+def _failure(trace: Trace, camera: CameraConfig) -> dict[str, Any]:
+    return {"result": trace.result, "strip": _strip(trace, camera)}
+
+
+def _film(summary: Summary, trace: Trace, camera: CameraConfig) -> dict[str, Any]:
     return {
         "index": trace.result.index,
         "result": trace.result,
-        "strip": _data_uri("image/webp", encoded(strip, "WEBP")),
+        "strip": _strip(trace, camera),
         "data": film_data(summary, trace, camera),
     }
 
@@ -94,7 +113,7 @@ def _plots(summary: Summary, traces: Sequence[Trace]) -> Iterator[dict[str, str]
     """The plots that there is something to show in."""
     if any(len(trace.distance.stamps) for trace in traces):
         yield _plot(
-            "Distance to the ball",
+            "Distance to the goal",
             "Each line is an episode, measured by the simulator; the dotted line is the distance to hold.",
             plots.distance_plot(summary, traces),
         )

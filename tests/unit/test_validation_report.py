@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -93,7 +94,7 @@ def test_a_controller_without_a_model_has_no_empty_plots(tmp_path: Path) -> None
         recorder.distance(stamp, 0.1)
     summary = summarise(samples.facts(controller="scripted"), [samples.result()], Measurements())
     html = write_report(tmp_path, summary, [recorder.finish(samples.result())], samples.camera()).read_text()
-    assert "Distance to the ball" in html
+    assert "Distance to the goal" in html
     for absent in ("Imagination", "imagined", "Cycle time", "Loops used", "Delay"):
         assert absent not in html.split("</style>")[1].split("<script>")[0]
     Outline(html)
@@ -129,3 +130,37 @@ def test_verdict(outcomes: list[bool], misses: int, said: str, graded: str) -> N
         episodes[0] = episodes[0].model_copy(update={"deadline_misses": misses})
     summary = samples.summary(episodes)
     assert (verdict(summary), grade(summary)) == (said, graded)
+
+
+def changed(trace: Trace, **changes: object) -> Trace:
+    return replace(trace, result=trace.result.model_copy(update=changes))
+
+
+def test_failures_are_shown_with_a_word_on_why(tmp_path: Path) -> None:
+    failed = changed(samples.trace(1, success=False), why="never touched the <cube>")
+    html = report(tmp_path, [samples.trace(0), failed])
+    assert "never touched the &lt;cube&gt;" in html
+    outline = Outline(html)
+    assert "failure-1" in outline.ids
+    assert "failure-0" not in outline.ids
+    assert "<h2>Failures</h2>" not in report(tmp_path, [samples.trace(0)])
+
+
+def test_a_precise_distance_missed_is_said_in_a_line(tmp_path: Path) -> None:
+    traces = [
+        changed(samples.trace(0), precise_time_s=3.0),
+        changed(samples.trace(1), why="stood still 3.0 cm from the goal"),
+    ]
+    html = report(tmp_path, traces, precise_distance_m=0.02)
+    assert re.findall(r"<li>(.*?)</li>", html) == ["episode 1, seed 101: stood still 3.0 cm from the goal"]
+    assert "Within 2.0" in html
+    assert "<li>" not in report(tmp_path, traces)
+
+
+def test_disturbances_are_in_the_headline(tmp_path: Path) -> None:
+    trace = changed(samples.trace(0), disturbance="goal_moved", disturbed_at_s=1.5)
+    html = report(tmp_path, [trace], disturb="goal_moved", goal="seen", world="nominal")
+    assert "Goal moved" in html
+    assert "1 of 1" in html
+    assert "in the nominal world" in html
+    Outline(html)
