@@ -28,7 +28,7 @@ COMMANDS = {  # what it does, an example
     ),
     "arm": (
         "Check an arm file: limits, reach, camera.",
-        "loopwm arm my_arm.yaml --task reach --picture out/view.png",
+        "loopwm arm robot.yaml --task reach --picture out/view.png",
     ),
     "doctor": ("Check this machine's set-up.", "loopwm doctor"),
 }
