@@ -99,8 +99,9 @@ def test_the_rod_is_solid_and_as_wide_as_it_says(client: int, tmp_path: Path) ->
     pybullet.performCollisionDetection(physicsClientId=client)
     tip = np.array(pybullet.getLinkState(body, links["rod_tip"], 0, 1, physicsClientId=client)[4])
     half_way = tip + np.array([0.0, 0.0, arm.rod.length / 2])
+    side = np.array([0.5, 0.0, 0.0])
     ((hit, link, _, where, _),) = pybullet.rayTest(
-        (half_way + [0.5, 0, 0]).tolist(), (half_way - [0.5, 0, 0]).tolist(), physicsClientId=client
+        (half_way + side).tolist(), (half_way - side).tolist(), physicsClientId=client
     )
     assert (hit, link) == (body, links["rod"])
     assert where[0] - half_way[0] == pytest.approx(arm.rod.radius, abs=1.5e-3)

@@ -21,7 +21,7 @@ from loopwm_ros.bundle import (
     sha256_of,
     write_manifest,
 )
-from loopwm_ros.config import load_arm, load_task
+from loopwm_ros.config import RodConfig, load_arm, load_task
 from loopwm_ros.errors import BundleError, MismatchError
 from tests.bundles import make_bundle
 from tests.fakes import make_spec
@@ -173,6 +173,37 @@ def test_fit_refuses_what_differs_and_names_both(
 ) -> None:
     with pytest.raises(MismatchError, match=message):
         check_fit(original.manifest, ARM.model_copy(update=arm), camera, period)
+
+
+ROD = RodConfig(length=0.2, radius=0.01)
+
+
+@pytest.mark.parametrize(
+    ("trained", "held", "message"),
+    [
+        (None, ROD, "trained with no rod on the tool frame, arm 'panda' has a rod of 0.2 m, radius 0.01 m"),
+        (ROD, None, "trained with a rod of 0.2 m, .* arm 'panda' has no rod on the tool frame"),
+        (ROD, RodConfig(length=0.25, radius=0.01), "a rod of 0.2 m, .* has a rod of 0.25 m"),
+        (ROD, RodConfig(length=0.2, radius=0.02), "radius 0.01 m, .* radius 0.02 m"),
+    ],
+)
+def test_fit_refuses_another_rod(
+    original: Bundle, trained: RodConfig | None, held: RodConfig | None, message: str
+) -> None:
+    spec = original.manifest.spec.model_copy(update={"rod": trained})
+    manifest = original.manifest.model_copy(update={"spec": spec})
+    check_fit(manifest, ARM.model_copy(update={"rod": trained}), (160, 120), 0.05)
+    with pytest.raises(MismatchError, match=message):
+        check_fit(manifest, ARM.model_copy(update={"rod": held}), (160, 120), 0.05)
+
+
+def test_a_manifest_from_before_rods_and_planes_means_no_rod_and_three_components(
+    root: Path, original: Bundle
+) -> None:
+    rewrite(root, lambda m: (m["spec"].pop("rod"), m["spec"].pop("action_dim")))
+    spec = load_bundle(root).manifest.spec
+    assert (spec.rod, spec.action_dim) == (None, 3)
+    assert spec == original.manifest.spec
 
 
 def test_columns_are_found_by_name() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from loopwm_ros.bundle import Bundle
 from loopwm_ros.config import load_arm, load_task
-from loopwm_ros.control.assembly import Mpc, MpcSettings, build_gate, build_mpc
+from loopwm_ros.control.assembly import Mpc, MpcSettings, build_gate, build_mpc, planner_settings
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.control.safety_gate import GateSettings
 from loopwm_ros.errors import ConfigError, LoopWMError, MismatchError
@@ -88,6 +88,34 @@ def test_a_graph_of_another_model_is_refused(tmp_path: Path) -> None:
     mixed = Bundle(other.root, other.manifest.model_copy(update={"spec": spec}), other.sha256)
     with pytest.raises(LoopWMError, match="expected"):
         build(mixed)
+
+
+def test_planner_settings_are_the_task_s_unless_chosen() -> None:
+    task = TASK.model_copy(update={"planner": {"horizon": 12, "noise": 0.3, "kind": "cem"}})
+    settings = planner_settings(task, "mppi", horizon=0, candidates=32)
+    assert settings == PlannerSettings(kind="mppi", horizon=12, noise=0.3, candidates=32)
+    assert planner_settings(task, "mppi", horizon=6).horizon == 6
+    assert planner_settings(TASK, "cem") == PlannerSettings(kind="cem", **TASK.planner)
+
+
+@pytest.mark.parametrize(
+    ("planner", "message"),
+    [
+        ({"horizn": 12}, "task 'reach', planner: horizn: Extra inputs"),
+        ({"horizon": 0}, "task 'reach', planner: horizon: .* greater than or equal to 1"),
+        ({"candidates": "many"}, "planner: candidates: .*valid integer"),
+    ],
+)
+def test_a_planner_setting_of_the_task_that_is_none_is_named(
+    planner: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        planner_settings(TASK.model_copy(update={"planner": planner}), "mppi")
+
+
+def test_another_rod_is_refused(bundle: Bundle) -> None:
+    with pytest.raises(MismatchError, match="no rod on the tool frame, arm 'panda_rod' has a rod of 0.2 m"):
+        build(bundle, arm=load_arm("panda_rod"))
 
 
 def test_gate_has_the_arm_and_the_settings() -> None:

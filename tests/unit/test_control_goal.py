@@ -7,11 +7,12 @@ import pytest
 
 from loopwm_ros.config import load_task
 from loopwm_ros.control.goal import GoalSettings, GoalTracker
-from loopwm_ros.errors import MismatchError
+from loopwm_ros.errors import ConfigError, MismatchError, SensorError
 from loopwm_ros.types import Encoding
 from tests.fakes import make_spec
 
-TASK = load_task("reach")
+TASK, PUSH = load_task("reach"), load_task("push")
+PUSHED = PUSH.quantities
 BALL = np.array([0.5, 0.1, 0.03])
 
 
@@ -72,3 +73,79 @@ def test_quantities_are_found_by_name() -> None:
 def test_a_goal_that_the_model_does_not_read_out_is_named() -> None:
     with pytest.raises(MismatchError, match="no quantity cup_x"):
         GoalTracker(TASK.model_copy(update={"goal": "cup"}), make_spec())
+
+
+def pushed(cube: tuple[float, ...], goal: tuple[float, ...], std: float = 0.002) -> Encoding:
+    """Reading of the push task; everything but the cube has a deviation of 2 mm, the cube `std`."""
+    places = {"tool": (9.0, 9.0, 9.0), "cube": cube, "cube_turn": (0.03, 0.0), "goal": goal}
+    values = [v for name in places for v in places[name]]
+    spread = [std if name.startswith("cube") and "turn" not in name else 0.002 for name in PUSHED]
+    return Encoding(np.zeros((4, 64), np.float32), np.array(values, np.float32), np.array(spread, np.float32))
+
+
+def push_tracker() -> GoalTracker:
+    return GoalTracker(PUSH, make_spec(quantities=PUSHED, action_dim=2))
+
+
+def test_a_given_position_holds_against_what_is_seen_until_it_is_taken_back() -> None:
+    tracker = GoalTracker(TASK, make_spec())
+    given = np.array([0.4, -0.1, 0.05])
+    tracker.give(given)
+    assert np.allclose(tracker.target, given + TASK.goal_offset)
+    given[0] = 9.0
+    assert np.allclose(tracker.seen, [0.4, -0.1, 0.05]), "it keeps its own copy"
+    for _ in range(3):
+        tracker.add(encoding(BALL))
+    tracker.clear()
+    assert np.allclose(tracker.seen, [0.4, -0.1, 0.05]), "a new start does not take it back"
+    for _ in range(3):
+        tracker.add(encoding(BALL))
+    tracker.give(None)
+    assert np.allclose(tracker.seen, BALL)
+
+
+@pytest.mark.parametrize(
+    ("position", "message"),
+    [
+        ([0.4, 0.1], r"the goal is \[0.4, 0.1\]; expected x, y and z \[m\], finite"),
+        ([0.4, 0.1, float("nan")], r"the goal is \[0.4, 0.1, nan\]; expected x, y and z"),
+        ([[0.4, 0.1, 0.0]], "expected x, y and z"),
+    ],
+)
+def test_what_is_no_position_is_refused_and_changes_nothing(position: list[float], message: str) -> None:
+    tracker = GoalTracker(TASK, make_spec())
+    tracker.give(BALL)
+    with pytest.raises(ConfigError, match=message):
+        tracker.give(np.array(position))
+    assert np.allclose(tracker.seen, BALL)
+
+
+def test_the_goal_that_an_image_shows_is_where_the_moved_object_is_in_it() -> None:
+    tracker = push_tracker()
+    tracker.show(pushed(cube=(0.5, 0.1, 0.03), goal=(0.4, -0.2, 0.0)))
+    assert np.allclose(tracker.target, [0.5, 0.1, 0.03])
+    for _ in range(3):
+        tracker.add(pushed(cube=(0.3, 0.0, 0.03), goal=(0.4, -0.2, 0.0)))
+    assert np.allclose(tracker.target, [0.5, 0.1, 0.03])
+    tracker.give(None)
+    assert np.allclose(tracker.target, [0.4, -0.2, 0.0]), "the mark, which was seen meanwhile"
+
+
+@pytest.mark.parametrize("std", [0.06, float("nan")])
+def test_an_image_without_the_object_is_refused_and_says_what_to_do(std: float) -> None:
+    tracker = push_tracker()
+    tracker.give(BALL)
+    with pytest.raises(SensorError, match="does not show 'cube' clearly .*at most 5 cm.*take it anew"):
+        tracker.show(pushed((0.5, 0.1, 0.03), (0.4, -0.2, 0.0), std=std))
+    assert np.allclose(tracker.seen, BALL)
+
+
+def test_a_tool_cannot_be_shown_its_goal() -> None:
+    with pytest.raises(ConfigError, match="task 'reach' moves the tool; a goal image needs an object"):
+        GoalTracker(TASK, make_spec()).show(encoding(BALL))
+
+
+def test_a_model_that_does_not_read_out_what_is_moved_is_refused() -> None:
+    without = tuple(name for name in PUSHED if not name.startswith("cube"))
+    with pytest.raises(MismatchError, match="no quantity cube_x, cube_y, cube_z"):
+        GoalTracker(PUSH, make_spec(quantities=without, action_dim=2))

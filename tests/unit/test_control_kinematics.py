@@ -51,6 +51,20 @@ def test_limits_are_kept_and_the_direction_with_them() -> None:
     assert np.all(position >= KINEMATICS.lower)
 
 
+@pytest.mark.parametrize("target", [(0.35, -0.3, 0.1), (0.65, 0.3, 0.4), (0.5, 0.0, 0.05)])
+def test_reach_ends_at_the_target_oriented_as_at_home(target: tuple[float, float, float]) -> None:
+    joints = KINEMATICS.reach(KINEMATICS.home, np.array(target))
+    assert np.allclose(KINEMATICS.tool_position(joints), target, atol=2e-4)
+    assert np.all((joints >= KINEMATICS.lower) & (joints <= KINEMATICS.upper))
+    down = KINEMATICS.tool_pose(KINEMATICS.home)[:3, 2]
+    assert np.allclose(KINEMATICS.tool_pose(joints)[:3, 2], down, atol=0.03)
+
+
+def test_a_target_out_of_reach_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"cannot reach \[1.5, 0.0, 0.3\] \[m\]; choose a nearer point"):
+        KINEMATICS.reach(KINEMATICS.home, np.array([1.5, 0.0, 0.3]))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from loopwm_ros.config import load_arm
+from loopwm_ros.config import load_arm, load_task
+from loopwm_ros.control.assembly import build_motion
 from loopwm_ros.control.kinematics import Kinematics
-from loopwm_ros.control.tool_motion import ToolMotion
+from loopwm_ros.control.tool_motion import PLANE_SPEED, ToolMotion
 from loopwm_ros.control.trajectory import sample
 from loopwm_ros.types import JointTrajectory
 
@@ -70,6 +71,31 @@ def test_plans_that_follow_each_other_join_without_a_step() -> None:
     second = MOTION.trajectory(at, *sample(first, at), np.tile([0.1, 0.1, 0.0], (6, 1)))
     for later in (at, at + 0.03, at + 0.1):
         assert np.allclose(sample(first, later)[0], sample(second, later)[0], atol=2e-3)
+
+
+@pytest.mark.parametrize("above", [-0.05, 0.0, 0.05])
+def test_with_a_height_the_tool_goes_there_and_stays_whatever_is_asked(above: float) -> None:
+    height = float(KINEMATICS.tool_position(KINEMATICS.home)[2]) - above
+    motion = ToolMotion(KINEMATICS, ARM, PERIOD, ACCELERATION, height)
+    asked = np.tile([0.04, -0.04, 0.25], (60, 1))
+    moved = tools(motion.trajectory(3.0, KINEMATICS.home, STILL, asked))[:61]
+    assert np.allclose(moved[40:, 2], height, atol=2e-3)
+    climbed = np.abs(np.diff(moved[:, 2])) / PERIOD
+    assert climbed.max() <= PLANE_SPEED + 5e-3
+    steady = np.diff(moved[5:20, :2], axis=0) / PERIOD
+    assert np.allclose(steady, [0.04, -0.04], atol=5e-3), "in the plane it does as it is told"
+
+
+def test_a_task_with_a_plane_moves_in_it() -> None:
+    rod, push = load_arm("panda_rod"), load_task("push")
+    assert push.plane is not None
+    kinematics = Kinematics(rod)
+    start = kinematics.reach(kinematics.home, np.array([0.45, 0.0, push.plane.height]))
+    motion = build_motion(kinematics, rod, push, PERIOD)
+    trajectory = motion.trajectory(0.0, start, STILL, np.tile([0.1, 0.2, -0.25], (12, 1)))
+    moved = np.stack([kinematics.tool_position(q) for q in trajectory.positions])
+    assert np.allclose(moved[:, 2], push.plane.height, atol=1e-3)
+    assert moved[-1, 1] > 0.1
 
 
 def test_rest_stays_at_rest() -> None:

@@ -38,6 +38,15 @@ def test_top_speed_for_one_transition_is_an_action_of_one() -> None:
     assert np.allclose(action, [[1.0, -0.5, 0.0]])
 
 
+def test_an_action_in_a_plane_has_no_z_and_its_velocity_none_either() -> None:
+    displacement = np.array([[0.025, -0.0125, 0.01], [0.0, 0.025, -0.02]])
+    action = action_from_displacement(displacement, 2, 0.25, 0.1)
+    assert np.allclose(action, [[1.0, -0.5], [0.0, 1.0]])
+    spec = make_spec(max_tool_speed=0.25, action_dim=2)
+    assert np.allclose(tool_velocity(spec, action), [[0.25, -0.125, 0.0], [0.0, 0.25, 0.0]])
+    assert tool_velocity(spec, np.zeros((4, 5, 2), np.float32)).shape == (4, 5, 3)
+
+
 @given(st.lists(st.floats(-1.0, 1.0), min_size=3, max_size=3))
 def test_velocity_and_displacement_are_inverse(values: list[float]) -> None:
     spec = make_spec(max_tool_speed=0.3)
