@@ -21,6 +21,7 @@ MANIFEST = "manifest.json"
 CHECKSUM = "manifest.sha256"  # as `sha256sum` writes it
 FORMAT = 1
 GRAPHS = ("encoder", "prelude", "block", "coda", "heads", "monitor")
+OPTIONAL_GRAPHS = ("policy",)
 
 
 class Tensor(Settings):
@@ -161,7 +162,7 @@ def load_bundle(root: Path) -> Bundle:
     if missing := sorted(set(GRAPHS) - set(manifest.graphs)):
         raise BundleError(f"{path} lacks graphs: {', '.join(missing)}")
     bundle = Bundle(root, manifest, sha256_of(raw))
-    for name in GRAPHS:
+    for name in manifest.graphs:
         bundle.graph(name)
     return bundle
 

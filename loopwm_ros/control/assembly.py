@@ -22,6 +22,8 @@ from loopwm_ros.planning.settings import PlannerKind, PlannerSettings
 from loopwm_ros.world_model.onnx_model import OnnxWorldModel
 from loopwm_ros.world_model.settings import WorldModelSettings
 
+POLICY_HORIZON = 4  # transitions that a policy decides on: those committed, and a whole number of read-outs
+
 
 class MpcSettings(Settings):
     """Runtime choices of the model-predictive controller."""
@@ -31,13 +33,14 @@ class MpcSettings(Settings):
     goal: GoalSettings = GoalSettings()
 
 
-def planner_settings(task: TaskConfig, kind: PlannerKind, **chosen: int) -> PlannerSettings:
-    """Settings that a task's planner has, those of `chosen` that are not 0 first.
+def planner_settings(task: TaskConfig, kind: PlannerKind, **chosen: int | str) -> PlannerSettings:
+    """Settings that a task's planner has, those of `chosen` that are not 0 or empty first.
 
     Raises:
         ConfigError: the task's file has a setting that is none, or out of its range.
     """
-    merged = {**task.planner, "kind": kind, **{name: value for name, value in chosen.items() if value}}
+    usual = {**task.planner, "horizon": POLICY_HORIZON} if kind == "policy" else task.planner
+    merged = {**usual, "kind": kind, **{name: value for name, value in chosen.items() if value}}
     try:
         return PlannerSettings.model_validate(merged)
     except ValidationError as error:
@@ -85,7 +88,7 @@ def build_mpc(
     model = OnnxWorldModel(bundle, kinematics, settings.model)
     horizon = RecedingHorizon(
         model,
-        make_planner(settings.planner, model),
+        make_planner(settings.planner, model, policy=model.policy),
         ObjectiveFactory(task.objective, manifest.spec, arm.workspace, task.moved),
         GoalTracker(task, manifest.spec, settings.goal),
         kinematics,

@@ -8,7 +8,12 @@ from loopwm_ros.types import F32, F64, Plan, Rollout
 
 
 class Objective(Protocol):
-    """Scores imagined futures. One per episode; knows the goal."""
+    """Scores imagined futures. One per planning cycle; knows the goal."""
+
+    @property
+    def goal(self) -> F64:
+        """Where the moved point should be, base frame [m], (3,)."""
+        ...
 
     def __call__(self, rollout: Rollout, actions: F32) -> F64:
         """Cost (candidates,) of rollouts of `actions` (candidates, horizon, action_dim)."""
@@ -16,7 +21,7 @@ class Objective(Protocol):
 
 
 class Planner(Protocol):
-    """A sampling planner that always answers by its deadline."""
+    """Answers with a plan by its deadline, always."""
 
     def reset(self, seed: int) -> None:
         """Forget the warm start; fix the random stream."""

@@ -45,6 +45,7 @@ class TimeBudget:
         self._rollout_seconds = rollout_seconds
         self._clock = clock
         self._overhead = Estimate()  # of a refinement outside its rollout [s]
+        self._proposal = Estimate()  # of asking the policy [s]
         self._slowdown = Estimate(mean=1.0)  # measured over expected time of a rollout
         self._trust = 1.0  # in the estimates; wanes while they let nothing be measured
 
@@ -61,6 +62,21 @@ class TimeBudget:
         """Expected cost of all its refinements, on the cautious side [s]."""
         rollout = self._rollout_seconds(allocation.candidates, self._settings.horizon, allocation.loops)
         return allocation.refinements * (rollout * max(1.0, self._slowdown.high) + self._overhead.high)
+
+    def allows_proposal(self, deadline: float | None) -> bool:
+        """Whether a proposal leaves time for one refinement, the cheapest at least."""
+        if deadline is None:
+            return True
+        left = deadline - self._settings.margin - self._clock()
+        cheapest = ladder(self._settings, 1)[-1]
+        if self._proposal.high + self.seconds(cheapest) <= left:
+            return True
+        self._proposal.relax()
+        return False
+
+    def proposed(self, seconds: float) -> None:
+        """Learn from one proposal what it costs."""
+        self._proposal.add(seconds)
 
     def rollout_deadline(self, deadline: float | None) -> float | None:
         """When a rollout must return, so that its result can still be used [s]."""

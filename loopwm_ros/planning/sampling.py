@@ -28,6 +28,19 @@ def smooth_basis(horizon: int, knots: int) -> F32:
     return np.asarray(basis / np.linalg.norm(basis, axis=1, keepdims=True), dtype=np.float32)
 
 
+def with_proposal(
+    actions: F32, proposal: F32, count: int, noise: float, basis: F32, random: np.random.Generator
+) -> F32:
+    """Candidates whose last `count`, half of them at most, give way to the proposal and variants of it.
+
+    `proposal` (horizon, action_dim); the variants are drawn as in `sample_actions`, with `noise`.
+    """
+    count = min(count, len(actions) // 2)
+    spread = np.full_like(proposal, noise)
+    around = np.delete(sample_actions(proposal, spread, basis, count + 1, random), 1, axis=0)
+    return np.concatenate([actions[: len(actions) - count], around])
+
+
 def sample_actions(
     nominal: F32, spread: F32, basis: F32, candidates: int, random: np.random.Generator
 ) -> F32:

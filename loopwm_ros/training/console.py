@@ -27,6 +27,8 @@ class RunListener:
 
     def __init__(self, settings: TrainSettings, folder: Path, leads: bool) -> None:
         self._totals = {"encoder": settings.encoder.stage.steps, "core": settings.rollout.stage.steps}
+        if settings.policy is not None:
+            self._totals["policy"] = settings.policy.stage.steps
         self._writer = SummaryWriter(str(folder)) if leads else None
         self._bars: dict[str, TaskID] = {}
         columns = (

@@ -17,77 +17,67 @@ from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.config import TaskConfig
 from loopwm_ros.data.dataset import Dataset
 from loopwm_ros.errors import ConfigError
-from loopwm_ros.training import evaluate
-from loopwm_ros.training.model import LoopWM, fixed_loops, noise_state
+from loopwm_ros.training.hindsight import Goals, find_goals
+from loopwm_ros.training.model import LoopWM
+from loopwm_ros.training.moments import Moments, find_moments
 from loopwm_ros.training.policy import Decisions
-from loopwm_ros.training.rollout import unroll
 from loopwm_ros.training.settings import PolicySettings
-from loopwm_ros.training.windows import Indices, draw, windows_at
-from loopwm_ros.types import F32
+from loopwm_ros.training.windows import Indices, draw
 
-CHUNK = 256  # windows filtered at a time
-CONTACT = 0.002  # least way of the moved point in one transition that counts as moving [m]
+MOVING = 0.002  # least way of the moved point in one transition that counts as moving [m]
 
 
 @dataclass(frozen=True)
 class Experience:
-    """Moments of recordings with all goals they may be given. Rows are moments."""
+    """Moments, and the goals that each of them may be given."""
 
-    states: Tensor  # filtered, or imagined a few steps on, (moments, tokens, width)
-    actions: Tensor  # (moments, action_dim)
-    moves: NDArray[np.bool_]  # whether the moved point moves meanwhile, (moments,)
-    reached: Tensor  # where it came to be after each span, (moments, spans, 3) [m]
-    hindsight: Indices  # (row, span) of those goals that are far enough, (pairs, 2)
-    marks: Tensor  # (moments, 3) [m]
-    marked: Indices  # rows in episodes that end at the mark
+    moments: Moments
+    goals: Goals
+    mark_share: float  # of a batch
 
-    def draw(self, size: int, mark_share: float, generator: torch.Generator) -> tuple[Indices, Decisions]:
-        """Rows and batch of `size` moments, a share of them with the mark for a goal."""
-        count = round(size * mark_share) if len(self.marked) else 0
-        count = count if len(self.hindsight) else size
-        marked = draw(self.marked, count, generator)
-        row, span = draw(self.hindsight, size - count, generator).T
-        rows = np.concatenate([marked, row])
-        goals = torch.cat([self.marks[marked], self.reached[row, span]])
-        return rows, Decisions(self.states[rows], goals, self.actions[rows])
+    @property
+    def moving(self) -> NDArray[np.bool_]:
+        """At which moments the moved point is about to move, (moments,)."""
+        return np.asarray(self.goals.way > MOVING)
+
+    def draw(self, size: int, generator: torch.Generator) -> tuple[Indices, Tensor]:
+        """Moments and goals: rows (size,) and positions (size, 3) [m]."""
+        goals = self.goals
+        count = round(size * self.mark_share) if len(goals.pairs) else size
+        count = count if len(goals.marked) else 0
+        marked = draw(goals.marked, count, generator)
+        row, span = draw(goals.pairs, size - count, generator).T
+        positions = np.concatenate([goals.marks[marked], goals.reached[row, span]])
+        return np.concatenate([marked, row]), torch.from_numpy(positions)
+
+    def batch(self, size: int, generator: torch.Generator) -> Decisions:
+        """Drawn moments with their goals."""
+        rows, goal = self.draw(size, generator)
+        return self.decisions(rows, goal)
+
+    def decisions(self, rows: Indices, goal: Tensor) -> Decisions:
+        """Some moments with goals (rows, 3) [m]."""
+        return Decisions(self.moments.states[rows], goal, self.moments.actions[rows])
 
 
 def gather(
-    model: LoopWM, data: Dataset, spec: ModelSpec, task: TaskConfig, settings: PolicySettings, episodes: Indices
+    model: LoopWM,
+    data: Dataset,
+    spec: ModelSpec,
+    task: TaskConfig,
+    settings: PolicySettings,
+    episodes: Indices,
 ) -> Experience:
-    """All moments of some episodes.
+    """All that some episodes teach.
 
     Raises:
-        ConfigError: nothing in them may serve as a goal.
+        ConfigError: nothing in them can serve as a goal.
     """
-    frames = _windows(data, spec, settings, episodes)
-    kept, states, actions = _moments(model, data, spec, settings, frames)
-    spans = np.arange(settings.hindsight[0], settings.hindsight[1] + 1)
-    stride = data.stride_frames(spec.model_period)
-    here = _points(data, spec.columns(task.moved))
-    ends = data.offsets[1:][np.searchsorted(data.offsets, kept, side="right") - 1]
-    later = kept[:, None] + stride * spans
-    inside = later < ends[:, None]
-    reached = here.at(np.where(inside, later, kept[:, None]))
-    far = np.linalg.norm(reached - here.at(kept)[:, None], axis=2) > settings.least_way
-    known = here.known[kept][:, None] & here.known[np.where(inside, later, kept[:, None])]
-    marks = _points(data, spec.columns(task.goal))
-    target = marks.values + np.asarray(task.goal_offset, dtype=np.float32)
-    arrived = np.linalg.norm(here.values - target, axis=1)[ends - 1] < settings.arrived
-    arrived &= here.known[ends - 1] & marks.known[ends - 1] & marks.known[kept]
-    step = here.at(np.minimum(kept + stride, ends - 1)) - here.at(kept)
-    experience = Experience(
-        states,
-        actions,
-        np.linalg.norm(step, axis=1) > CONTACT,
-        torch.from_numpy(reached),
-        np.argwhere(inside & far & known),
-        torch.from_numpy(target[kept]),
-        np.flatnonzero(arrived),
-    )
-    if not len(experience.hindsight) and not len(experience.marked):
+    moments = find_moments(model, data, spec, settings, episodes)
+    goals = find_goals(data, spec, task, settings, moments.frames)
+    if not len(goals.pairs) and not len(goals.marked):
         raise ConfigError(
-            f"in no recording '{task.moved}' moves by {settings.least_way:g} m or ends at '{task.goal}'; "
-            "there is nothing to clone: collect episodes that solve the task, or leave out the section 'policy'"
+            f"in no recording '{task.moved}' moves by {settings.least_way:g} m or ends at '{task.goal}': "
+            "collect episodes that do, or leave out the section 'policy'"
         )
-    return experience
+    return Experience(moments, goals, settings.mark_share)

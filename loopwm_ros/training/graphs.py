@@ -21,7 +21,7 @@ EXAMPLE_BATCH = 3  # above 1, or the exporter takes the batch axis for a constan
 def graph_modules(model: LoopWM) -> dict[str, nn.Module]:
     """The module behind each graph of a bundle."""
     core = model.core
-    return {
+    modules: dict[str, nn.Module] = {
         "encoder": model.encoder,
         "prelude": core.prelude,
         "block": core.block,
@@ -29,6 +29,7 @@ def graph_modules(model: LoopWM) -> dict[str, nn.Module]:
         "heads": model.heads,
         "monitor": model.monitor,
     }
+    return modules if model.policy is None else {**modules, "policy": model.actor}
 
 
 def random_inputs(signature: Signature, batch: int, seed: int) -> tuple[torch.Tensor, ...]:

@@ -1,4 +1,4 @@
-"""LoopWM whole: encoder, looped core, heads and monitor."""
+"""LoopWM whole: encoder, looped core, heads and monitor; and a policy cloned on it, if asked for."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import torch
 from torch import Tensor, nn
 
 from loopwm_ros.bundle import ModelSpec
+from loopwm_ros.config import TaskConfig
 from loopwm_ros.training.core import LoopedCore
 from loopwm_ros.training.encoder import Encoder
 from loopwm_ros.training.heads import Heads
-from loopwm_ros.training.settings import TrainSettings
+from loopwm_ros.training.policy import Actor, Policy
+from loopwm_ros.training.settings import PolicySettings, TrainSettings
 
 
 class LoopWM(nn.Module):
     """The modules by the names of the bundle's graphs."""
+
+    policy: Policy | None
 
     def __init__(self, settings: TrainSettings, spec: ModelSpec) -> None:
         super().__init__()
@@ -22,6 +26,17 @@ class LoopWM(nn.Module):
         self.core = LoopedCore(settings.core, spec.action_dim)
         self.heads = Heads(settings.core, count)
         self.monitor = nn.Linear(spec.width, spec.width)  # g_omega
+        self.policy = None  # until all else is trained
+
+    def add_policy(self, settings: PolicySettings, spec: ModelSpec, task: TaskConfig) -> None:
+        """Give the model an untrained policy, where the heads are."""
+        self.policy = Policy(settings, spec, task).to(self.heads.quantity_mean.device)
+
+    @property
+    def actor(self) -> Actor:
+        """The policy, which was added before, behind the heads."""
+        assert self.policy is not None
+        return Actor(self.heads, self.policy)
 
     def set_quantity_scale(self, mean: Tensor, std: Tensor) -> None:
         """Units of the read-outs: both (quantities,) [m]."""

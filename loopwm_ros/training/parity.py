@@ -10,7 +10,7 @@ import onnxruntime as ort
 import torch
 from torch import Tensor
 
-from loopwm_ros.bundle import GRAPHS, Bundle, ModelSpec
+from loopwm_ros.bundle import Bundle, ModelSpec
 from loopwm_ros.errors import ExportError
 from loopwm_ros.processing.images import normalise_image
 from loopwm_ros.processing.states import normalise_proprio
@@ -34,8 +34,8 @@ def check_parity(
     """Max abs error of each graph, and of rollouts from real observations, against torch."""
     model.eval()
     met = rollout_inputs(model, bundle.manifest.spec, windows)
-    errors = {name: graph_error(model, bundle, name, met[name]) for name in GRAPHS}
-    for name in sorted({*GRAPHS} - {"encoder"}):
+    errors = {name: graph_error(model, bundle, name, inputs) for name, inputs in met.items()}
+    for name in sorted({*met} - {"encoder"}):
         drawn = random_inputs(signatures(bundle.manifest.spec)[name], BATCH, seed=1)
         errors[name] = max(errors[name], graph_error(model, bundle, name, drawn))
     runtime = OnnxWorldModel(bundle, kinematics, WorldModelSettings(exit="none", readout_every=1))
@@ -64,7 +64,7 @@ def rollout_inputs(model: LoopWM, spec: ModelSpec, windows: RealWindows) -> dict
     tokens = model.encoder(*observations)[0].unflatten(0, (count, -1))
     actions = torch.from_numpy(np.pad(windows.actions, ((0, 0), (1, 0), (0, 0))))  # none led to the first
     state = noise_state(spec, count, torch.Generator().manual_seed(1))
-    met: dict[str, list[Inputs]] = {name: [] for name in GRAPHS}
+    met: dict[str, list[Inputs]] = {name: [] for name in graph_modules(model)}
     for step, action in enumerate(actions.unbind(1)):
         given = tokens[:, step] if step < CONTEXT else torch.zeros_like(state)
         met["prelude"].append((state, given, action))
@@ -76,7 +76,15 @@ def rollout_inputs(model: LoopWM, spec: ModelSpec, windows: RealWindows) -> dict
         state = core.coda(state)
         met["heads"].append((state,))
     met["monitor"], met["encoder"] = met["heads"], [observations]
+    if model.policy is not None:
+        met["policy"] = [(state, _some_goals(model, state)) for (state,) in met["heads"]]
     return {name: tuple(map(torch.cat, zip(*parts, strict=True))) for name, parts in met.items()}
+
+
+def _some_goals(model: LoopWM, state: Tensor) -> Tensor:
+    """Goals (batch, 3) [m]: where the state's first point is, a few centimetres off."""
+    offset = 0.05 * torch.randn(len(state), 3, generator=torch.Generator().manual_seed(1))
+    return model.heads.locate(state)[:, :3] + offset
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -29,9 +30,9 @@ class Decisions(NamedTuple):
 class Policy(nn.Module):
     """Mean action in [-1, 1].
 
-    It sees where everything but the task's mark is, and offsets between goal, moved object and tool: as vectors,
-    and as directions, which stay large near the goal. With `inputs: state` it sees the latent state as well,
-    and with it the motion so far.
+    It sees where everything but the task's mark is, and offsets between goal, moved object and tool: as
+    vectors, and as directions, which stay large near the goal. With `inputs: state` it sees the latent state
+    as well, and with it the motion so far.
     """
 
     def __init__(self, settings: PolicySettings, spec: ModelSpec, task: TaskConfig) -> None:
@@ -45,12 +46,12 @@ class Policy(nn.Module):
         inputs += spec.tokens * spec.width if self.sees_state else 0
         self.norm = nn.LayerNorm(spec.tokens * spec.width) if self.sees_state else nn.Identity()
         widths = [inputs, *[settings.hidden] * settings.layers]
-        layers = [(nn.Linear(a, b), nn.SiLU()) for a, b in zip(widths, widths[1:], strict=False)]
+        layers = [(nn.Linear(a, b), nn.SiLU()) for a, b in pairwise(widths)]
         self.layers = nn.Sequential(*(part for pair in layers for part in pair))
         self.action = nn.Linear(settings.hidden, spec.action_dim)
 
     def forward(self, state: Tensor, located: Tensor, scaled: Tensor, goal: Tensor) -> Tensor:
-        """(batch, action_dim) from states, read-outs [m], the same without units, and goals (batch, 3) [m]."""
+        """(batch, action_dim) from states, read-outs [m], these without units, and goals (batch, 3) [m]."""
         moved, tool = located[:, self.moved], located[:, self.tool]
         pairs = [goal - moved, goal - tool, moved - tool]
         if self.moved == self.tool:

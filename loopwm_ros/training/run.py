@@ -1,4 +1,4 @@
-"""A whole run in one folder: settings, spec, revision, checkpoints of both stages, metrics, trained model."""
+"""A whole run in one folder: settings, spec, revision, checkpoints of all stages, metrics, trained model."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from loopwm_ros.errors import ConfigError
 from loopwm_ros.training import checkpoint
 from loopwm_ros.training.distributed import Workers
 from loopwm_ros.training.model import LoopWM
+from loopwm_ros.training.policy_stage import PolicyStage
 from loopwm_ros.training.revision import UNKNOWN, git_revision
 from loopwm_ros.training.sample import RealWindows, load_windows, real_windows, save_windows
 from loopwm_ros.training.settings import TrainSettings
 from loopwm_ros.training.spec import model_spec, quantity_statistics
-from loopwm_ros.training.stages import CoreStage, EncoderStage
+from loopwm_ros.training.stages import CoreStage, EncoderStage, Stage
 from loopwm_ros.training.trainer import Listener, Trainer
 
 SETTINGS, DESCRIPTION, MODEL, METRICS = "settings.yaml", "run.json", "model.safetensors", "metrics.json"
@@ -54,7 +55,9 @@ class Trained:
 def train(
     settings: TrainSettings, data: Dataset, out: Path, workers: Workers, listener: Listener, resume: bool
 ) -> dict[str, float]:
-    """Both stages, one after the other; returns the metrics on held-out episodes.
+    """All stages, one after the other; returns the metrics on held-out episodes.
+
+    A run that was finished without a policy can be resumed with one.
 
     Raises:
         ConfigError: the folder holds a run already and `resume` is off, or it holds another run.
@@ -69,8 +72,11 @@ def train(
     model.set_quantity_scale(*(torch.from_numpy(part) for part in quantity_statistics(data, train_frames)))
     model.to(workers.device)
     metrics: dict[str, float] = {}
-    for kind in (EncoderStage, CoreStage):
-        stage = kind(settings, description.spec, data, model)
+    kinds: list[type[EncoderStage | CoreStage | PolicyStage]] = [EncoderStage, CoreStage]
+    if settings.policy is not None:
+        kinds.append(PolicyStage)
+    for kind in kinds:
+        stage: Stage = kind(settings, description.spec, data, model)
         trainer = Trainer(stage, model, workers, settings.seed, listener)
         path = out / f"{stage.name}.safetensors"
         if resume and path.exists():
@@ -109,6 +115,8 @@ def load_run(run: Path) -> Trained:
     settings = load_settings(run / SETTINGS, TrainSettings)
     description = load_settings(run / DESCRIPTION, Description)
     model = LoopWM(settings, description.spec)
+    if settings.policy is not None:
+        model.add_policy(settings.policy, description.spec, load_task(description.task))
     tensors, _ = checkpoint.load_tensors(run / MODEL)
     checkpoint.restore_module(model, tensors, run / MODEL)
     metrics: dict[str, float] = json.loads((run / METRICS).read_text(encoding="utf-8"))
@@ -118,15 +126,21 @@ def load_run(run: Path) -> Trained:
 
 def _open_folder(out: Path, settings: TrainSettings, description: Description, resume: bool) -> None:
     """Write what the run is, or check that the folder's run is this one."""
-    wanted: dict[str, Any] = settings.model_dump(mode="json")
     if (out / SETTINGS).exists():
         if not resume:
             raise ConfigError(f"{out} holds a run already; continue it with --resume, or name another folder")
-        same = load_settings(out / SETTINGS, TrainSettings) == settings
+        there = load_settings(out / SETTINGS, TrainSettings)
+        same = there in (settings, settings.model_copy(update={"policy": None}))
         if not (same and load_settings(out / DESCRIPTION, Description) == description):
             raise ConfigError(f"{out} holds a run with other settings or data; name another folder")
+        _write_settings(out, settings)
         return
     out.mkdir(parents=True, exist_ok=True)
     (out / REVISION).write_text(git_revision() + "\n", encoding="utf-8")
     (out / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    _write_settings(out, settings)
+
+
+def _write_settings(out: Path, settings: TrainSettings) -> None:
+    wanted: dict[str, Any] = settings.model_dump(mode="json")
     (out / SETTINGS).write_text(yaml.safe_dump(wanted, sort_keys=False), encoding="utf-8")

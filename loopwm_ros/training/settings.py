@@ -125,6 +125,32 @@ class RolloutSettings(Settings):
         return self.context + self.horizon
 
 
+class PolicySettings(Settings):
+    """The policy cloned from the recordings' actions, on states of the finished encoder and core."""
+
+    inputs: Literal["readouts", "state"] = Field(
+        "readouts", description="read-outs of the state and the goal; state: the state as well"
+    )
+    hidden: int = Field(256, ge=1)
+    layers: int = Field(3, ge=1)
+    history: int = Field(20, ge=2, description="most observed steps of a state")
+    imagined: int = Field(4, ge=1, description="most imagined steps after the last observed one")
+    hindsight: tuple[int, int] = Field((5, 25), description="steps from a moment to its goal, least and most")
+    least_way: float = Field(0.02, gt=0, description="of the moved point to a goal in hindsight [m]")
+    arrived: float = Field(0.025, gt=0, description="an episode that ends this near the mark teaches it [m]")
+    mark_share: float = Field(0.3, ge=0, le=1, description="of a batch with the mark for a goal")
+    unit: float = Field(0.2, gt=0, description="the error of an action is linear beyond it")
+    evaluation_moments: int = Field(8192, ge=1)
+    stage: StageSettings
+
+    @model_validator(mode="after")
+    def _spans(self) -> PolicySettings:
+        least, most = self.hindsight
+        if not 1 <= least <= most:
+            raise ValueError(f"hindsight {least}, {most} must be two numbers from 1 on, the least first")
+        return self
+
+
 class TrainSettings(Settings):
     """A whole training run."""
 
@@ -141,3 +167,4 @@ class TrainSettings(Settings):
     encoder: EncoderSettings
     core: CoreSettings = CoreSettings()
     rollout: RolloutSettings
+    policy: PolicySettings | None = Field(None, description="none: no policy is trained")

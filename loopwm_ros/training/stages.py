@@ -1,7 +1,8 @@
-"""The two stages of a run: the encoder on single frames, then the core on windows of frozen tokens."""
+"""The stages of a world model: the encoder on single frames, then the core on windows of frozen tokens."""
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -103,7 +104,11 @@ class CoreStage:
         self._moving = {n: self._moves(starts, n) for n, starts in self._train.items()}
         self._held_out = spaced(self._windows(held_out, settings.rollout.steps), settings.evaluation_windows)
         model.encoder.requires_grad_(False)
-        self._tokens = evaluate.encode(model, data, spec, np.arange(len(data)))[0]
+
+    @cached_property
+    def _tokens(self) -> Tensor:
+        """Of all frames, on the CPU; a finished stage needs none."""
+        return evaluate.encode(self.model, self._data, self._spec, np.arange(len(self._data)))[0]
 
     def parameters(self) -> list[nn.Parameter]:
         parts = (self.model.core, self.model.heads, self.model.monitor)

@@ -63,7 +63,7 @@ def windows_at(data: Dataset, spec: ModelSpec, tokens: Tensor, at: Indices) -> W
 
 def draw(rows: Indices, size: int, generator: torch.Generator) -> Indices:
     """`size` of the rows, with replacement."""
-    return rows[torch.randint(len(rows), (size,), generator=generator).numpy()]
+    return rows[torch.randint(max(1, len(rows)), (size,), generator=generator).numpy()]
 
 
 def draw_mixed(

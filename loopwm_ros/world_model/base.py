@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopwm_ros.bundle import ModelSpec
-from loopwm_ros.types import F32, Encoding, Observation, Rollout
+from loopwm_ros.types import F32, F64, Encoding, Observation, Rollout
 
 
 class Clock(Protocol):
@@ -16,6 +16,17 @@ class Clock(Protocol):
 
     def __call__(self) -> float:
         """Now."""
+        ...
+
+
+class Policy(Protocol):
+    """Acts at once, without a search."""
+
+    def propose(self, state: F32, goal: F64, steps: int) -> F32:
+        """Actions (steps, action_dim) in [-1, 1] from a state (tokens, width) on, the future imagined.
+
+        `goal`: where the moved point should be, base frame [m], (3,).
+        """
         ...
 
 

@@ -18,6 +18,7 @@ from loopwm_ros.world_model.cost import Estimate, StageCosts
 from loopwm_ros.world_model.exits import exit_test
 from loopwm_ros.world_model.imagination import Imagination
 from loopwm_ros.world_model.loop import LoopedCore
+from loopwm_ros.world_model.policy import ImaginedPolicy
 from loopwm_ros.world_model.sessions import open_sessions
 from loopwm_ros.world_model.settings import WorldModelSettings
 
@@ -34,7 +35,11 @@ class ToolKinematics(Protocol):
 
 
 class OnnxWorldModel:
-    """Implements `WorldModel` over the six graphs of a bundle. All buffers and sessions exist once built."""
+    """Implements `WorldModel` over the graphs of a bundle. All buffers and sessions exist once built.
+
+    Attributes:
+        policy: acts in this model's states; None where the bundle has none.
+    """
 
     def __init__(
         self,
@@ -55,6 +60,9 @@ class OnnxWorldModel:
         self._kinematics = kinematics
         sessions = open_sessions(bundle, settings)
         self._encoder, self._monitor = sessions["encoder"], sessions["monitor"]
+        self.policy: ImaginedPolicy | None = None
+        if "policy" in sessions:
+            self.policy = ImaginedPolicy(sessions["policy"], self.spec.action_dim, self.advance)
         self._costs = StageCosts(clock)
         self._core = LoopedCore(sessions, exit_test(settings, self.spec), settings.compact_below, self._costs)
         self._imagination = Imagination(self.spec, self._core, sessions["heads"], self._costs)
@@ -135,4 +143,6 @@ class OnnxWorldModel:
         for rows in WARM_UP_ROWS * WARM_UP_ROUNDS:
             still = np.zeros((rows, 1, spec.action_dim), dtype=np.float32)
             self.rollout(self.initial_state(), still, 0, None)
+        if self.policy is not None:
+            self.policy.propose(self.initial_state(), np.zeros(3), WARM_UP_ROUNDS)
         self.loops_seen()

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import onnxruntime as ort
 
-from loopwm_ros.bundle import GRAPHS, Bundle
+from loopwm_ros.bundle import GRAPHS, OPTIONAL_GRAPHS, Bundle
 from loopwm_ros.errors import BundleError, ConfigError
 from loopwm_ros.types import F32
 from loopwm_ros.world_model.settings import WorldModelSettings
@@ -37,13 +37,14 @@ class Session:
 
 
 def open_sessions(bundle: Bundle, settings: WorldModelSettings) -> dict[str, Session]:
-    """A session for each graph.
+    """A session for each graph, the optional ones as far as the bundle has them.
 
     Raises:
         BundleError: a graph does not load, or has other inputs and outputs than the manifest says.
         ConfigError: the execution provider that was asked for is not to be had.
     """
-    return {name: _open(bundle, name, settings) for name in GRAPHS}
+    there = (name for name in OPTIONAL_GRAPHS if name in bundle.manifest.graphs)
+    return {name: _open(bundle, name, settings) for name in (*GRAPHS, *there)}
 
 
 def _open(bundle: Bundle, name: str, settings: WorldModelSettings) -> Session:

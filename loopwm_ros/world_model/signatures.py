@@ -29,6 +29,7 @@ def signatures(spec: ModelSpec) -> dict[str, Signature]:
             tensors(quantities=(quantities,), reward=(), continuation=(), latent=(spec.tokens * spec.width,)),
         ),
         "monitor": (tensors(state=core), tensors(embedding=core)),
+        "policy": (tensors(state=core, goal=(3,)), tensors(action=(spec.action_dim,))),
     }
 
 

@@ -34,6 +34,11 @@ class WeightedObjective:
     terms: tuple[tuple[float, Term], ...]
     scene: Scene
 
+    @property
+    def goal(self) -> F64:
+        """Where the moved point should be, base frame [m], (3,)."""
+        return self.scene.goal
+
     def __call__(self, rollout: Rollout, actions: F32) -> F64:
         """Cost (candidates,) of rollouts of `actions` (candidates, horizon, action_dim)."""
         total = np.zeros(len(actions))
