@@ -2,7 +2,8 @@
 
 Token 0 of a state holds tool and ball [m]. The encoder finds the ball as the centroid of red pixels, cut
 with the height of its centre; the block contracts towards what the prelude injects, so more
-iterations mean a smaller error, and the gate opens as that error falls under `TOLERANCE`.
+iterations mean a smaller error, and the gate opens as that error falls under `TOLERANCE`. Of another
+task, all that is not the tool is where the red thing is.
 """
 
 from __future__ import annotations
@@ -94,12 +95,17 @@ def _ball(g: GraphBuilder, spec: ModelSpec, camera: CameraConfig) -> tuple[str, 
     return ball, seen
 
 
+def _column(quantity: str) -> int:
+    """Of a token: what is not the tool is taken to be the one red thing."""
+    return NAMES.index(quantity if quantity in NAMES else f"ball_{quantity[-1]}")
+
+
 def _encoder(g: GraphBuilder, spec: ModelSpec, camera: CameraConfig) -> None:
     ball, seen = _ball(g, spec, camera)
     proprio = g.op("Add", g.op("Mul", "proprio", g.constant(spec.proprio_std)), g.constant(spec.proprio_mean))
     tool = g.cut(proprio, len(spec.proprio_mean) - 3, len(spec.proprio_mean), 1)
     found = g.op("Concat", tool, ball, axis=1)
-    order = g.constant([NAMES.index(q) for q in spec.quantities], np.int64)
+    order = g.constant([_column(q) for q in spec.quantities], np.int64)
     g.op("Gather", found, order, out="reading", axis=1)
     unseen = g.op("Mul", g.op("Sub", 1.0, seen), g.constant([0.0, 0.0, 0.0, 1.0, 1.0, 1.0]))
     g.op("Gather", g.op("Add", unseen, 0.002), order, out="std", axis=1)
@@ -128,15 +134,24 @@ def _block(g: GraphBuilder, spec: ModelSpec) -> None:
 
 def _heads(g: GraphBuilder, spec: ModelSpec) -> None:
     flat = g.op("Reshape", "state", g.constant([0, -1], np.int64), out="latent")
-    order = g.constant([NAMES.index(q) for q in spec.quantities], np.int64)
+    order = g.constant([_column(q) for q in spec.quantities], np.int64)
     g.op("Gather", flat, order, out="quantities", axis=1)
     gap = g.op("Sub", g.cut(flat, 0, 3, 1), g.cut(flat, 3, 6, 1))
     g.op("Neg", g.reduce("ReduceL2", gap, 1), out="reward")
     g.op("Sigmoid", g.op("Add", g.reduce("ReduceL2", gap, 1), 4.0), out="continuation")
 
 
-def _graphs(spec: ModelSpec, camera: CameraConfig) -> dict[str, onnx.ModelProto]:
-    builders = {name: GraphBuilder() for name in GRAPHS}
+def _policy(g: GraphBuilder, spec: ModelSpec) -> None:
+    """Straight to the goal, each axis as fast as it may."""
+    tool = g.cut(g.op("Reshape", "state", g.constant([0, -1], np.int64)), 0, 3, 1)
+    wanted = g.op("Div", g.op("Sub", "goal", tool), spec.max_tool_speed * spec.model_period)
+    g.op("Clip", g.cut(wanted, 0, spec.action_dim, 1), -1.0, 1.0, out="action")
+
+
+def _graphs(spec: ModelSpec, camera: CameraConfig, policy: bool) -> dict[str, onnx.ModelProto]:
+    builders = {name: GraphBuilder() for name in (*GRAPHS, *(["policy"] if policy else []))}
+    if policy:
+        _policy(builders["policy"], spec)
     _encoder(builders["encoder"], spec, camera)
     _prelude(builders["prelude"], spec)
     _block(builders["block"], spec)
@@ -146,7 +161,9 @@ def _graphs(spec: ModelSpec, camera: CameraConfig) -> dict[str, onnx.ModelProto]
     return {name: builder.model(name, spec) for name, builder in builders.items()}
 
 
-def make_bundle(root: Path, arm: ArmConfig, task: TaskConfig, **spec_changes: object) -> Bundle:
+def make_bundle(
+    root: Path, arm: ArmConfig, task: TaskConfig, policy: bool = False, **spec_changes: object
+) -> Bundle:
     """Write a bundle for this arm and task under `root` and load it."""
     world = load_world(task.world)
     values = {
@@ -156,13 +173,16 @@ def make_bundle(root: Path, arm: ArmConfig, task: TaskConfig, **spec_changes: ob
         "proprio_mean": (0.1,) * (2 * len(arm.joints) + 3),
         "proprio_std": (2.0,) * (2 * len(arm.joints) + 3),
         "tool_frame": arm.tool_frame,
+        "rod": arm.rod,
         "quantities": task.quantities,
+        "action_dim": task.action_dim,
         "max_tool_speed": task.max_tool_speed,
         "control_period": 1.0 / world.control_rate,
     }
     spec = make_spec(**(values | spec_changes))
     root.mkdir(parents=True, exist_ok=True)
-    entries = {name: _write(root, name, model, spec) for name, model in _graphs(spec, arm.camera).items()}
+    graphs = _graphs(spec, arm.camera, policy)
+    entries = {name: _write(root, name, model, spec) for name, model in graphs.items()}
     provenance = Provenance(
         git_revision="0" * 40,
         data_sha256="0" * 64,
@@ -173,7 +193,7 @@ def make_bundle(root: Path, arm: ArmConfig, task: TaskConfig, **spec_changes: ob
     )
     manifest = Manifest(
         name="kinematic", arm=arm.name, task=task.name, camera=arm.camera, spec=spec, graphs=entries,
-        parity=dict.fromkeys(GRAPHS, 0.0), provenance=provenance,
+        parity=dict.fromkeys(graphs, 0.0), provenance=provenance,
     )  # fmt: skip
     return write_manifest(root, manifest)
 

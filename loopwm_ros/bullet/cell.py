@@ -47,6 +47,7 @@ class BulletCell:
         self._scene: Scene
         self._draw: Draw
         self._marks: dict[str, Thing] = {}  # where each belongs, shown or not
+        self._hidden: frozenset[str] = frozenset()
         self._camera = arm.camera
         self.reset(0)
 
@@ -94,6 +95,7 @@ class BulletCell:
                 f"task '{self._task.name}': {MAX_DRAWS} starts in a row were solved already or too close; "
                 "widen its ranges, or lower success_distance or clearance"
             )
+        self._hidden = frozenset(hidden)
         for name in hidden:
             self._teleport(name, np.array([*self._marks[name].position[:2], HIDDEN_DEPTH]), 0.0)
         self._camera = self._draw.camera
@@ -134,11 +136,12 @@ class BulletCell:
         return Truth(points, yaw, tool, self._distance(points, tool))
 
     def place(self, name: str, x: float, y: float, yaw: float) -> None:
-        """Put an object elsewhere on the table, at rest."""
+        """Put an object elsewhere on the table, at rest; a mark that is not shown stays so."""
         thing = self._draw.things[name].at(x, y, yaw)
         if name in self._marks:
             self._marks[name] = thing
-        self._teleport(name, np.array(thing.position), yaw)
+        if name not in self._hidden:
+            self._teleport(name, np.array(thing.position), yaw)
 
     def cover(self, name: str) -> int:
         """Hold something in front of an object, so that the camera does not see it; returns its handle."""
