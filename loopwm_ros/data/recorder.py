@@ -8,7 +8,7 @@ from loopwm_ros.bullet.cell import BulletCell, Truth
 from loopwm_ros.config import TaskConfig
 from loopwm_ros.data.writer import EpisodeWriter
 from loopwm_ros.types import F64, CameraFrame, JointState
-from loopwm_ros.validation.scoring import EpisodeScore
+from loopwm_ros.validation.scoring import Hold
 
 TURN = "_turn"  # after an object's name: which way its faces look
 TURN_LENGTH = 0.03  # of that label [m]: as much as a place error that matters as much
@@ -22,22 +22,24 @@ def turn_label(yaw: float) -> F64:
 class LabelledRecorder:
     """A lockstep recorder that adds the truth at each frame's stamp: objects, reward, done.
 
-    The reward is minus the task's distance [m]; done is the task's own measure of success, now.
+    The reward is minus the task's distance [m]; done says whether the task's success is held, now.
     """
 
     def __init__(self, writer: EpisodeWriter, cell: BulletCell, task: TaskConfig) -> None:
         self._writer, self._cell = writer, cell
         self._task = task
-        self._score: EpisodeScore | None = None
+        self._success: Hold | None = None
         self._known: dict[float, tuple[Truth, bool]] = {}  # by stamp: a frame arrives after its capture
 
     def joint_state(self, joints: JointState) -> None:
         """Write the joints and remember the truth of now."""
         self._writer.joint_state(joints)
         truth = self._cell.truth()
-        self._score = self._score or EpisodeScore(self._task, joints.stamp)
-        outcome = self._score.update(joints.stamp, truth.distance)
-        self._known[joints.stamp] = truth, outcome is not None and outcome.success
+        task = self._task
+        self._success = self._success or Hold(
+            task.success_distance, task.success_hold, joints.stamp, 0.0, task.time_limit
+        )
+        self._known[joints.stamp] = truth, self._success.update(joints.stamp, truth.distance)
 
     def frame(self, frame: CameraFrame) -> None:
         """Write the frame and the labels of its stamp."""

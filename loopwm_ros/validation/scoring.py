@@ -29,10 +29,10 @@ class EpisodeScore:
     def __init__(self, task: TaskConfig, start: float, after: float = 0.0) -> None:
         """`start` is the episode's begin [s]; holds begin `after` seconds from it at the earliest."""
         self._task, self._start = task, start
-        self._success = _Hold(task.success_distance, task.success_hold, start, after, task.time_limit)
-        self._precise: _Hold | None = None
+        self._success = Hold(task.success_distance, task.success_hold, start, after, task.time_limit)
+        self._precise: Hold | None = None
         if task.precise_distance is not None:
-            self._precise = _Hold(task.precise_distance, task.success_hold, start, after, task.time_limit)
+            self._precise = Hold(task.precise_distance, task.success_hold, start, after, task.time_limit)
         self._min = float("inf")
 
     def update(self, now: float, distance: float) -> Outcome | None:
@@ -59,7 +59,7 @@ class EpisodeScore:
         )
 
 
-class _Hold:
+class Hold:
     """Notes when a distance was first held long enough, in time."""
 
     def __init__(self, near: float, duration: float, start: float, after: float, limit: float) -> None:
@@ -68,12 +68,16 @@ class _Hold:
         self._since: float | None = None
         self.held: float | None = None  # [s] from the start
 
-    def update(self, now: float, distance: float) -> None:
+    def update(self, now: float, distance: float) -> bool:
+        """Whether the distance [m] is held long enough at `now` [s], in time."""
         elapsed = now - self._start
         if not distance <= self._near or elapsed < self._after - ROUNDING:  # NaN is not near
             self._since = None
         elif self._since is None:
             self._since = now
         held = self._since is not None and now - self._since >= self._duration - ROUNDING
-        if held and self.held is None and elapsed <= self._limit + ROUNDING:
+        if not held or elapsed > self._limit + ROUNDING:
+            return False
+        if self.held is None:
             self.held = elapsed
+        return True

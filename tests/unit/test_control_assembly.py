@@ -114,7 +114,7 @@ def test_a_planner_setting_of_the_task_that_is_none_is_named(
 
 
 def test_another_rod_is_refused(bundle: Bundle) -> None:
-    with pytest.raises(MismatchError, match="no rod on the tool frame, arm 'panda_rod' has a rod of 0.2 m"):
+    with pytest.raises(MismatchError, match=r"no rod on the tool frame, arm 'panda_rod' has a rod of 0.2 m"):
         build(bundle, arm=load_arm("panda_rod"))
 
 

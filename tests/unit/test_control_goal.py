@@ -135,7 +135,7 @@ def test_the_goal_that_an_image_shows_is_where_the_moved_object_is_in_it() -> No
 def test_an_image_without_the_object_is_refused_and_says_what_to_do(std: float) -> None:
     tracker = push_tracker()
     tracker.give(BALL)
-    with pytest.raises(SensorError, match="does not show 'cube' clearly .*at most 5 cm.*take it anew"):
+    with pytest.raises(SensorError, match=r"does not show 'cube' clearly .*at most 5 cm.*take it anew"):
         tracker.show(pushed((0.5, 0.1, 0.03), (0.4, -0.2, 0.0), std=std))
     assert np.allclose(tracker.seen, BALL)
 

@@ -1,21 +1,37 @@
+"""Collections: each episode by its number alone, whole or not there, labelled with the truth."""
+
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from recordings import arm, task
 from typer.testing import CliRunner
 
-from loopwm_ros.config import load_world
+from loopwm_ros.bullet.cell import BulletCell
+from loopwm_ros.bullet.disturb import DISTURBANCES
+from loopwm_ros.config import load_arm, load_task, load_world
 from loopwm_ros.control.kinematics import Kinematics
-from loopwm_ros.data.collect import Collected, Collection, Collector, collect
-from loopwm_ros.data.reader import read_episode
+from loopwm_ros.data.behaviours import PUSHING, REACHING
+from loopwm_ros.data.collect import Collected, Collection, Collector, _Disturbed, collect, usual_collection
+from loopwm_ros.data.reader import Episode, read_episode
 from loopwm_ros.errors import ConfigError
+
+WORLD = load_world(task().world)
+ROD_ARM, PUSH = load_arm("panda_rod"), load_task("push")
 
 
 def collection(seed: int = 0, duration: float = 0.4) -> Collection:
-    return Collection(arm=arm(), task=task(), world=load_world(task().world), seed=seed, duration=duration)
+    return Collection(arm=arm(), task=task(), world=WORLD, seed=seed, duration=duration, behaviours=REACHING)
+
+
+def pushing(duration: float = 1.0, **changes: object) -> Collection:
+    values = {"duration": duration, "disturbed": 0.0, "unmarked": 0.0, "behaviours": {"random": 1.0}}
+    return usual_collection(ROD_ARM, PUSH, WORLD, 0).model_copy(update=values | changes)
 
 
 def contents(out: Path) -> dict[str, bytes]:
@@ -70,7 +86,7 @@ def test_labels_are_the_truth_at_the_frames(tmp_path: Path) -> None:
     tools = np.stack([Kinematics(arm()).tool_position(q) for q in positions])
     distance = np.linalg.norm(tools - episode.labels["ball"].values, axis=1)
     radius = distance + episode.reward.values[:, 0]
-    low, high = task().randomisation.ball_radius
+    low, high = task().objects["ball"].size
     assert (radius > low - 1e-4).all()
     assert (radius < high + 1e-4).all()
     assert radius.std() < 1e-4
@@ -95,3 +111,90 @@ def test_the_command_says_what_it_did(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["--out", str(tmp_path), "--episodes", "1", "--workers", "1"])
     assert result.exit_code == 0, result.output
     assert "1 recorded, 0 were there" in result.output
+
+
+def test_what_is_moved_decides_what_is_collected() -> None:
+    reach, push = usual_collection(arm(), task(), WORLD, 3), usual_collection(ROD_ARM, PUSH, WORLD, 3)
+    assert (reach.seed, reach.behaviours, reach.disturbed, reach.unmarked) == (3, REACHING, 0.0, 0.0)
+    assert (push.seed, push.behaviours) == (3, PUSHING)
+    assert 0 < push.disturbed < 1
+    assert 0 < push.unmarked < 1
+
+
+@pytest.mark.parametrize("changes", [{"disturbed": 1.5}, {"unmarked": -0.1}, {"behaviours": {}}])
+def test_a_collection_that_cannot_be_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(changes))):
+        Collection.model_validate({**collection().model_dump(), **changes})
+
+
+def test_a_push_episode_is_the_same_whatever_came_before(tmp_path: Path) -> None:
+    mixed = usual_collection(ROD_ARM, PUSH, WORLD, 1).model_copy(update={"duration": 0.8})
+    collect(mixed, tmp_path / "all", 4, 1, [].append)
+    collector = Collector(mixed)
+    for index in (3, 0):
+        name = mixed.name(index)
+        collector.record(index, tmp_path / "other" / name)
+        assert contents(tmp_path / "other" / name) == contents(tmp_path / "all" / name)
+
+
+def goal_pixels(images: Iterable[np.ndarray]) -> list[int]:
+    """How much of each image is of the goal's green."""
+    counts = []
+    for image in images:
+        hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
+        counts.append(int(((abs(hsv[..., 0].astype(int) - 60) < 15) & (hsv[..., 1] > 120)).sum()))
+    return counts
+
+
+def recorded(path: Path, made: Collection) -> Episode:
+    Collector(made).record(0, path)
+    return read_episode(path, ROD_ARM)
+
+
+def images(episode: Episode) -> list[np.ndarray]:
+    return [episode.image(i) for i in range(len(episode.images))]
+
+
+def test_marks_that_are_not_shown_are_labelled_all_the_same(tmp_path: Path) -> None:
+    shown = recorded(tmp_path / "shown", pushing(0.3))
+    hidden = recorded(tmp_path / "hidden", pushing(0.3, unmarked=1.0))
+    assert min(goal_pixels(images(shown))) > 20
+    assert max(goal_pixels(images(hidden))) < 3
+    for episode in (shown, hidden):
+        goal = episode.labels["goal"].values
+        assert np.ptp(goal, axis=0).max() == 0.0
+        assert abs(goal[0, 2]) < 0.01, "on the table, not where what is hidden lies"
+
+
+@pytest.mark.parametrize("kind", DISTURBANCES)
+def test_what_happens_in_an_episode_is_in_its_labels_or_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    calm = recorded(tmp_path / "calm", pushing(0.6))
+    monkeypatch.setattr("loopwm_ros.data.collect.DISTURBANCES", (kind,))
+    episode = recorded(tmp_path / "disturbed", pushing(0.6, disturbed=1.0))
+    jumps = {
+        name: float(np.linalg.norm(np.diff(series.values, axis=0), axis=1).max())
+        for name, series in episode.labels.items()
+    }
+    still = {"cube": 0.02, "goal": 1e-9}  # [m] in a frame period
+    moved = {"object_moved": "cube", "goal_moved": "goal"}.get(kind)
+    for name, limit in still.items():
+        assert (jumps[name] > 0.04) if name == moved else (jumps[name] < limit), name
+    same = [np.array_equal(a, b) for a, b in zip(images(calm), images(episode), strict=True)]
+    assert same[0], "it begins the same"
+    assert not same[-1], "and then something happens"
+    assert sum(np.diff(same)) == 1
+
+
+def test_some_episodes_are_disturbed_some_unmarked_by_their_shares() -> None:
+    mixed, names = usual_collection(ROD_ARM, PUSH, WORLD, 0), []
+    cell = BulletCell(ROD_ARM, PUSH, WORLD)
+    for index in range(400):
+        backend = _Disturbed(cell, mixed, np.random.default_rng([0, index]))
+        names.append((bool(backend._hidden), backend._disturbance and backend._disturbance.name))
+    cell.close()
+    unmarked, disturbed = ([name[i] for name in names] for i in (0, 1))
+    assert sum(unmarked) / 400 == pytest.approx(mixed.unmarked, abs=0.08)
+    assert sum(name is not None for name in disturbed) / 400 == pytest.approx(mixed.disturbed, abs=0.08)
+    assert set(disturbed) == {None, *DISTURBANCES}
