@@ -1,36 +1,38 @@
-"""Write docs/results.md from the run summaries in docs/results/*.json, so that no number is typed by hand."""
+"""Write docs/results.md and the pages of failures from the run summaries in docs/results/*.json.
+
+No number is typed by hand. A task on an arm of which nothing was measured is left out; of one that was, all
+runs of tools/result_runs.py must be there.
+"""
 
 from __future__ import annotations
 
 import argparse
 import re
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from loopwm_ros.bundle import load_bundle
+from result_runs import FOLDER, RUNS, STRIPS, options
+
+from loopwm_ros.bundle import Bundle, load_bundle
+from loopwm_ros.validation.failures import strip_path
 from loopwm_ros.validation.statistics import Spread
 from loopwm_ros.validation.summary import Summary, read_summary
 
 HORIZON = re.compile(r"(open_loop|gated|still)_(\w+)_k(\d+)_cm")
 WAYS = {"open_loop": "fixed loops", "gated": "gate", "still": "nothing moves"}
 ROOT = Path(__file__).resolve().parents[1]
-COLUMNS = (
-    "run",
-    "success",
-    "95 % interval",
-    "median time [s]",
-    "cycle p50 / p99 / max [ms]",
-    "misses / control periods",
-    "real-time factor",
-    "loops mean (p50, p95)",
-    "delay p50 / p99 [ms]",
-    "model",
-)
+Runs = dict[str, Summary]
 
 
 def number(value: float | None, digits: int = 1) -> str:
     """A rounded number; a dash for what was not measured."""
     return "–" if value is None else f"{value:.{digits}f}"
+
+
+def interval(value: tuple[float, float] | None) -> str:
+    """An interval of a rate."""
+    return "–" if value is None else f"{value[0]:.1%} to {value[1]:.1%}"
 
 
 def spread(value: Spread, *keys: str) -> str:
@@ -40,47 +42,155 @@ def spread(value: Spread, *keys: str) -> str:
     return " / ".join(number(getattr(value, key)) for key in keys)
 
 
-def command(summary: Summary, path: Path) -> str:
-    """The command that repeats a run."""
-    parts = [f"loopwm sim --task {summary.task} --arm {summary.arm} --episodes {summary.episodes}"]
-    parts.append(f"--seed {summary.seed}")
-    parts += ["--lockstep"] if summary.mode == "lockstep" else []
-    parts += [f"--controller {summary.controller}"] if summary.controller != "mpc" else []
-    parts += [f"--loops {summary.loops_requested}"] if summary.loops_requested != "auto" else []
-    parts += ["--blank-camera"] if summary.blank_camera else []
-    return " ".join([*parts, f"--required 0 --json docs/results/{path.name}"])
-
-
-def row(name: str, summary: Summary, shipped: str) -> tuple[str, ...]:
-    """One run as table cells."""
-    interval, loops = summary.wilson95, summary.loops
-    model = "–" if summary.bundle_sha256 is None else summary.bundle_sha256[:8]
-    return (
-        name,
-        f"{summary.success} of {summary.episodes}",
-        "–" if interval is None else f"{interval[0]:.0%} to {interval[1]:.0%}",
-        number(summary.median_time_to_success_s),
-        spread(summary.cycle_ms, "p50", "p99", "max"),
-        f"{summary.deadline_misses} / {summary.cycles}" if summary.cycle_deadline_ms else "–",
-        number(summary.real_time_factor, 2),
-        "–" if loops.mean is None else f"{loops.mean:.2f} ({loops.p50}, {loops.p95})",
-        spread(summary.delay_ms, "p50", "p99"),
-        model if summary.bundle_sha256 in (None, shipped) else f"{model} (an earlier one)",
-    )
-
-
 def table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
     """A Markdown table."""
     lines = [columns, ("---",) * len(columns), *rows]
     return [f"| {' | '.join(cells)} |" for cells in lines]
 
 
-def criterion(summary: Summary) -> str:
-    """What counted as a success, in words."""
-    return (
-        f"tool within {summary.success_distance_m * 100:g} cm of the ball's surface, held "
-        f"{summary.success_hold_s:g} s, within {summary.time_limit_s:g} s"
+def read_runs(root: Path) -> Runs:
+    """Every measured run in the list's order.
+
+    Raises:
+        SystemExit: some runs of a task on an arm are missing, not in the list, or made by another command.
+    """
+    files = {path.stem: path for path in (root / FOLDER).glob("*.json")}
+    if unknown := sorted(files.keys() - RUNS.keys()):
+        raise SystemExit(f"not in tools/result_runs.py: {', '.join(unknown)}")
+    runs = {name: read_summary(files[name]) for name in RUNS if name in files}
+    measured = {RUNS[name].subject for name in runs}
+    wanted = [name for name, run in RUNS.items() if run.subject in measured]
+    if missing := [name for name in wanted if name not in runs]:
+        raise SystemExit(f'not measured: {", ".join(missing)}; make results RESULTS="{" ".join(missing)}"')
+    for name, summary in runs.items():
+        if options(summary) != RUNS[name].options:
+            raise SystemExit(
+                f"{FOLDER}/{name}.json was made with\n  {options(summary)}\nnot with\n  {RUNS[name].options}"
+            )
+    return runs
+
+
+def outcomes(runs: Runs) -> list[str]:
+    """How often each run succeeded, and how fast."""
+    precise = next(iter(runs.values())).precise_distance_m
+    columns = ["run", "success", "95 % interval", "median time [s]"]
+    if precise is not None:
+        columns += [f"within {precise * 100:g} cm", "95 % interval", "median time [s]"]
+    rows = []
+    for name, run in runs.items():
+        cells = [name, f"{run.success} of {run.episodes}", interval(run.wilson95)]
+        cells += [number(run.median_time_to_success_s)]
+        if precise is not None:
+            cells += [f"{run.precise} of {run.episodes}", interval(run.precise_wilson95)]
+            cells += [number(run.median_precise_time_s)]
+        rows.append(tuple(cells))
+    return table(tuple(columns), rows)
+
+
+def timing(runs: Runs, shipped: str) -> list[str]:
+    """What planning took, of the runs that planned."""
+    columns = (
+        "run",
+        "cycle p50 / p99 / max [ms]",
+        "misses / control periods",
+        "real-time factor",
+        "loops mean (p50, p95)",
+        "delay p50 / p99 [ms]",
+        "model",
     )
+    return table(columns, (_timed(name, run, shipped) for name, run in runs.items() if run.plans))
+
+
+def _timed(name: str, run: Summary, shipped: str) -> tuple[str, ...]:
+    loops = run.loops
+    model = "–" if run.bundle_sha256 is None else run.bundle_sha256[:8]
+    return (
+        name,
+        spread(run.cycle_ms, "p50", "p99", "max"),
+        f"{run.deadline_misses} / {run.cycles}" if run.cycle_deadline_ms else "–",
+        number(run.real_time_factor, 2),
+        f"{loops.mean:.2f} ({loops.p50}, {loops.p95})" if loops.mean else "–",
+        spread(run.delay_ms, "p50", "p99"),
+        model if run.bundle_sha256 in (None, shipped) else f"{model} (an earlier one)",
+    )
+
+
+def disturbances(runs: Runs) -> list[str]:
+    """How often episodes recovered, by what happened in them."""
+    rows = [
+        (
+            name,
+            kind.kind.replace("_", " "),
+            f"{kind.success} of {kind.episodes}",
+            interval(kind.wilson95),
+            "–" if kind.precise is None else f"{kind.precise} of {kind.episodes}",
+            number(kind.median_recovery_s),
+        )
+        for name, run in runs.items()
+        for kind in run.recoveries
+    ]
+    if not rows:
+        return []
+    columns = (
+        "run",
+        "what happens",
+        "recovered",
+        "95 % interval",
+        "precise, too",
+        "median, from then on [s]",
+    )
+    return [
+        "",
+        "One thing happens in each episode, 1 to 4 s after its start; only what is held after it counts.",
+        "",
+        *table(columns, rows),
+    ]
+
+
+def criterion(run: Summary) -> str:
+    """What counted as a success, in words."""
+    precise = run.precise_distance_m
+    also = "" if precise is None else f"; an episode goes on until {precise * 100:g} cm were held, too"
+    return (
+        f"Success: within {run.success_distance_m * 100:g} cm, held {run.success_hold_s:g} s, "
+        f"within {run.time_limit_s:g} s{also}."
+    )
+
+
+def section(title: str, runs: Runs, shipped: Bundle, failures: str | None) -> list[str]:
+    """The page's part on one task on one arm."""
+    provenance = shipped.manifest.provenance
+    period, mean_loops = shipped.manifest.spec.model_period, shipped.manifest.spec.mean_loops
+    return [
+        "",
+        f"## {title}",
+        "",
+        f"Shipped model: `{shipped.manifest.name}`, manifest {shipped.sha256[:8]},",
+        f"made at revision {provenance.git_revision[:12]} from data {provenance.data_sha256[:8]}.",
+        criterion(next(iter(runs.values()))),
+        "",
+        *outcomes(runs),
+        *disturbances(runs),
+        *([] if failures is None else ["", f"Each failure, with a film strip: [{failures}]({failures})."]),
+        "",
+        *timing(runs, shipped.sha256),
+        "",
+        "Each run again (`make results` makes them all):",
+        "",
+        "```sh",
+        *(RUNS[name].command(name) for name in runs),
+        "```",
+        "",
+        f"### {title}: the model on held-out episodes",
+        "",
+        f"Mean open-loop error after K imagined transitions of {period:g} s: with {mean_loops} loops in",
+        "each, with the gate's own choice, and for a prediction that nothing moves. Readings are the",
+        "encoder's, from one frame.",
+        "",
+        *open_loop(provenance.metrics),
+        "",
+        *other(provenance.metrics),
+    ]
 
 
 def open_loop(metrics: dict[str, float]) -> list[str]:
@@ -88,7 +198,11 @@ def open_loop(metrics: dict[str, float]) -> list[str]:
     found = {m.groups(): value for name, value in metrics.items() if (m := HORIZON.fullmatch(name))}
     horizons = sorted({int(k) for _, _, k in found})
     rows = [
-        (point, WAYS[way], *(f"{found[way, point, str(k)]:.2f}" for k in horizons))
+        (
+            point,
+            WAYS[way],
+            *(number(found.get((way, point, str(k))), 2) for k in horizons),
+        )
         for point, way in sorted({(point, way) for way, point, _ in found}, reverse=True)
     ]
     return table(("point", "prediction", *(f"K = {k} [cm]" for k in horizons)), rows)
@@ -100,60 +214,93 @@ def other(metrics: dict[str, float]) -> list[str]:
     return table(("metric", "value"), ((name, f"{value:.3g}") for name, value in sorted(rest.items())))
 
 
-def render(results: Path, bundle: Path) -> str:
-    """The whole page."""
-    runs = {path: read_summary(path) for path in sorted(results.glob("*.json"))}
-    shipped = load_bundle(bundle)
-    provenance = shipped.manifest.provenance
-    period, mean_loops = shipped.manifest.spec.model_period, shipped.manifest.spec.mean_loops
+def failures(title: str, runs: Runs, root: Path) -> list[str]:
+    """The page of the failures of one task on one arm.
+
+    Raises:
+        SystemExit: a film strip is missing.
+    """
+    lines = [
+        f"# Failures: {title}",
+        "",
+        "Written by `make docs` from the files in `docs/results/`. Each strip is one failed episode. The",
+        "tool's path is blue; what the model imagined is orange, of the object purple; the ring is where it",
+        "takes the goal to be. The word on why comes from `loopwm_ros/validation/diagnosis.py`, which knows",
+        "the truth.",
+    ]
+    for name, run in runs.items():
+        failed = [e for e in run.per_episode if not e.success]
+        lines += ["", f"## {name}", "", f"{len(failed)} of {run.episodes} failed."]
+        for episode in failed:
+            strip = strip_path(root / STRIPS, name, episode.seed)
+            if not strip.exists():
+                raise SystemExit(f'no {strip.name}; make results RESULTS="{name}"')
+            happened = f", {episode.disturbance.replace('_', ' ')}" if episode.disturbance else ""
+            place = strip.relative_to(root / "docs").as_posix()
+            lines += [
+                "",
+                f"Seed {episode.seed}{happened}: {episode.why}.",
+                "",
+                f"![seed {episode.seed}]({place})",
+            ]
+        lines += _imprecise(run)
+    return lines
+
+
+def _imprecise(run: Summary) -> list[str]:
+    """Why episodes that were solved missed the precise distance, counted."""
+    missed = [e for e in run.per_episode if e.success and e.precise_time_s is None]
+    if run.precise_distance_m is None or not missed:
+        return []
+    why = Counter(re.sub(r"\d+(\.\d+)?", "N", e.why or "of unknown cause") for e in missed)
+    return [
+        "",
+        f"{len(missed)} more were solved, but not within {run.precise_distance_m * 100:g} cm:",
+        "",
+        *table(("why", "episodes"), ((words, str(count)) for words, count in why.most_common())),
+    ]
+
+
+def render(root: Path) -> dict[Path, str]:
+    """All pages, by path."""
+    runs = read_runs(root)
+    pages: dict[Path, str] = {}
     lines = [
         "# Results",
         "",
         "Written by `make docs` from the files in `docs/results/`; a test keeps both together.",
         "",
-        f"Shipped model: `{shipped.manifest.name}`, manifest {shipped.sha256[:8]},",
-        f"made at revision {provenance.git_revision[:12]} from data {provenance.data_sha256[:8]}.",
-        "",
-        "## Runs",
-        "",
-        f"Success: {'; '.join(sorted({criterion(s) for s in runs.values()}))}.",
+        "The distance is from the tool to the goal's surface or, where a task moves an object, from that",
+        "object's centre to the goal's along the table.",
         "Cycle: from a planning slot's start to its plan's end; the deadline is the slot's end, in real time",
         "only. Miss: a command that was late or had no plan in time, or a plan that ended after its slot.",
         "Real-time factor: simulated over wall time; below 1 the machine could not keep the pace.",
         "Delay: from a frame's capture to the moment the plan made from it takes effect. Where no bundle is",
-        "needed, or nothing was measured, there is a dash.",
-        "",
-        *table(COLUMNS, (row(path.stem, summary, shipped.sha256) for path, summary in runs.items())),
-        "",
-        "Each run again (`make results` makes them all):",
-        "",
-        "```sh",
-        *(command(summary, path) for path, summary in runs.items()),
-        "```",
-        "",
-        "## The model on held-out episodes",
-        "",
-        f"Mean open-loop error after K imagined transitions of {period:g} s: with {mean_loops} loops in",
-        "each, with the gate's own choice, and for a prediction that nothing moves. Readings are the",
-        "encoder's, from one frame.",
-        "",
-        *open_loop(provenance.metrics),
-        "",
-        *other(provenance.metrics),
+        "needed, or nothing was measured, there is a dash. With `--workers 2` two episodes ran at once:",
+        "their cycles take longer, and nothing else changes.",
     ]
-    return "\n".join(lines) + "\n"
+    for task, arm in dict.fromkeys(RUNS[name].subject for name in runs):
+        those = {name: run for name, run in runs.items() if RUNS[name].subject == (task, arm)}
+        filmed = {name: run for name, run in those.items() if RUNS[name].shown}
+        title = f"{task.capitalize()} with {arm}"
+        page = f"failures-{arm}-{task}.md" if filmed else None
+        lines += section(title, those, load_bundle(root / "models" / f"{arm}_{task}"), page)
+        if page is not None:
+            pages[root / "docs" / page] = "\n".join(failures(title, filmed, root)) + "\n"
+    pages[root / "docs" / "results.md"] = "\n".join(lines) + "\n"
+    return pages
 
 
 def main() -> None:
     """Render, or with `--check` only compare."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if the page is out of date")
-    page = ROOT / "docs" / "results.md"
-    text = render(ROOT / "docs" / "results", ROOT / "models" / "panda_reach")
-    if not parser.parse_args().check:
-        page.write_text(text, encoding="utf-8")
-    elif page.read_text(encoding="utf-8") != text:
-        raise SystemExit("docs/results.md is out of date: run `make docs`")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if a page is out of date")
+    check = parser.parse_args().check
+    for page, text in render(ROOT).items():
+        if not check:
+            page.write_text(text, encoding="utf-8")
+        elif not page.exists() or page.read_text(encoding="utf-8") != text:
+            raise SystemExit(f"{page.relative_to(ROOT)} is out of date: run `make docs`")
 
 
 if __name__ == "__main__":

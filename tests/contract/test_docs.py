@@ -27,6 +27,11 @@ def test_made_pages_are_up_to_date(script: str) -> None:
     subprocess.run([sys.executable, f"tools/{script}", "--check"], cwd=ROOT, check=True)
 
 
+def test_film_strips_stay_small() -> None:
+    strips = list((ROOT / "docs/results/strips").glob("*"))
+    assert sum(path.stat().st_size for path in strips) < 500_000
+
+
 @pytest.mark.parametrize("page", PAGES, ids=IDENTIFIER)
 def test_links_lead_somewhere(page: Path) -> None:
     targets = [t for t in LINK.findall(page.read_text(encoding="utf-8")) if "://" not in t]

@@ -1,0 +1,98 @@
+"""The runs behind docs/results.md, by name: what `make results` measures and what the page must show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from loopwm_ros.config import load_task
+from loopwm_ros.validation.summary import Summary
+
+FOLDER = "docs/results"
+STRIPS = f"{FOLDER}/strips"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One `loopwm sim`; `shown` failures have film strips."""
+
+    options: str
+    shown: bool = False
+
+    @property
+    def subject(self) -> tuple[str, str]:
+        """Task and arm."""
+        words = self.options.split()
+        return words[1], words[3]
+
+    def command(self, name: str) -> str:
+        """The whole command, from the root of the repository."""
+        strips = f" --strips {STRIPS}" if self.shown else ""
+        return f"loopwm sim {self.options} --required 0 --json {FOLDER}/{name}.json{strips}"
+
+
+def _reach(options: str) -> Run:
+    return Run(f"--task reach --arm panda {options}")
+
+
+def _push(options: str, shown: bool = False) -> Run:
+    return Run(f"--task push --arm panda_rod {options}", shown)
+
+
+def _pushed(options: str, shown: bool = False) -> Run:
+    """Two at once: in lockstep nothing has to be in time."""
+    return _push(f"{options} --workers 2", shown)
+
+
+RUNS = {
+    "realtime": _reach("--episodes 20 --seed 500"),
+    "lockstep": _reach("--episodes 100 --seed 1000 --lockstep"),
+    "lockstep-another-seed": _reach("--episodes 100 --seed 77000 --lockstep"),
+    "lockstep-1-loop": _reach("--episodes 50 --seed 1000 --lockstep --loops 1"),
+    "lockstep-8-loops": _reach("--episodes 50 --seed 1000 --lockstep --loops 8"),
+    "lockstep-blank-camera": _reach("--episodes 30 --seed 1000 --lockstep --blank-camera"),
+    "lockstep-scripted": _reach("--episodes 100 --seed 1000 --lockstep --controller scripted"),
+    "lockstep-random": _reach("--episodes 100 --seed 1000 --lockstep --controller random"),
+    "lockstep-zero": _reach("--episodes 100 --seed 1000 --lockstep --controller zero"),
+    "push-realtime": _push("--episodes 30 --seed 500", shown=True),
+    "push": _pushed("--episodes 200 --seed 1000 --lockstep", shown=True),
+    "push-another-seed": _pushed("--episodes 200 --seed 77000 --lockstep", shown=True),
+    "push-nominal": _pushed("--episodes 200 --seed 1000 --lockstep --world nominal", shown=True),
+    "push-goal-image": _pushed("--episodes 200 --seed 1000 --lockstep --goal image", shown=True),
+    "push-goal-position": _pushed("--episodes 100 --seed 1000 --lockstep --goal position", shown=True),
+    "push-disturbed": _pushed("--episodes 160 --seed 1000 --lockstep --disturb all", shown=True),
+    "push-1-loop": _pushed("--episodes 100 --seed 1000 --lockstep --loops 1"),
+    "push-8-loops": _pushed("--episodes 100 --seed 1000 --lockstep --loops 8"),
+    "push-policy": _pushed("--episodes 200 --seed 1000 --lockstep --controller policy"),
+    "push-simulator": _pushed("--episodes 50 --seed 1000 --lockstep --controller simulator"),
+    "push-scripted": _pushed("--episodes 100 --seed 1000 --lockstep --controller scripted"),
+    "push-random": _pushed("--episodes 100 --seed 1000 --lockstep --controller random"),
+    "push-zero": _pushed("--episodes 100 --seed 1000 --lockstep --controller zero"),
+}
+
+
+def usual_proposal(summary: Summary) -> str:
+    """What the task's file says."""
+    return str(load_task(summary.task).planner.get("proposal", "none"))
+
+
+def options(summary: Summary) -> str:
+    """The options that a summary says it was made with."""
+    planner, proposal = "mppi", usual_proposal(summary)
+    if summary.planner is not None and summary.controller == "mpc":
+        planner, proposal = summary.planner.kind, summary.planner.proposal
+    chosen = {
+        "--controller": (summary.controller, "mpc"),
+        "--planner": (planner, "mppi"),
+        "--proposal": (proposal, usual_proposal(summary)),
+        "--loops": (summary.loops_requested, "auto"),
+        "--world": (summary.world, "randomised"),
+        "--goal": (summary.goal, "seen"),
+        "--disturb": (summary.disturb, "none"),
+    }
+    parts = [f"--task {summary.task} --arm {summary.arm} --episodes {summary.episodes}"]
+    parts += [f"--seed {summary.seed}"]
+    parts += ["--lockstep"] if summary.mode == "lockstep" else []
+    parts += [f"{option} {value}" for option, (value, usual) in chosen.items() if value != usual]
+    parts += ["--blank-camera"] if summary.blank_camera else []
+    parts += [f"--workers {summary.workers}"] if summary.workers != 1 else []
+    return " ".join(parts)
