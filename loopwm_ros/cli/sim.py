@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from loopwm_ros.bundle import Bundle
     from loopwm_ros.config import ArmConfig, TaskConfig
 
+WITH_BUNDLE = ("mpc", "policy")  # controllers that need a model
 FELL_SHORT = 2  # exit status of a run that went well but succeeded too seldom
 
 
@@ -21,9 +22,11 @@ class Controllers(str, Enum):
     """What drives the arm."""
 
     mpc = "mpc"
+    policy = "policy"
     zero = "zero"
     random = "random"
     scripted = "scripted"
+    simulator = "simulator"
 
 
 class Planners(str, Enum):
@@ -31,6 +34,13 @@ class Planners(str, Enum):
 
     mppi = "mppi"
     cem = "cem"
+
+
+class Proposals(str, Enum):
+    """Where the planner looks, besides about its last plan."""
+
+    none = "none"
+    policy = "policy"
 
 
 class Worlds(str, Enum):
@@ -69,6 +79,9 @@ def sim(
     lockstep: Annotated[bool, typer.Option("--lockstep", help="Without ROS, as fast as it goes.")] = False,
     controller: Annotated[Controllers, typer.Option(help="All but mpc need --lockstep.")] = Controllers.mpc,
     planner: Annotated[Planners, typer.Option(help="Sampling planner.")] = Planners.mppi,
+    proposal: Annotated[
+        Proposals | None, typer.Option(help="Where to look besides the last plan; default: as the task says.")
+    ] = None,
     loops: Annotated[str, typer.Option(help="Iterations of a transition, or auto: early exit.")] = "auto",
     horizon: Annotated[int, typer.Option(min=0, help="Transitions to look ahead; 0: as the task says.")] = 0,
     candidates: Annotated[int, typer.Option(min=0, help="Futures per refinement; 0: as the task says.")] = 0,
@@ -97,12 +110,18 @@ def sim(
     from loopwm_ros.validation.summary import write_summary
     from loopwm_ros.world_model.settings import WorldModelSettings
 
-    _refuse_mixture(controller, lockstep, camera, workers)
+    _refuse_mixture(controller, lockstep, camera, workers, proposal)
     task_settings = load_task(task)
     arm = arm or usual_arm(task_settings.name)
     arm_settings = load_arm(arm)
     model = WorldModelSettings(loops=loop_count(loops))
-    search = planner_settings(task_settings, planner.value, horizon=horizon, candidates=candidates)
+    search = planner_settings(
+        task_settings,
+        "policy" if controller is Controllers.policy else planner.value,
+        horizon=horizon,
+        candidates=candidates,
+        proposal=proposal.value if proposal else "",
+    )
     nominal = world is Worlds.nominal
     request = RunRequest(
         arm=arm_settings,
@@ -111,7 +130,7 @@ def sim(
         controller=controller.value,
         episodes=episodes,
         seed=seed,
-        bundle=_bundle(bundle, arm_settings, task_settings) if controller is Controllers.mpc else None,
+        bundle=_bundle(bundle, arm_settings, task_settings) if controller.value in WITH_BUNDLE else None,
         settings=MpcSettings(model=model, planner=search),
         blank_camera=blank_camera,
         nominal=nominal,
@@ -135,7 +154,11 @@ def sim(
         raise typer.Exit(FELL_SHORT)
 
 
-def _refuse_mixture(controller: Controllers, lockstep: bool, camera: str, workers: int) -> None:
+def _refuse_mixture(
+    controller: Controllers, lockstep: bool, camera: str, workers: int, proposal: Proposals | None
+) -> None:
+    if not lockstep and proposal is not None:
+        raise ConfigError("--proposal is for lockstep; in real time it is as the task's file says")
     if not lockstep and workers > 1:
         raise ConfigError("--workers is for lockstep; real time has one robot")
     if not lockstep and controller is not Controllers.mpc:

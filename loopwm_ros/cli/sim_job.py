@@ -29,6 +29,7 @@ from loopwm_ros.validation.summary import (
 from loopwm_ros.validation.trace import EpisodeRun, Trace
 
 VERSIONED = ("loopwm_ros", "numpy", "onnxruntime", "onnxruntime-gpu", "pybullet", "rclpy")
+PLANNING = ("mpc", "policy", "simulator")  # controllers that have a planner
 ROUNDING = 1e-9  # of a product of two exact numbers
 Runner = Callable[[Measurements, Callable[[EpisodeRun], None]], None]
 
@@ -111,7 +112,7 @@ class SimJob:
         )
 
     def _planner(self) -> PlannerFacts | None:
-        if self.request.controller != "mpc":
+        if self.request.controller not in PLANNING:
             return None
         settings = self.request.settings.planner
         return PlannerFacts(
@@ -119,6 +120,7 @@ class SimJob:
             horizon=settings.horizon,
             candidates=settings.candidates,
             refinements=settings.refinements,
+            proposal=settings.proposal,
         )
 
 

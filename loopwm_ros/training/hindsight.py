@@ -43,9 +43,10 @@ def find_goals(
     hands = _leaps(data, moved, spec.max_tool_speed)
     usable = (later <= last[:, None]) & (hands[goals] == hands[frames][:, None])
     usable &= known[goals] & known[frames][:, None]
-    far = np.linalg.norm(moved[goals] - moved[frames][:, None], axis=2) > settings.least_way
-    arrived = known & marked & (np.linalg.norm(moved - marks, axis=1) < settings.arrived)
-    way = np.linalg.norm(moved[np.minimum(frames + stride, last)] - moved[frames], axis=1)
+    axes = spec.action_dim
+    far = _distance(moved[goals], moved[frames][:, None], axes) > settings.least_way
+    arrived = known & marked & (_distance(moved, marks, axes) < settings.arrived)
+    way = _distance(moved[np.minimum(frames + stride, last)], moved[frames], axes)
     return Goals(
         way,
         moved[goals],
@@ -58,6 +59,11 @@ def find_goals(
 def _point(data: Dataset, columns: list[int]) -> tuple[F32, NDArray[np.bool_]]:
     """A labelled point (frames, 3) [m], and where it is known (frames,)."""
     return np.asarray(data.labels[:, columns]), np.asarray(data.label_mask[:, columns].all(1))
+
+
+def _distance(a: F32, b: F32, axes: int) -> F32:
+    """Between points (..., 3), along the first axes only: a plane has no height."""
+    return np.asarray(np.linalg.norm((a - b)[..., :axes], axis=-1))
 
 
 def _leaps(data: Dataset, moved: F32, speed: float) -> Indices:

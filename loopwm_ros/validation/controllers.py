@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from loopwm_ros.bullet.cell import BulletCell
 from loopwm_ros.bullet.scripted import scripted_controller
+from loopwm_ros.bullet.simulator_mpc import simulator_controller
 from loopwm_ros.control.assembly import build_motion, build_mpc
 from loopwm_ros.control.baselines import RandomController, ToolVelocityController
 from loopwm_ros.control.controller import Controller
@@ -55,7 +56,7 @@ def _scripted(parts: Parts) -> Controller:
 def _mpc(parts: Parts) -> Controller:
     request = parts.request
     if request.bundle is None:
-        raise ConfigError("controller 'mpc' needs a bundle; give --bundle DIRECTORY")
+        raise ConfigError(f"controller '{request.controller}' needs a bundle; give --bundle DIRECTORY")
     camera = request.arm.camera.width, request.arm.camera.height
     mpc = build_mpc(
         request.bundle,
@@ -70,11 +71,28 @@ def _mpc(parts: Parts) -> Controller:
     return MpcController(mpc.horizon, mpc.synchroniser, period, parts.on_plan)
 
 
+def _simulator(parts: Parts) -> Controller:
+    request = parts.request
+    controller = simulator_controller(
+        parts.cell,
+        request.arm,
+        request.task,
+        request.world,
+        parts.kinematics,
+        request.settings,
+        parts.on_plan,
+    )
+    parts.closing.callback(controller.close)
+    return controller
+
+
 CONTROLLERS: dict[str, Callable[[Parts], Controller]] = {
     "mpc": _mpc,
+    "policy": _mpc,  # its planner is the policy
     "zero": _zero,
     "random": _random,
     "scripted": _scripted,
+    "simulator": _simulator,
 }
 
 

@@ -14,7 +14,7 @@ from loopwm_ros.control.goal import GoalSource
 from loopwm_ros.errors import ConfigError
 
 Disturb = Literal["none", "object_moved", "goal_moved", "camera_nudged", "object_hidden", "all"]
-GOAL_USERS = ("mpc",)  # controllers that a goal can be given to
+GOAL_USERS = ("mpc", "policy")  # controllers that a goal can be given to
 
 
 @dataclass(frozen=True)

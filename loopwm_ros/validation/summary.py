@@ -66,6 +66,7 @@ class PlannerFacts(Record):
     horizon: int  # transitions
     candidates: int
     refinements: int
+    proposal: str = "none"  # what it starts from besides its last plan
 
 
 class RunFacts(Record):

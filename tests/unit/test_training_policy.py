@@ -216,6 +216,15 @@ def test_episodes_that_end_at_the_mark_teach_it(without: TrainSettings, data: Da
     np.testing.assert_allclose(goals.marks[goals.marked], labels[70, :3][None].repeat(20, 0), atol=1e-6)
 
 
+def test_in_a_plane_height_does_not_count(without: TrainSettings, data: Dataset) -> None:
+    labels, task = data.labels.copy(), load_task("reach")
+    labels[39, :3] = labels[39, 3:] + np.asarray(task.goal_offset, dtype=np.float32) + [0, 0, 0.05]
+    ending, spec = dataclasses.replace(data, labels=labels), describe(without, data).spec
+    for axes, marked in ((3, 0), (2, 20)):
+        in_plane = spec.model_copy(update={"action_dim": axes})
+        assert len(find_goals(ending, in_plane, task, POLICY, np.arange(0, 40, 2)).marked) == marked
+
+
 def test_recordings_in_which_nothing_moves_are_refused(without: TrainSettings, data: Dataset) -> None:
     still = dataclasses.replace(data, labels=np.tile(data.labels[:1], (len(data), 1)))
     spec = describe(without, data).spec
