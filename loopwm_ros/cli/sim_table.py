@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy as np
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -90,7 +89,7 @@ def _centimetres(metres: float) -> str:
 
 def _cycles(loops: F64, milliseconds: F64) -> tuple[str, str]:
     """Mean loops, and cycle times, of one episode's planning cycles."""
-    used, time = loops[np.isfinite(loops)], spread(milliseconds.tolist())
+    used, time = loops[loops > 0], spread(milliseconds.tolist())
     return (
         f"{used.mean():.2f}" if len(used) else "-",
         "-" if time.p50 is None else f"{time.p50:.1f} / {time.p99:.1f} ms",

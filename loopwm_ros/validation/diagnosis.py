@@ -88,8 +88,8 @@ def _stopped(case: Case) -> str | None:
 
 
 def _goal_unseen(case: Case) -> str | None:
-    planned = len(case.trace.cycle_ms.stamps) > 0
-    return "goal never seen" if planned and not case.trace.imagined else None
+    loops = case.trace.loops.values  # of each planning cycle; NaN without a plan
+    return "goal never seen" if len(loops) and not np.isfinite(loops).any() else None
 
 
 def _lost(case: Case) -> str | None:

@@ -53,7 +53,7 @@ def episode(
         recorder.point("cube", stamp, cube)
         recorder.point("goal", stamp, GOAL)
         if tick % 4 == 0:
-            recorder.cycle(stamp, 30.0, 2.0)
+            recorder.cycle(stamp, 30.0, 2.0 if plans else float("nan"))
             if plans:
                 recorder.imagined(stamp, [cube], GOAL + np.array([0.0, goal_off, 0.0]))
             recorder.reading("cube", stamp, cube + np.array([0.0, misread, 0.3]))
