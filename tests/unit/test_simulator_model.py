@@ -25,9 +25,8 @@ TASK = load_task("push").model_copy(
     update={"objective": (CostTerm(name="push", weight=1.0), CostTerm(name="smoothness", weight=0.005))}
 )
 WORLD = load_world(TASK.world)
-LOOK = Observation(
-    0.0, np.zeros((1, 1, 3), np.uint8), JointState(0.0, np.zeros(7), np.zeros(7))
-)  # not looked at
+JOINTS = JointState(0.0, np.zeros(7), np.zeros(7))
+LOOK = Observation(0.0, np.zeros((1, 1, 3), np.uint8), JOINTS)  # not looked at: the cell is
 
 
 @pytest.fixture
