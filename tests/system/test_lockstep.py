@@ -14,8 +14,10 @@ from loopwm_ros.bundle import Bundle
 from loopwm_ros.config import load_arm, load_task, load_world
 from loopwm_ros.control.assembly import MpcSettings
 from loopwm_ros.planning.settings import PlannerSettings
-from loopwm_ros.validation.lockstep_run import EpisodeRun, RunRequest, run_lockstep
+from loopwm_ros.validation.lockstep_run import run_lockstep
+from loopwm_ros.validation.request import RunRequest
 from loopwm_ros.validation.summary import Measurements
+from loopwm_ros.validation.trace import EpisodeRun
 from loopwm_ros.world_model.settings import WorldModelSettings
 from tests.bundles import make_bundle
 

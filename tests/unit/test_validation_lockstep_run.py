@@ -9,11 +9,15 @@ import pybullet
 import pytest
 
 from loopwm_ros.backends.blank_camera import BlankCamera
+from loopwm_ros.bundle import Bundle
 from loopwm_ros.config import load_arm, load_task, load_world
 from loopwm_ros.errors import ConfigError, MismatchError
-from loopwm_ros.validation.lockstep_run import EpisodeRun, RunRequest, run_lockstep
+from loopwm_ros.validation import stage
+from loopwm_ros.validation.lockstep_episode import NO_GOAL_FOUND
+from loopwm_ros.validation.lockstep_run import run_lockstep
+from loopwm_ros.validation.request import RunRequest
 from loopwm_ros.validation.summary import Measurements
-from loopwm_ros.validation.trace import Progress
+from loopwm_ros.validation.trace import EpisodeRun, Progress
 from tests.arms import ExactArm
 from tests.bundles import make_bundle
 
@@ -127,3 +131,78 @@ def test_the_simulator_is_freed_whether_a_run_ends_well_or_not() -> None:
         run(controller="mpc")
     run(task=TASK.model_copy(update={"time_limit": 0.05}))
     assert connected() == before
+
+
+PUSH = load_task("push").nominal().model_copy(update={"time_limit": 0.6})
+PUSH_ARM = load_arm("panda_rod")
+
+
+def push(**changes: object) -> tuple[list[EpisodeRun], Measurements]:
+    return run(**({"arm": PUSH_ARM, "task": PUSH} | changes))
+
+
+@pytest.fixture(scope="module")
+def push_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """It reads what is red as the cube, and as the goal."""
+    return make_bundle(tmp_path_factory.mktemp("push"), PUSH_ARM, PUSH)
+
+
+@pytest.mark.parametrize(("source", "near"), [("position", 1e-9), ("image", 0.03)])
+def test_a_goal_that_is_told_is_what_plans_go_for(push_bundle: Bundle, source: str, near: float) -> None:
+    episodes, _ = push(controller="mpc", bundle=push_bundle, goal=source, episodes=2, seed=4)
+    truths = [e.trace.points["goal"].values[0] for e in episodes]
+    assert np.linalg.norm(truths[0] - truths[1]) > 0.05
+    for episode, truth in zip(episodes, truths, strict=True):
+        goals = np.array([plan.goal for plan in episode.trace.imagined])
+        assert len(goals)
+        assert np.linalg.norm((goals - truth)[:, :2], axis=1).max() < near
+
+
+def test_an_image_without_the_object_is_a_failure_with_that_word_and_the_run_goes_on(
+    push_bundle: Bundle,
+) -> None:
+    cube = PUSH.objects["cube"].model_copy(update={"hue": (0.6, 0.6)})  # blue: not seen by this bundle
+    task = PUSH.model_copy(update={"objects": PUSH.objects | {"cube": cube}})
+    episodes, _ = push(controller="mpc", bundle=push_bundle, task=task, goal="image", episodes=2)
+    assert [e.result.why for e in episodes] == [NO_GOAL_FOUND] * 2
+    assert [(e.result.success, e.result.cycles, e.result.plans) for e in episodes] == [(False, 0, 0)] * 2
+    assert all(e.result.final_distance_m == e.trace.distance.values[0] > 0.05 for e in episodes)
+    assert all(len(e.trace.frames) == 1 for e in episodes)
+
+
+def test_what_the_encoder_saw_and_the_model_imagined_of_the_object_is_on_the_trace(
+    push_bundle: Bundle,
+) -> None:
+    (episode,), _ = push(controller="mpc", bundle=push_bundle)
+    trace = episode.trace
+    assert set(trace.points) == {"cube", "goal"}
+    assert set(trace.readings) == {"tool", "cube", "goal"}
+    reading, truth = trace.readings["cube"], trace.points["cube"].values[0]
+    assert np.linalg.norm((reading.values - truth)[:, :2], axis=1).max() < 0.03
+    assert all(plan.moved is not None and plan.moved.shape == plan.path.shape for plan in trace.imagined)
+
+
+def test_something_happens_and_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage, "WHEN", (0.2, 0.5))
+    (first, second), _ = push(disturb="all", episodes=2)
+    assert [first.result.disturbance, second.result.disturbance] == ["object_moved", "goal_moved"]
+    for name, episode in (("cube", first), ("goal", second)):
+        at = episode.result.disturbed_at_s
+        assert at is not None
+        path = episode.trace.points[name]
+        jumped = np.linalg.norm(np.diff(path.values[:, :2], axis=0), axis=1) > 0.03
+        (when,) = path.stamps[1:][jumped]
+        assert when == pytest.approx(at, abs=0.05)
+
+
+def test_several_processes_change_no_result() -> None:
+    def essence(workers: int) -> list[tuple[object, ...]]:
+        episodes, _ = push(controller="random", episodes=2, seed=8, workers=workers)
+        return [(e.result, e.trace.tool.values.tobytes(), e.trace.frames) for e in episodes]
+
+    assert essence(2) == essence(1)
+
+
+def test_a_controller_that_there_is_not_is_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match=r"unknown controller 'psychic'; valid: .*scripted"):
+        run(controller="psychic")
