@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 
-from result_runs import FOLDER, RUNS, STRIPS, options
+from failures_page import failures
+from markdown_table import table
+from result_runs import FOLDER, RUNS, Runs, options
 
 from loopwm_ros.bundle import Bundle, load_bundle
-from loopwm_ros.validation.failures import strip_path
 from loopwm_ros.validation.statistics import Spread
 from loopwm_ros.validation.summary import Summary, read_summary
 
 HORIZON = re.compile(r"(open_loop|gated|still)_(\w+)_k(\d+)_cm")
 WAYS = {"open_loop": "fixed loops", "gated": "gate", "still": "nothing moves"}
 ROOT = Path(__file__).resolve().parents[1]
-Runs = dict[str, Summary]
 
 
 def number(value: float | None, digits: int = 1) -> str:
@@ -40,12 +38,6 @@ def spread(value: Spread, *keys: str) -> str:
     if value.p50 is None:
         return "–"
     return " / ".join(number(getattr(value, key)) for key in keys)
-
-
-def table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
-    """A Markdown table."""
-    lines = [columns, ("---",) * len(columns), *rows]
-    return [f"| {' | '.join(cells)} |" for cells in lines]
 
 
 def read_runs(root: Path) -> Runs:
@@ -157,7 +149,7 @@ def criterion(run: Summary) -> str:
     )
 
 
-def section(title: str, runs: Runs, shipped: Bundle, failures: str | None) -> list[str]:
+def section(title: str, runs: Runs, shipped: Bundle, page: str | None) -> list[str]:
     """The page's part on one task on one arm."""
     provenance = shipped.manifest.provenance
     period, mean_loops = shipped.manifest.spec.model_period, shipped.manifest.spec.mean_loops
@@ -171,7 +163,7 @@ def section(title: str, runs: Runs, shipped: Bundle, failures: str | None) -> li
         "",
         *outcomes(runs),
         *disturbances(runs),
-        *([] if failures is None else ["", f"Each failure, with a film strip: [{failures}]({failures})."]),
+        *([] if page is None else ["", f"Each failure, with a film strip: [{page}]({page})."]),
         "",
         *timing(runs, shipped.sha256),
         "",
@@ -212,53 +204,6 @@ def other(metrics: dict[str, float]) -> list[str]:
     """All other metrics."""
     rest = {name: value for name, value in metrics.items() if not HORIZON.fullmatch(name)}
     return table(("metric", "value"), ((name, f"{value:.3g}") for name, value in sorted(rest.items())))
-
-
-def failures(title: str, runs: Runs, root: Path) -> list[str]:
-    """The page of the failures of one task on one arm.
-
-    Raises:
-        SystemExit: a film strip is missing.
-    """
-    lines = [
-        f"# Failures: {title}",
-        "",
-        "Written by `make docs` from the files in `docs/results/`. Each strip is one failed episode. The",
-        "tool's path is blue; what the model imagined is orange, of the object purple; the ring is where it",
-        "takes the goal to be. The word on why comes from `loopwm_ros/validation/diagnosis.py`, which knows",
-        "the truth.",
-    ]
-    for name, run in runs.items():
-        failed = [e for e in run.per_episode if not e.success]
-        lines += ["", f"## {name}", "", f"{len(failed)} of {run.episodes} failed."]
-        for episode in failed:
-            strip = strip_path(root / STRIPS, name, episode.seed)
-            if not strip.exists():
-                raise SystemExit(f'no {strip.name}; make results RESULTS="{name}"')
-            happened = f", {episode.disturbance.replace('_', ' ')}" if episode.disturbance else ""
-            place = strip.relative_to(root / "docs").as_posix()
-            lines += [
-                "",
-                f"Seed {episode.seed}{happened}: {episode.why}.",
-                "",
-                f"![seed {episode.seed}]({place})",
-            ]
-        lines += _imprecise(run)
-    return lines
-
-
-def _imprecise(run: Summary) -> list[str]:
-    """Why episodes that were solved missed the precise distance, counted."""
-    missed = [e for e in run.per_episode if e.success and e.precise_time_s is None]
-    if run.precise_distance_m is None or not missed:
-        return []
-    why = Counter(re.sub(r"\d+(\.\d+)?", "N", e.why or "of unknown cause") for e in missed)
-    return [
-        "",
-        f"{len(missed)} more were solved, but not within {run.precise_distance_m * 100:g} cm:",
-        "",
-        *table(("why", "episodes"), ((words, str(count)) for words, count in why.most_common())),
-    ]
 
 
 def render(root: Path) -> dict[Path, str]:

@@ -9,6 +9,7 @@ from loopwm_ros.validation.summary import Summary
 
 FOLDER = "docs/results"
 STRIPS = f"{FOLDER}/strips"
+Runs = dict[str, Summary]  # by name, in the list's order
 
 
 @dataclass(frozen=True)
