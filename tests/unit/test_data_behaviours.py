@@ -93,10 +93,8 @@ def test_pushes_go_to_many_places_in_the_object_s_range_and_a_push_to_the_goal(
     cell.reset(2)
     push = behaviour("push", "push", cells)
     assert isinstance(push, PushingController)
-    for found, expected in zip(
-        push._places(), (cell.truth().points[n] for n in ("cube", "goal")), strict=True
-    ):
-        np.testing.assert_array_equal(found, expected)
+    points = cell.truth().points
+    np.testing.assert_array_equal(push._places(), [points["cube"], points["goal"]])
     pushes = behaviour("pushes", "push", cells)
     assert isinstance(pushes, PushingController)
     goals = np.unique([pushes._places()[1] for _ in range(1000)], axis=0)
