@@ -1,6 +1,6 @@
 """Simulated arm and camera, safety node and mpc node; the mpc node is configured and activated here."""
 
-from launch import Action, LaunchDescription
+from launch import Action, LaunchContext, LaunchDescription, Substitution
 from launch.actions import DeclareLaunchArgument, EmitEvent, RegisterEventHandler, Shutdown, TimerAction
 from launch.event_handlers import OnProcessStart
 from launch.events import matches_action
@@ -12,10 +12,18 @@ from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 from lifecycle_msgs.msg import Transition
 
-from loopwm_ros.config import usual_arm
+from loopwm_ros.config import load_task, usual_arm
 
 PACKAGE = "loopwm_ros"
 RETRY = 1.0  # [s] until the next attempt to activate, while sensors are not there yet
+
+
+class UsualArm(Substitution):
+    """The arm that does the task where none is named."""
+
+    def perform(self, context: LaunchContext) -> str:
+        """Its name."""
+        return usual_arm(load_task(LaunchConfiguration("task").perform(context)).name)
 
 
 def arguments() -> list[DeclareLaunchArgument]:
@@ -26,8 +34,12 @@ def arguments() -> list[DeclareLaunchArgument]:
     parameters = PathJoinSubstitution([share, "config", "parameters.yaml"])
     described = {
         "task": ("reach", "task, by name or path of a YAML file"),
-        "arm": (usual_arm(), "arm, by name or path of a YAML file"),
+        "arm": (UsualArm(), "arm, by name or path of a YAML file; default: the usual one of the task"),
         "bundle": (bundle, "folder of the model bundle"),
+        "goal_source": ("seen", "seen, position or image; what is not seen the sim node gives, unmarked"),
+        "goal_image": ("", "file of the goal image, which /mpc/capture_goal writes"),
+        "world": ("randomised", "randomised or nominal"),
+        "disturbance": ("none", "none, object_moved, goal_moved, camera_nudged, object_hidden, or all"),
         "seed": ("0", "of the first episode"),
         "loops": ("0", "iterations of each transition; 0: early exit"),
         "auto_arm": ("true", "let the safety node arm by itself; false: call /safety/arm"),
@@ -74,33 +86,25 @@ def lifecycle(node: LifecycleNode) -> list[Action]:
     ]
 
 
-def generate_launch_description() -> LaunchDescription:
-    """Nodes of a simulated cell."""
+def node(kind: type[Node], name: str, *parameters: object) -> Node:
+    """One of our nodes with its parameters; when it ends, all end."""
     shared = [LaunchConfiguration("parameters"), given(str, "arm"), given(bool, "use_sim_time")]
-    scene = given(str, "task") | given(int, "seed")
-    sim = Node(
+    return kind(
         package=PACKAGE,
-        executable="sim",
-        name="sim",
-        on_exit=Shutdown(reason="the sim node has ended"),
-        output="screen",
-        parameters=[*shared, scene, given(bool, "blank_camera"), {"use_sim_time": False}],
-    )
-    safety = Node(
-        package=PACKAGE,
-        executable="safety",
-        name="safety",
-        on_exit=Shutdown(reason="the safety node has ended"),
-        output="screen",
-        parameters=[*shared, given(bool, "auto_arm")],
-    )
-    mpc = LifecycleNode(
-        package=PACKAGE,
-        executable="mpc",
-        name="mpc",
-        on_exit=Shutdown(reason="the mpc node has ended"),
+        executable=name,
+        name=name,
         namespace="",
         output="screen",
-        parameters=[*shared, scene, given(str, "bundle"), given(int, "loops")],
+        on_exit=Shutdown(reason=f"the {name} node has ended"),
+        parameters=[*shared, *parameters],
     )
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Nodes of a simulated cell."""
+    scene = given(str, "task", "goal_source") | given(int, "seed")
+    world = given(str, "world", "disturbance") | given(bool, "blank_camera")
+    sim = node(Node, "sim", scene, world, {"use_sim_time": False})
+    safety = node(Node, "safety", given(bool, "auto_arm"))
+    mpc = node(LifecycleNode, "mpc", scene, given(str, "bundle", "goal_image"), given(int, "loops"))
     return LaunchDescription([*arguments(), *lifecycle(mpc), sim, safety, mpc])

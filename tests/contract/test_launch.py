@@ -54,18 +54,18 @@ def test_there_are_launch_files() -> None:
 
 
 def test_executables_exist(tree) -> None:
-    nodes = calls(tree, "Node", "LifecycleNode")
+    nodes = calls(tree, "node")
     assert nodes
     for node in nodes:
-        name = keyword(node, "executable").value
+        name = node.args[1].value
         path = ROOT / "lib" / "loopwm_ros" / name
         assert os.access(path, os.X_OK), f"{path} is missing or not executable"
         assert f"from loopwm_ros.nodes.{name} import main" in path.read_text()
 
 
 def test_all_ends_when_one_node_ends_or_the_mpc_node_cannot_be_configured(tree) -> None:
-    for node in calls(tree, "Node", "LifecycleNode"):
-        assert calls(keyword(node, "on_exit"), "Shutdown")
+    (process,) = calls(tree, "kind")
+    assert calls(keyword(process, "on_exit"), "Shutdown")
     paths = {tuple(strings(call)): ast.unparse(call.args[-1]) for call in calls(tree, "reached")}
     assert {states for states, action in paths.items() if action == "give_up"} == {
         ("configuring", "unconfigured"),
@@ -91,10 +91,10 @@ def test_every_argument_is_described_and_used(tree) -> None:
 def test_each_node_has_the_parameters_it_is_given(tree) -> None:
     assignments = [n for n in ast.walk(tree) if isinstance(n, ast.Assign)]
     assigned = {n.targets[0].id: n.value for n in assignments if isinstance(n.targets[0], ast.Name)}
-    for node in calls(tree, "Node", "LifecycleNode"):
-        name, parameters = keyword(node, "executable").value, keyword(node, "parameters")
-        names = {n.id for n in ast.walk(parameters) if isinstance(n, ast.Name)}
-        parts = [parameters, *(assigned[n] for n in names & set(assigned))]
+    for node in calls(tree, "node"):
+        name = node.args[1].value
+        names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} | {"shared"}
+        parts = [node, *(assigned[n] for n in names & set(assigned))]
         given = {s for part in parts for call in calls(part, "given") for s in strings(call)}
         unknown = given - {"use_sim_time"} - set(NODES[name].model_fields)
         assert given
