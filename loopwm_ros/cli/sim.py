@@ -149,7 +149,7 @@ def sim(
     if out:
         console.print(f"report: {job.report(out, summary)}")
     if strips:
-        console.print(f"strips: {job.strips(strips, json.stem if json else task)} in {strips}")
+        console.print(f"strips: {job.strips(strips, json.stem if json else task_settings.name)} in {strips}")
     if falls_short(summary, required):
         raise typer.Exit(FELL_SHORT)
 

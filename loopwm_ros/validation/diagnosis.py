@@ -112,14 +112,9 @@ def _untouched(case: Case) -> str | None:
 
 
 def _misread(case: Case) -> str | None:
-    """What is moved, or the goal, was not where the encoder saw it, in the second half of the time."""
-    limit = MISREAD * case.near
-    for name in (case.name, case.task.goal):
-        truth = case.trace.tool if name == TOOL else case.trace.points.get(name, _NOWHERE)
-        error = _reading_error(case.trace.readings.get(name, _NOWHERE), truth)
-        if error > limit:
-            return f"{name} reading off by {error * 100:.1f} cm"
-    return None
+    """What is moved was not where the encoder saw it, in the second half of the time."""
+    error = _reading_error(case.trace.readings.get(case.name, _NOWHERE), case.moved)
+    return f"{case.name} reading off by {error * 100:.1f} cm" if error > MISREAD * case.near else None
 
 
 def _reading_error(readings: Series, truth: Series) -> float:
@@ -140,7 +135,7 @@ def _goal_mistaken(case: Case) -> str | None:
     late = taken[len(taken) // 2 :]
     gaps = [np.linalg.norm((p.goal - goal.held(p.stamp))[:2]) for p in late if p.goal is not None]
     error = float(np.median(gaps))
-    return f"goal taken {error * 100:.1f} cm off" if error > MISREAD * case.near else None
+    return f"goal taken to be {error * 100:.1f} cm off" if error > MISREAD * case.near else None
 
 
 def _overshot(case: Case) -> str | None:

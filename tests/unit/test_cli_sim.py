@@ -8,9 +8,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from loopwm_ros.cli.sim import sim
+from loopwm_ros.cli.sim import Controllers, sim
 from loopwm_ros.cli.sim_job import camera_size, falls_short, loop_count
 from loopwm_ros.errors import ConfigError
+from loopwm_ros.validation.controllers import CONTROLLERS
 from tests import episodes as samples
 
 app = typer.Typer()
@@ -70,9 +71,24 @@ def test_exit_code_follows_the_required_success_rate(tmp_path, required, code) -
         str(path),
         "--required",
         required,
+        "--strips",
+        str(tmp_path / "strips"),
     ]
     result = CliRunner().invoke(app, options)
     assert result.exit_code == code, result.output
     summary = json.loads(path.read_text())
     assert (summary["mode"], summary["controller"], summary["success"]) == ("lockstep", "zero", 0)
     assert summary["cycle_deadline_ms"] is None
+    (failed,) = summary["per_episode"]
+    assert failed["why"].startswith("stood still")
+    assert [path.name for path in (tmp_path / "strips").iterdir()] == ["out-0.webp"]
+
+
+def test_workers_are_for_lockstep() -> None:
+    result = CliRunner().invoke(app, ["--workers", "2"])
+    assert isinstance(result.exception, ConfigError)
+    assert "lockstep" in str(result.exception)
+
+
+def test_all_controllers_may_be_chosen() -> None:
+    assert {c.value for c in Controllers} == set(CONTROLLERS)

@@ -56,6 +56,7 @@ def episode(
             recorder.cycle(stamp, 30.0, 2.0 if plans else float("nan"))
             if plans:
                 recorder.imagined(stamp, [cube], GOAL + np.array([0.0, goal_off, 0.0]))
+            recorder.reading("goal", stamp, cube)  # of no use where the goal is given
             recorder.reading("cube", stamp, cube + np.array([0.0, misread, 0.3]))
     for reason, seconds in (held_back or {}).items():
         recorder.held_back(reason, seconds)
@@ -89,7 +90,7 @@ OFF_TABLE = through(0.40, 0.60)
             "went back and forth 2 times, 11.0 cm from the goal",
         ),
         (episode(NEAR, misread=0.031), "cube reading off by 3.1 cm"),
-        (episode(NEAR, goal_off=0.04), "goal taken 4.0 cm off"),
+        (episode(NEAR, goal_off=0.04), "goal taken to be 4.0 cm off"),
         (
             episode(NEAR, held_back={"acceleration": 9.0, "plan is stale": 2.0}),
             "safety gate stopped the arm: plan is stale",
