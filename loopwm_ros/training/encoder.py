@@ -11,7 +11,11 @@ from loopwm_ros.training.settings import CoreSettings, EncoderSettings
 
 
 class Keypoints(nn.Module):
-    """Convolutions whose activity is summed up as points: soft-argmax position, spread and presence."""
+    """Convolutions whose activity is summed up as points: soft-argmax position, spread and presence.
+
+    At some of the points the activity itself is read as well: a position does not say which way a thing is
+    turned.
+    """
 
     grid: Tensor
     features = 4  # per keypoint: x, y, spread, presence
@@ -31,9 +35,11 @@ class Keypoints(nn.Module):
         rows, columns = (-(-size // 4) for size in image_size)
         y, x = torch.meshgrid(torch.linspace(-1, 1, rows), torch.linspace(-1, 1, columns), indexing="ij")
         self.register_buffer("grid", torch.stack([x, y, x * x + y * y], -1).reshape(-1, 3), persistent=False)
+        self.glimpses = settings.glimpses
+        self.size = settings.keypoints * self.features + settings.glimpses * four
 
     def forward(self, image: Tensor) -> Tensor:
-        """(batch, 3, height, width) to (batch, keypoints * features)."""
+        """(batch, 3, height, width) to (batch, size)."""
         with torch.autocast(image.device.type, torch.bfloat16, enabled=self.autocast and self.training):
             activity = self.convolutions(image)
         heat = self.heat(activity.float()).flatten(2)  # (batch, keypoints, cells)
@@ -42,7 +48,11 @@ class Keypoints(nn.Module):
         position, square = moments[..., :2], moments[..., 2:]
         spread = square - position.square().sum(-1, keepdim=True)
         presence = torch.tanh((weights * heat).sum(-1, keepdim=True) / 10)
-        return torch.cat([position, spread, presence], dim=-1).flatten(1)
+        points = torch.cat([position, spread, presence], dim=-1).flatten(1)
+        if not self.glimpses:
+            return points
+        seen = weights[:, : self.glimpses] @ activity.float().flatten(2).transpose(1, 2)
+        return torch.cat([points, seen.flatten(1)], dim=-1)
 
 
 class Encoder(nn.Module):
@@ -63,7 +73,7 @@ class Encoder(nn.Module):
         self.shape = (core.tokens, core.width)
         size = core.tokens * core.width
         self.keypoints = Keypoints(encoder, image_size)
-        inputs = encoder.keypoints * Keypoints.features + proprio
+        inputs = self.keypoints.size + proprio
         self.embed = nn.Sequential(
             nn.Linear(inputs, encoder.hidden), nn.SiLU(),
             nn.Linear(encoder.hidden, encoder.hidden), nn.SiLU(),

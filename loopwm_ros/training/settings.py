@@ -52,6 +52,7 @@ class EncoderSettings(Settings):
 
     channels: tuple[int, int, int, int] = (16, 32, 48, 48)
     keypoints: int = Field(24, ge=1)
+    glimpses: int = Field(0, ge=0, description="keypoints at which the image's features are read, too")
     hidden: int = Field(128, ge=1)
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="of the convolutions, while training"

@@ -33,6 +33,24 @@ def test_keypoint_follows_a_dot() -> None:
     assert spread == pytest.approx(0.0, abs=1e-3)
 
 
+def test_glimpse_says_what_is_at_the_keypoint_wherever_it_is() -> None:
+    torch.manual_seed(0)
+    keypoints = Keypoints(SETTINGS.model_copy(update={"glimpses": 1}), (48, 64)).eval()
+    with torch.no_grad():  # the point goes to where something is bright
+        keypoints.heat.weight.fill_(5000.0)
+    patch = torch.rand(3, 8, 8)
+    seen = []
+    for row, column, turn in ((8, 12, 0), (28, 40, 0), (8, 12, 1)):
+        image = torch.zeros(1, 3, 48, 64)
+        image[0, :, row : row + 8, column : column + 8] = patch.rot90(turn, (1, 2))
+        with torch.no_grad():
+            features = keypoints(image)[0]
+        assert len(features) == keypoints.size
+        seen.append(features[-SETTINGS.channels[3] :])
+    assert torch.allclose(seen[0], seen[1], atol=1e-3 * seen[0].abs().max())
+    assert not torch.allclose(seen[0], seen[2], atol=1e-2 * seen[0].abs().max())
+
+
 def test_outputs_have_their_shapes_and_units(encoder: Encoder) -> None:
     encoder.quantity_mean.copy_(torch.tensor([100.0, 0.0, 0.0, 0.0]))
     tokens, reading, std = encoder(torch.randn(7, 3, *SIZE), torch.randn(7, 5))
