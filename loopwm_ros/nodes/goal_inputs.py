@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,7 @@ from loopwm_ros.nodes.qos import LATCHED
 from loopwm_ros.types import F64, CameraFrame, JointState, Observation
 
 SAME = 1e-6  # [s] between stamps that are equal, for rounding
+PATIENCE = 2.0  # [s] for the joints of an image
 
 
 def position_from(message: PointStamped, arm: ArmConfig) -> F64:
@@ -57,6 +59,7 @@ class GoalInputs:
     ) -> None:
         self._node, self._arm, self._goals = node, arm, goals
         self._frame: CameraFrame | None = None
+        self._arrival = 0.0  # of the image, steady clock
         self._joints: JointState | None = None
         self._subscriptions: list[Subscription[Any]] = []
         if goals.source == "position":
@@ -71,6 +74,15 @@ class GoalInputs:
             self._node.destroy_subscription(subscription)
         self._subscriptions = []
 
+    def check(self) -> None:
+        """Refuse an image whose joints do not come."""
+        if self._frame is not None and time.monotonic() - self._arrival > PATIENCE:
+            stamp, self._frame = self._frame.stamp, None
+            self._goals.inbox.refuse(
+                goal_topics.IMAGE,
+                f"no joint state of the image's stamp, {stamp:.6f} s, has come on {goal_topics.JOINTS}",
+            )
+
     def _listen(self, kind: type[Any], topic: str, read: Callable[[Any], None]) -> None:
         def on_message(message: Any) -> None:  # noqa: ANN401  (of `kind`)
             try:
@@ -84,7 +96,7 @@ class GoalInputs:
         self._goals.put(position_from(message, self._arm), goal_topics.POSITION)
 
     def _on_image(self, message: CompressedImage) -> None:
-        self._frame = frame_from_compressed(message)
+        self._frame, self._arrival = frame_from_compressed(message), time.monotonic()
         self._pair()
 
     def _on_joints(self, message: JointStateMessage) -> None:
@@ -94,13 +106,7 @@ class GoalInputs:
     def _pair(self) -> None:
         """Pass on the image once the joints of the same stamp are there; each is used once."""
         frame, joints = self._frame, self._joints
-        if frame is None:
+        if frame is None or joints is None or abs(joints.stamp - frame.stamp) > SAME:
             return
-        if joints is None or abs(joints.stamp - frame.stamp) > SAME:
-            self._goals.inbox.refuse(
-                goal_topics.IMAGE,
-                f"no joint state of the image's stamp, {frame.stamp:.6f} s, has come on {goal_topics.JOINTS}",
-            )
-        else:
-            self._frame = self._joints = None
-            self._goals.put(Observation(frame.stamp, frame.rgb, joints), goal_topics.IMAGE)
+        self._frame = self._joints = None
+        self._goals.put(Observation(frame.stamp, frame.rgb, joints), goal_topics.IMAGE)

@@ -194,6 +194,8 @@ class MpcNode(LifecycleNode):
         active = self._timer is not None
         state = "active" if active else "unconfigured" if self._engine is None else "inactive"
         goal, arm, values = "", "", {}
+        if self._goal_inputs is not None:
+            self._goal_inputs.check()
         if self._engine is not None:
             arm, goals = self._engine.arm.name, self._engine.goals.inbox
             goal, values = goals.trouble(active), {**self._engine.record.values(), **goals.values()}

@@ -134,6 +134,7 @@ def test_an_image_needs_its_joints_and_the_bundle_s_size(bench, push_bundle) -> 
     jpeg = encode_image(np.zeros((240, 320, 3), dtype=np.uint8))
     images.publish(make.compressed_image(5.0, jpeg, "camera"))
     bench.until(lambda: status(bench, heard, "no joint state of the image's stamp, 5.000000 s, has come"))
+    images.publish(make.compressed_image(5.0, jpeg, "camera"))
     joints.publish(make.joint_state(JointState(5.0, HOME, np.zeros_like(HOME)), ARM.joints))
     bench.until(lambda: status(bench, heard, "320x240; the bundle was trained for 160x120"))
 
