@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point, Pose, Vector3
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
+from loopwm_ros.config.task import TOOL
 from loopwm_ros.types import F32, F64
 
 LINE_WIDTH = 0.006  # [m]
 GOAL_SIZE = 0.06  # diameter of the goal's marker [m]
 PATH_COLOUR = ColorRGBA(r=0.1, g=0.6, b=1.0, a=0.9)
+MOVED_COLOUR = ColorRGBA(r=0.9, g=0.2, b=0.6, a=0.9)
 GOAL_COLOUR = ColorRGBA(r=1.0, g=0.4, b=0.1, a=0.5)
 
 
@@ -20,21 +24,24 @@ def _point(xyz: F32 | F64) -> Point:
     return Point(x=x, y=y, z=z)
 
 
-def imagined_markers(stamp: Time, frame: str, path: F32, goal: F64 | None) -> MarkerArray:
-    """Imagined tool path (m, 3) as a line and the goal object (3,) as a sphere, in `frame` [m]."""
+def imagined_markers(stamp: Time, frame: str, paths: Mapping[str, F32], goal: F64 | None) -> MarkerArray:
+    """Imagined paths (m, 3) of named points as lines and the goal (3,) as a sphere, in `frame` [m]."""
     header = Header(stamp=stamp, frame_id=frame)
-    line = Marker(
-        header=header,
-        ns="imagined_tool",
-        type=Marker.LINE_STRIP,
-        scale=Vector3(x=LINE_WIDTH),
-        color=PATH_COLOUR,
-        points=[_point(xyz) for xyz in path],
-    )
+    lines = [
+        Marker(
+            header=header,
+            ns=f"imagined_{name}",
+            type=Marker.LINE_STRIP,
+            scale=Vector3(x=LINE_WIDTH),
+            color=PATH_COLOUR if name == TOOL else MOVED_COLOUR,
+            points=[_point(xyz) for xyz in path],
+        )
+        for name, path in paths.items()
+    ]
     sphere = Marker(header=header, ns="goal", type=Marker.SPHERE, color=GOAL_COLOUR)
     sphere.scale = Vector3(x=GOAL_SIZE, y=GOAL_SIZE, z=GOAL_SIZE)
     if goal is None:
         sphere.action = Marker.DELETE
     else:
         sphere.pose = Pose(position=_point(goal))
-    return MarkerArray(markers=[line, sphere])
+    return MarkerArray(markers=[*lines, sphere])

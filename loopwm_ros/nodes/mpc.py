@@ -169,8 +169,8 @@ class MpcNode(LifecycleNode):
             return
         engine = self._running()
         stamp = self._make.time(report.slot + engine.model_period)
-        path = report.plan.imagined[:, engine.tool]
-        self._imagined.publish(imagined_markers(stamp, engine.arm.base_frame, path, report.goal))
+        paths = {name: report.plan.imagined[:, xyz] for name, xyz in engine.moving.items()}
+        self._imagined.publish(imagined_markers(stamp, engine.arm.base_frame, paths, report.goal))
 
     async def _on_capture(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         """The image that the camera shows now is the goal; answers when the encoder has looked at it."""

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from loopwm_ros.config import Settings, TaskConfig
 from loopwm_ros.control.assembly import MpcSettings, planner_settings
+from loopwm_ros.planning.settings import PlannerKind
 from loopwm_ros.world_model.settings import WorldModelSettings
 
 
@@ -30,7 +31,12 @@ class MpcParameters(Settings):
     )
     provider: Literal["cpu", "cuda", "auto"] = Field("cpu", description="where ONNX Runtime runs")
     threads: int = Field(1, ge=1, le=64, description="of ONNX Runtime, within one operator")
-    planner: Literal["mppi", "cem"] = Field("mppi", description="how candidates are updated")
+    planner: PlannerKind = Field(
+        "mppi", description="how candidates are updated; policy: no search, the bundle's policy decides"
+    )
+    proposal: Literal["task", "none", "policy"] = Field(
+        "task", description="where to look besides the last plan; task: as the task needs"
+    )
     horizon: int = Field(0, ge=0, le=64, description="transitions looked ahead; 0: as the task needs")
     candidates: int = Field(
         0, ge=0, le=4096, description="futures imagined a refinement; 0: as the task needs"
@@ -55,5 +61,6 @@ class MpcParameters(Settings):
                 horizon=self.horizon,
                 candidates=self.candidates,
                 refinements=self.refinements,
+                proposal="" if self.proposal == "task" else self.proposal,
             ),
         )

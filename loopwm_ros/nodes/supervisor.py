@@ -92,6 +92,7 @@ def _parameters(request: RealtimeRequest, folder: Path) -> dict[str, dict[str, o
         "horizon": run.settings.planner.horizon,
         "candidates": run.settings.planner.candidates,
         "refinements": run.settings.planner.refinements,
+        "proposal": run.settings.planner.proposal,
         "trace_path": str(folder / TRACES),
         "use_sim_time": True,
     }

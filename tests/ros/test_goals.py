@@ -14,6 +14,7 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import JointState as JointStateMessage
 from std_srvs.srv import Trigger
+from visualization_msgs.msg import MarkerArray
 
 from loopwm_ros.bundle import Bundle
 from loopwm_ros.config import load_arm, load_task
@@ -174,3 +175,20 @@ def test_a_goal_image_file_that_does_not_fit_is_named(bench, push_bundle, tmp_pa
     file.with_suffix(".yaml").write_text("joints: {panda_joint1: 0.0}\n")
     assert mpc.trigger_configure() == FAILURE
     bench.until(lambda: status(bench, heard, "goal.yaml lacks panda_joint2"))
+
+
+def test_viewers_see_the_imagined_paths_of_tool_and_cube_and_the_goal(bench, push_bundle) -> None:
+    mpc = node(bench, MpcNode, bundle=str(push_bundle.root), goal_source="position")
+    heard = bench.listen(MarkerArray, "/mpc/imagined", REPORT)
+    sender = bench.node.create_publisher(PointStamped, goal_topics.POSITION, LATCHED)
+    sender.publish(message_factory().point(0.0, GOAL, ARM.base_frame))
+    assert mpc.trigger_configure() == SUCCESS
+    sensors = Sensors(bench, position=HOME)
+    bench.until(lambda: sensors.matched)
+    bench.until(lambda: mpc.trigger_activate() == SUCCESS)
+    bench.until(lambda: heard)
+    mpc.trigger_deactivate()
+    tool, cube, goal = heard[0].markers
+    assert (tool.ns, cube.ns, goal.ns) == ("imagined_tool", "imagined_cube", "goal")
+    assert len(tool.points) == len(cube.points)
+    assert (goal.pose.position.x, goal.pose.position.y) == (GOAL[0], GOAL[1])
