@@ -76,6 +76,7 @@ class RolloutLoss(nn.Module):
             tokens = window.tokens[step] if observed else torch.zeros_like(state)
             iterates = iterate_fully(self.model, state, tokens, window.actions[step], self.core.max_loops)
             readouts = self.model.heads.locate(self.model.core.coda(iterates.flatten(0, 1)))
+            readouts = readouts[:, window.known.flatten(0, 1).any(0)]
             target = losses.settled(readouts.unflatten(0, iterates.shape[:2]), self.settings.settle_tolerance)
         logit = block.gate_logit(iterates.flatten(0, 1)).unflatten(0, iterates.shape[:2])
         return losses.gate_loss(logit, target, self.settings.gate_entropy)

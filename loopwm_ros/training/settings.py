@@ -99,6 +99,9 @@ class RolloutSettings(Settings):
     context: int = Field(4, ge=1, description="most observed steps, drawn from 1 to this")
     horizon: int = Field(12, ge=1, description="K_max: most imagined steps")
     horizon_every: int = Field(ge=1, description="Delta_steps: K grows by one every so many steps")
+    unpredicted: tuple[str, ...] = Field(
+        (), description="points, e.g. a goal, that are read from images alone: no loss on their future"
+    )
     moving_point: str = Field("", description="point, e.g. cube, whose moving windows are drawn more often")
     moving_share: float = Field(0.6, ge=0, le=1, description="share of each batch that these windows make up")
     unit: float = Field(

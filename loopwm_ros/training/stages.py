@@ -100,6 +100,7 @@ class CoreStage:
         self.loss = RolloutLoss(model, settings.rollout, settings.core)
         self._spec, self._data, self._rollout = spec, data, settings.rollout
         self._stride = data.stride_frames(spec.model_period)
+        self._unpredicted = [c for name in settings.rollout.unpredicted for c in spec.columns(name)]
         self._train = {n: self._windows(train, n) for n in range(2, settings.rollout.steps + 1)}
         self._moving = {n: self._moves(starts, n) for n, starts in self._train.items()}
         self._held_out = spaced(self._windows(held_out, settings.rollout.steps), settings.evaluation_windows)
@@ -121,6 +122,7 @@ class CoreStage:
         starts, moving = self._train[steps], self._moving[steps]
         at = self._frames_of(draw_mixed(starts, moving, rollout.moving_share, size, generator), steps)
         window = windows_at(self._data, self._spec, self._tokens, at)
+        window.known[..., self._unpredicted] = False
         return noise_state(self._spec, size, generator), window, context, generator
 
     def evaluate(self, model: LoopWM) -> dict[str, float]:
