@@ -36,7 +36,7 @@ class PolicyStage:
         model.add_policy(settings.policy, spec, self._task)
         model.requires_grad_(False)
         model.actor.policy.requires_grad_(True)
-        self.loss = CloningLoss(model.actor, settings.policy.unit)
+        self.loss = CloningLoss(model.actor)
         self._spec, self._data = spec, data
         self._episodes = data.split(settings.held_out, settings.seed)
 

@@ -143,7 +143,8 @@ class PolicySettings(Settings):
     least_way: float = Field(0.02, gt=0, description="of the moved point to a goal in hindsight [m]")
     arrived: float = Field(0.025, gt=0, description="an episode that ends this near the mark teaches it [m]")
     mark_share: float = Field(0.3, ge=0, le=1, description="of a batch with the mark for a goal")
-    unit: float = Field(0.2, gt=0, description="the error of an action is linear beyond it")
+    modes: int = Field(5, ge=1, description="ways to act that the policy can tell apart")
+    std_floor: float = Field(0.05, gt=0, description="least standard deviation of an action in one of them")
     evaluation_moments: int = Field(8192, ge=1)
     stage: StageSettings
 

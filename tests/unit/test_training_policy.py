@@ -18,7 +18,7 @@ from loopwm_ros.training.experience import gather
 from loopwm_ros.training.export import export_bundle
 from loopwm_ros.training.hindsight import find_goals
 from loopwm_ros.training.model import LoopWM
-from loopwm_ros.training.policy import CloningLoss, Decisions
+from loopwm_ros.training.policy import CloningLoss, Decisions, likeliest
 from loopwm_ros.training.policy_stage import agreement, answers
 from loopwm_ros.training.run import MODEL, describe, load_run, train
 from loopwm_ros.training.settings import PolicySettings, TrainSettings
@@ -78,7 +78,7 @@ def test_it_learns_to_go_to_the_goal(without: TrainSettings, data: Dataset) -> N
     model = LoopWM(without, spec)
     model.add_policy(POLICY, spec, load_task("reach"))
     loss, optimiser = (
-        CloningLoss(model.actor, POLICY.unit),
+        CloningLoss(model.actor),
         torch.optim.Adam(model.actor.policy.parameters(), 0.005),
     )
     for _ in range(300):
@@ -90,6 +90,25 @@ def test_it_learns_to_go_to_the_goal(without: TrainSettings, data: Dataset) -> N
     found = agreement("found", answers(model.actor, batch), batch.action.numpy())
     assert found["found_r2"] > 0.9
     assert found["found_mae"] < 0.1
+
+
+def test_of_two_ways_round_it_learns_one_and_not_their_mean(without: TrainSettings, data: Dataset) -> None:
+    spec, random = describe(without, data).spec, torch.Generator().manual_seed(0)
+    torch.manual_seed(0)
+    model = LoopWM(without, spec)
+    model.add_policy(POLICY, spec, load_task("reach"))
+    loss = CloningLoss(model.actor)
+    optimiser = torch.optim.Adam(model.actor.policy.parameters(), 0.005)
+    ways = torch.tensor([[0.8, 0.0, 0.0], [-0.8, 0.0, 0.0]])
+    for _ in range(150):
+        batch = _going_straight(model, spec, random)
+        either = ways[torch.randint(2, (len(batch.action),), generator=random)]
+        optimiser.zero_grad()
+        loss(batch._replace(action=either))[0].backward()
+        optimiser.step()
+    said = answers(model.actor, _going_straight(model, spec, random))
+    np.testing.assert_allclose(np.abs(said[:, 0]), 0.8, atol=0.1)
+    np.testing.assert_allclose(said[:, 1:], 0.0, atol=0.1)
 
 
 def _going_straight(model: LoopWM, spec: ModelSpec, random: torch.Generator) -> Decisions:
@@ -156,7 +175,7 @@ def test_a_state_that_is_seen_changes_the_action(without: TrainSettings, data: D
         assert model.policy is not None
         states = torch.randn(2, 1, spec.tokens, spec.width)
         located, goal = torch.zeros(1, 6), torch.ones(1, 3)
-        first, second = (model.policy(state, located, located, goal) for state in states)
+        first, second = (likeliest(model.policy(state, located, located, goal)) for state in states)
         assert first.shape == (1, 3)
         assert torch.equal(first, second) != differs
 
