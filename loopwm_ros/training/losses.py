@@ -8,9 +8,6 @@ from torch.nn import functional
 
 from loopwm_ros.training.settings import EncoderSettings
 
-DOUBT = 0.05  # 1-sigma [m] from which on a reading's error counts less and less ...
-LEAST_TRUST = 0.1  # ... down to this share
-
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     """Mean of `values` where `mask` (broadcast) is true; 0 where it never is."""
@@ -23,12 +20,11 @@ def reading_loss(
 ) -> Tensor:
     """Gaussian negative log-likelihood of the reading, plus its Huber error in centimetres.
 
-    The second term keeps the gradient of what the first calls uncertain, but not all of it: what cannot be
-    seen in an image is no reason to change how others are read. All (batch, quantities).
+    The second term keeps the gradient of what the first calls uncertain; weighed by that certainty it would
+    keep the first from ever finding what is small in the image. All (batch, quantities).
     """
     likelihood = 0.5 * ((reading - target) / std).square() + torch.log(std)
-    trust = (DOUBT / std.detach()).square().clamp(LEAST_TRUST, 1.0)
-    direct = trust * readout_error(reading, target, unit=0.01)
+    direct = readout_error(reading, target, unit=0.01)
     return masked_mean(likelihood + settings.squared_weight * direct, known)
 
 

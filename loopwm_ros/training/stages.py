@@ -89,6 +89,18 @@ class EncoderStage:
         return evaluate.reading_metrics(model, self._data, self._spec, self._held_out)
 
 
+def _columns_of(points: tuple[str, ...], quantities: tuple[str, ...]) -> list[int]:
+    """Where the coordinates of some points stand.
+
+    Raises:
+        ConfigError: a point has none.
+    """
+    names = [quantity.rpartition("_")[0] for quantity in quantities]
+    if missing := [point for point in points if point not in names]:
+        raise ConfigError(f"no point {', '.join(missing)}; valid: {', '.join(dict.fromkeys(names))}")
+    return [column for column, name in enumerate(names) if name in points]
+
+
 class CoreStage:
     """`L_theta`, heads and monitor on windows of the frozen encoder's tokens."""
 
@@ -100,7 +112,7 @@ class CoreStage:
         self.loss = RolloutLoss(model, settings.rollout, settings.core)
         self._spec, self._data, self._rollout = spec, data, settings.rollout
         self._stride = data.stride_frames(spec.model_period)
-        self._unpredicted = [c for name in settings.rollout.unpredicted for c in spec.columns(name)]
+        self._unpredicted = _columns_of(settings.rollout.unpredicted, spec.quantities)
         self._train = {n: self._windows(train, n) for n in range(2, settings.rollout.steps + 1)}
         self._moving = {n: self._moves(starts, n) for n, starts in self._train.items()}
         self._held_out = spaced(self._windows(held_out, settings.rollout.steps), settings.evaluation_windows)
