@@ -28,8 +28,8 @@ export AMENT_PREFIX_PATH := $(abspath $(VENV))$(if $(AMENT_PREFIX_PATH),:$(AMENT
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: $(STAMPS)/run-$(ORT)  ## five episodes over ROS 2 with the shipped model; report in out/demo
-	$(BIN)/loopwm sim --task reach --episodes 5 --out out/demo
+demo: $(STAMPS)/run-$(ORT)  ## five episodes over ROS 2 with a shipped model (TASK=push); report in out/demo
+	$(BIN)/loopwm sim --task $(TASK) --arm $(ARM) --episodes 5 --out out/demo
 
 test: $(STAMPS)/dev-$(ORT)  ## every test
 	$(BIN)/python -m pytest $(ARGS)
