@@ -11,7 +11,7 @@ from loopwm_ros.training.core import LoopedCore
 from loopwm_ros.training.encoder import Encoder
 from loopwm_ros.training.heads import Heads
 from loopwm_ros.training.policy import Actor, Policy
-from loopwm_ros.training.settings import PolicySettings, TrainSettings
+from loopwm_ros.training.settings import TrainSettings
 
 
 class LoopWM(nn.Module):
@@ -28,9 +28,11 @@ class LoopWM(nn.Module):
         self.monitor = nn.Linear(spec.width, spec.width)  # g_omega
         self.policy = None  # until all else is trained
 
-    def add_policy(self, settings: PolicySettings, spec: ModelSpec, task: TaskConfig) -> None:
-        """Give the model an untrained policy, where the heads are."""
-        self.policy = Policy(settings, spec, task).to(self.heads.quantity_mean.device)
+    def add_policy(self, settings: TrainSettings, spec: ModelSpec, task: TaskConfig) -> None:
+        """Give the model the untrained policy of the settings, where the heads are."""
+        assert settings.policy is not None
+        policy = Policy(settings.policy, spec, task, settings.rollout.unpredicted)
+        self.policy = policy.to(self.heads.quantity_mean.device)
 
     @property
     def actor(self) -> Actor:

@@ -43,10 +43,14 @@ class Policy(nn.Module):
     as well, and with it the motion so far.
     """
 
-    def __init__(self, settings: PolicySettings, spec: ModelSpec, task: TaskConfig) -> None:
+    def __init__(
+        self, settings: PolicySettings, spec: ModelSpec, task: TaskConfig, unpredicted: tuple[str, ...] = ()
+    ) -> None:
+        """`unpredicted`: points that the heads do not know."""
         super().__init__()
-        mark = spec.columns(task.goal)
-        self.seen = [column for column in range(len(spec.quantities)) if column not in mark]
+        blind = {task.goal, *unpredicted}
+        points = [quantity.rpartition("_")[0] for quantity in spec.quantities]
+        self.seen = [column for column, point in enumerate(points) if point not in blind]
         self.tool, self.moved = spec.columns(TOOL), spec.columns(task.moved)
         self.axes, self.sees_state = spec.action_dim, settings.inputs == "state"
         self.shape, self.std_floor = (settings.modes, 2 * spec.action_dim + 1), settings.std_floor

@@ -33,7 +33,7 @@ class PolicyStage:
         self.settings, self.model, self.policy = settings.policy.stage, model, settings.policy
         self._task = load_task(settings.task)
         torch.manual_seed(settings.seed)  # the same start whether or not the run was interrupted
-        model.add_policy(settings.policy, spec, self._task)
+        model.add_policy(settings, spec, self._task)
         model.requires_grad_(False)
         model.actor.policy.requires_grad_(True)
         self.loss = CloningLoss(model.actor)

@@ -18,7 +18,7 @@ from loopwm_ros.training.experience import gather
 from loopwm_ros.training.export import export_bundle
 from loopwm_ros.training.hindsight import find_goals
 from loopwm_ros.training.model import LoopWM
-from loopwm_ros.training.policy import CloningLoss, Decisions, likeliest
+from loopwm_ros.training.policy import CloningLoss, Decisions, Policy, likeliest
 from loopwm_ros.training.policy_stage import agreement, answers
 from loopwm_ros.training.run import MODEL, describe, load_run, train
 from loopwm_ros.training.settings import PolicySettings, TrainSettings
@@ -72,11 +72,11 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
     return checkpoint.load_tensors(run / MODEL)[0]
 
 
-def test_it_learns_to_go_to_the_goal(without: TrainSettings, data: Dataset) -> None:
-    spec, random = describe(without, data).spec, torch.Generator().manual_seed(0)
+def test_it_learns_to_go_to_the_goal(settings: TrainSettings, data: Dataset) -> None:
+    spec, random = describe(settings, data).spec, torch.Generator().manual_seed(0)
     torch.manual_seed(0)
-    model = LoopWM(without, spec)
-    model.add_policy(POLICY, spec, load_task("reach"))
+    model = LoopWM(settings, spec)
+    model.add_policy(settings, spec, load_task("reach"))
     loss, optimiser = (
         CloningLoss(model.actor),
         torch.optim.Adam(model.actor.policy.parameters(), 0.005),
@@ -92,11 +92,11 @@ def test_it_learns_to_go_to_the_goal(without: TrainSettings, data: Dataset) -> N
     assert found["found_mae"] < 0.1
 
 
-def test_of_two_ways_round_it_learns_one_and_not_their_mean(without: TrainSettings, data: Dataset) -> None:
-    spec, random = describe(without, data).spec, torch.Generator().manual_seed(0)
+def test_of_two_ways_round_it_learns_one_and_not_their_mean(settings: TrainSettings, data: Dataset) -> None:
+    spec, random = describe(settings, data).spec, torch.Generator().manual_seed(0)
     torch.manual_seed(0)
-    model = LoopWM(without, spec)
-    model.add_policy(POLICY, spec, load_task("reach"))
+    model = LoopWM(settings, spec)
+    model.add_policy(settings, spec, load_task("reach"))
     loss = CloningLoss(model.actor)
     optimiser = torch.optim.Adam(model.actor.policy.parameters(), 0.005)
     ways = torch.tensor([[0.8, 0.0, 0.0], [-0.8, 0.0, 0.0]])
@@ -171,13 +171,21 @@ def test_a_state_that_is_seen_changes_the_action(without: TrainSettings, data: D
     spec = describe(without, data).spec
     for inputs, differs in (("readouts", False), ("state", True)):
         model = LoopWM(without, spec)
-        model.add_policy(POLICY.model_copy(update={"inputs": inputs}), spec, load_task("reach"))
+        chosen = without.model_copy(update={"policy": POLICY.model_copy(update={"inputs": inputs})})
+        model.add_policy(chosen, spec, load_task("reach"))
         assert model.policy is not None
         states = torch.randn(2, 1, spec.tokens, spec.width)
         located, goal = torch.zeros(1, 6), torch.ones(1, 3)
         first, second = (likeliest(model.policy(state, located, located, goal)) for state in states)
         assert first.shape == (1, 3)
         assert torch.equal(first, second) != differs
+
+
+def test_what_the_heads_do_not_know_is_not_looked_at(settings: TrainSettings, data: Dataset) -> None:
+    spec, task = describe(settings, data).spec, load_task("reach")
+    assert Policy(POLICY, spec, task).seen == [0, 1, 2], "the mark is not"
+    named = spec.model_copy(update={"quantities": (*spec.quantities, "cube_turn_x", "cube_x")})
+    assert Policy(POLICY, named, task, ("cube_turn",)).seen == [0, 1, 2, 7]
 
 
 def test_imagined_moments_end_where_the_filtered_ones_are(without: TrainSettings, data: Dataset) -> None:
