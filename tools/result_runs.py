@@ -61,6 +61,7 @@ RUNS = {
     "push-goal-image": _pushed("--episodes 200 --seed 1000 --lockstep --goal image", shown=True),
     "push-goal-position": _pushed("--episodes 100 --seed 1000 --lockstep --goal position", shown=True),
     "push-disturbed": _pushed("--episodes 160 --seed 1000 --lockstep --disturb all", shown=True),
+    "push-no-proposal": _pushed("--episodes 200 --seed 1000 --lockstep --proposal none"),
     "push-1-loop": _pushed("--episodes 100 --seed 1000 --lockstep --loops 1"),
     "push-8-loops": _pushed("--episodes 100 --seed 1000 --lockstep --loops 8"),
     "push-policy": _pushed("--episodes 200 --seed 1000 --lockstep --controller policy"),

@@ -110,7 +110,7 @@ def sim(
     from loopwm_ros.validation.summary import write_summary
     from loopwm_ros.world_model.settings import WorldModelSettings
 
-    _refuse_mixture(controller, lockstep, camera, workers, proposal)
+    _refuse_mixture(controller, lockstep, camera, workers)
     task_settings = load_task(task)
     arm = arm or usual_arm(task_settings.name)
     arm_settings = load_arm(arm)
@@ -154,11 +154,7 @@ def sim(
         raise typer.Exit(FELL_SHORT)
 
 
-def _refuse_mixture(
-    controller: Controllers, lockstep: bool, camera: str, workers: int, proposal: Proposals | None
-) -> None:
-    if not lockstep and proposal is not None:
-        raise ConfigError("--proposal is for lockstep; in real time it is as the task's file says")
+def _refuse_mixture(controller: Controllers, lockstep: bool, camera: str, workers: int) -> None:
     if not lockstep and workers > 1:
         raise ConfigError("--workers is for lockstep; real time has one robot")
     if not lockstep and controller is not Controllers.mpc:

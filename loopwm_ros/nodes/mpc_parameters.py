@@ -34,7 +34,7 @@ class MpcParameters(Settings):
     planner: PlannerKind = Field(
         "mppi", description="how candidates are updated; policy: no search, the bundle's policy decides"
     )
-    proposal: Literal["task", "none", "policy"] = Field(
+    proposal: Literal["task", "none", "policy", "auto"] = Field(
         "task", description="where to look besides the last plan; task: as the task needs"
     )
     horizon: int = Field(0, ge=0, le=64, description="transitions looked ahead; 0: as the task needs")

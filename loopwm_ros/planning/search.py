@@ -163,9 +163,9 @@ def make_planner(
     Raises:
         ConfigError: it needs a policy, and there is none.
     """
-    if "policy" not in (settings.kind, settings.proposal):
+    if settings.kind != "policy" and settings.proposal == "none":
         policy = None
-    elif policy is None:
+    elif policy is None and "policy" in (settings.kind, settings.proposal):
         raise ConfigError(
             "the model bundle has no policy; train it with a section 'policy' in the settings, "
             f"or use planner {' or '.join(_UPDATES)} with proposal none"

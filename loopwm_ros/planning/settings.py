@@ -27,8 +27,8 @@ class PlannerSettings(Settings):
     noise_decay: float = Field(0.3, gt=0, le=1, description="noise of each further refinement (MPPI)")
     temperature: float = Field(0.15, gt=0, description="in units of the costs' spread (MPPI)")
     elites: int = Field(6, ge=1, description="candidates that the next mean is made of (CEM)")
-    proposal: Literal["none", "policy"] = Field(
-        "none", description="where else to look than about the last plan"
+    proposal: Literal["none", "policy", "auto"] = Field(
+        "none", description="where else to look than about the last plan; auto: policy, where there is one"
     )
     proposed: int = Field(16, ge=1, description="candidates about the proposal, itself included")
     proposed_noise: float = Field(0.2, gt=0, description="standard deviation of their actions")

@@ -33,7 +33,7 @@ def summary_of(options: str) -> Summary:
     push, kinds = given["task"] == "push", ("goal_moved", "camera_nudged")
     planner = {"kind": "mppi", "horizon": 8, "candidates": 64, "refinements": 2}
     if push and given.get("controller", "mpc") == "mpc":
-        planner["proposal"] = str(load_task("push").planner.get("proposal", "none"))
+        planner["proposal"] = given.get("proposal", str(load_task("push").planner.get("proposal", "none")))
     episodes = []
     for i in range(int(given["episodes"])):
         result = samples.result(i, success=i != 1)
