@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import re
 from pathlib import Path
+from typing import Any
 
 from failures_page import failures
 from markdown_table import table
@@ -179,15 +180,24 @@ def section(title: str, runs: Runs, shipped: Bundle, page: str | None) -> list[s
         "each, with the gate's own choice, and for a prediction that nothing moves. Readings are the",
         "encoder's, from one frame.",
         "",
-        *open_loop(provenance.metrics),
+        *open_loop(provenance.metrics, unpredicted(provenance.config)),
         "",
         *other(provenance.metrics),
     ]
 
 
-def open_loop(metrics: dict[str, float]) -> list[str]:
-    """Open-loop errors: a row for each way to predict each point, a column for each horizon."""
-    found = {m.groups(): value for name, value in metrics.items() if (m := HORIZON.fullmatch(name))}
+def unpredicted(config: dict[str, Any]) -> tuple[str, ...]:
+    """Points on whose future a model was not trained, by its training settings."""
+    return tuple(config.get("rollout", {}).get("unpredicted", ()))
+
+
+def open_loop(metrics: dict[str, float], left_out: tuple[str, ...]) -> list[str]:
+    """Open-loop errors: a row for each way to predict each point, a column for each horizon.
+
+    Of points that are left out, which are named, an error would say nothing.
+    """
+    matches = {m.groups(): value for name, value in metrics.items() if (m := HORIZON.fullmatch(name))}
+    found = {key: value for key, value in matches.items() if key[1] not in left_out}
     horizons = sorted({int(k) for _, _, k in found})
     rows = [
         (
@@ -197,7 +207,8 @@ def open_loop(metrics: dict[str, float]) -> list[str]:
         )
         for point, way in sorted({(point, way) for way, point, _ in found}, reverse=True)
     ]
-    return table(("point", "prediction", *(f"K = {k} [cm]" for k in horizons)), rows)
+    lines = table(("point", "prediction", *(f"K = {k} [cm]" for k in horizons)), rows)
+    return [*lines, "", f"Read, but not predicted: {', '.join(left_out)}."] if left_out else lines
 
 
 def other(metrics: dict[str, float]) -> list[str]:

@@ -52,7 +52,7 @@ class SimJob:
     def realtime(self, arm: str, task: str, camera: tuple[int, int], out: Path | None) -> Summary:
         """Run over ROS 2. The nodes load `arm` and `task` by name or path; logs go to `out`/log, if given.
 
-        `camera`: width and height [px] of the simulated camera; (0, 0): as the world says.
+        `camera`: width and height [px] of the simulated camera; (0, 0): as the arm file says.
         """
         from loopwm_ros.nodes.supervisor import RealtimeRequest, run_realtime
 
@@ -130,7 +130,7 @@ def falls_short(summary: Summary, required: float) -> bool:
 
 
 def camera_size(text: str) -> tuple[int, int]:
-    """Width and height [px] of "WxH"; (0, 0), for the world's own, of an empty text.
+    """Width and height [px] of "WxH"; (0, 0), for the arm's own, of an empty text.
 
     Raises:
         ConfigError: the text is something else.

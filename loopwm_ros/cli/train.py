@@ -18,7 +18,7 @@ def train(
     arm: Annotated[str, typer.Option(help="Instead of the settings' arm, by name or YAML file.")] = "",
     seed: Annotated[int | None, typer.Option(min=0, help="Instead of the settings' seed.")] = None,
 ) -> None:
-    """Train encoder, then looped core.
+    """Train encoder, then looped core, then a policy where the settings ask for one.
 
     Several GPUs: torchrun --nproc-per-node N -m loopwm_ros.cli.main train ...
     """

@@ -116,7 +116,7 @@ def load_run(run: Path) -> Trained:
     description = load_settings(run / DESCRIPTION, Description)
     model = LoopWM(settings, description.spec)
     if settings.policy is not None:
-        model.add_policy(settings, description.spec, load_task(description.task))
+        model.add_policy(settings, description.spec, load_task(settings.task))
     tensors, _ = checkpoint.load_tensors(run / MODEL)
     checkpoint.restore_module(model, tensors, run / MODEL)
     metrics: dict[str, float] = json.loads((run / METRICS).read_text(encoding="utf-8"))

@@ -106,6 +106,14 @@ def test_each_failure_is_on_the_page_of_failures(tool: ModuleType, root: Path) -
     assert page.count("| cube reading off by N cm | 1 |") == len(shown)
 
 
+def test_points_that_are_not_predicted_have_no_error(tool: ModuleType) -> None:
+    metrics = {"open_loop_cube_k1_cm": 0.6, "open_loop_goal_k1_cm": 17.0, "gated_cube_turn_k1_cm": 3.2}
+    left_out = tool.unpredicted({"rollout": {"unpredicted": ["goal", "cube_turn"]}})
+    text = tool.open_loop(metrics, left_out)
+    assert text[2:] == ["| cube | fixed loops | 0.60 |", "", "Read, but not predicted: goal, cube_turn."]
+    assert len(tool.open_loop(metrics, tool.unpredicted({}))) == 2 + 3
+
+
 def test_what_is_missing_is_named(tool: ModuleType, root: Path) -> None:
     (root / tool.FOLDER / "push-nominal.json").unlink()
     with pytest.raises(SystemExit, match=r'not measured: push-nominal; make results RESULTS="push-nominal"'):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -165,6 +166,21 @@ def test_an_export_has_the_policy_and_the_runtime_imagines_with_it(run: Path, tm
         )
         expected = trained.model.actor(*inputs).numpy()
     np.testing.assert_allclose([first, second], expected, atol=1e-5)
+
+
+def test_a_run_of_a_task_of_the_users_own_is_read_back(run: Path, tmp_path: Path) -> None:
+    own, copy = tmp_path / "mine.yaml", tmp_path / "run"
+    shipped = (share_dir() / "sim/tasks/reach.yaml").read_text()
+    own.write_text(shipped.replace("name: reach", "name: mine"))
+    shutil.copytree(run, copy)
+    for name, said, says in (
+        ("settings.yaml", "task: reach", f"task: {own}"),
+        ("run.json", '"task": "reach"', '"task": "mine"'),
+    ):
+        text = (copy / name).read_text()
+        assert said in text
+        (copy / name).write_text(text.replace(said, says))
+    assert load_run(copy).model.policy is not None
 
 
 def test_a_state_that_is_seen_changes_the_action(without: TrainSettings, data: Dataset) -> None:

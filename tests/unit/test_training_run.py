@@ -51,8 +51,9 @@ def run(settings: TrainSettings, data: Dataset, tmp_path_factory: pytest.TempPat
     return out
 
 
-def test_shipped_settings_are_valid() -> None:
-    shipped = load_settings(share_dir() / "config/train/reach.yaml", TrainSettings)
+@pytest.mark.parametrize("task", ["reach", "push"])
+def test_shipped_settings_are_valid(task: str) -> None:
+    shipped = load_settings(share_dir() / f"config/train/{task}.yaml", TrainSettings)
     assert shipped.core.tracked_loops == 2
     last = shipped.rollout.horizon_every * shipped.rollout.horizon
     assert last < shipped.rollout.stage.steps, "the curriculum must reach its longest horizon"
