@@ -16,6 +16,7 @@ from markdown_table import table
 from result_runs import FOLDER, RUNS, Runs, options
 
 from loopwm_ros.bundle import Bundle, load_bundle
+from loopwm_ros.validation.stage import WHEN
 from loopwm_ros.validation.statistics import Spread
 from loopwm_ros.validation.summary import Summary, read_summary
 
@@ -118,6 +119,7 @@ def disturbances(runs: Runs) -> list[str]:
             interval(kind.wilson95),
             "–" if kind.precise is None else f"{kind.precise} of {kind.episodes}",
             number(kind.median_recovery_s),
+            str(kind.at_once),
         )
         for name, run in runs.items()
         for kind in run.recoveries
@@ -131,10 +133,12 @@ def disturbances(runs: Runs) -> list[str]:
         "95 % interval",
         "precise, too",
         "median, from then on [s]",
+        "in place already",
     )
     return [
         "",
-        "One thing happens in each episode, 1 to 4 s after its start; only what is held after it counts.",
+        f"One thing happens in each episode, {WHEN[0]:g} to {WHEN[1]:g} s after its start; only what is held",
+        "after it counts. In place already: those that recovered without anything left to do.",
         "",
         *table(columns, rows),
     ]
@@ -208,7 +212,11 @@ def open_loop(metrics: dict[str, float], left_out: tuple[str, ...]) -> list[str]
         for point, way in sorted({(point, way) for way, point, _ in found}, reverse=True)
     ]
     lines = table(("point", "prediction", *(f"K = {k} [cm]" for k in horizons)), rows)
-    return [*lines, "", f"Read, but not predicted: {', '.join(left_out)}."] if left_out else lines
+    return (
+        [*lines, "", f"Left out, for it was not trained to predict them: {', '.join(left_out)}."]
+        if left_out
+        else lines
+    )
 
 
 def other(metrics: dict[str, float]) -> list[str]:

@@ -86,8 +86,10 @@ def sim(
     horizon: Annotated[int, typer.Option(min=0, help="Transitions to look ahead; 0: as the task says.")] = 0,
     candidates: Annotated[int, typer.Option(min=0, help="Futures per refinement; 0: as the task says.")] = 0,
     world: Annotated[Worlds, typer.Option(help="What differs between episodes.")] = Worlds.randomised,
-    goal: Annotated[Goals, typer.Option(help="How the goal is told.")] = Goals.seen,
-    disturb: Annotated[Disturbances, typer.Option(help="In mid-episode.")] = Disturbances.none,
+    goal: Annotated[Goals, typer.Option(help="Where the controller has the goal from.")] = Goals.seen,
+    disturb: Annotated[
+        Disturbances, typer.Option(help="What goes wrong in mid-episode; all: in turn.")
+    ] = Disturbances.none,
     workers: Annotated[int, typer.Option(min=1, help="Episodes at once, in lockstep.")] = 1,
     blank_camera: Annotated[bool, typer.Option("--blank-camera", help="The robot sees black.")] = False,
     camera: Annotated[str, typer.Option(help="Size WxH of the camera [px]; default: the arm's.")] = "",

@@ -117,7 +117,9 @@ def print_summary(console: Console, summary: Summary) -> None:
         )
     for kind in summary.recoveries:
         console.print(
-            f"{kind.kind}: {kind.success} of {kind.episodes} recovered" + _median(kind.median_recovery_s)
+            f"{kind.kind}: {kind.success} of {kind.episodes} recovered"
+            + _median(kind.median_recovery_s)
+            + (f", {kind.at_once} in place already" if kind.at_once else "")
         )
     if cycle.p50 is not None:
         console.print(

@@ -21,11 +21,14 @@ def drawn(name: DisturbanceName, seed: int) -> Disturbance:
     return Disturbance(name, float(rng.uniform(*WHEN)), rng)
 
 
+def settling(name: str) -> float:
+    """How long a disturbance of this name lasts [s]."""
+    return HIDDEN_FOR if name == "object_hidden" else 0.0
+
+
 def settled(disturbance: Disturbance | None) -> float:
     """When it is over, after the start of an episode [s]; 0 without one."""
-    if disturbance is None:
-        return 0.0
-    return disturbance.at + (HIDDEN_FOR if disturbance.name == "object_hidden" else 0.0)
+    return 0.0 if disturbance is None else disturbance.at + settling(disturbance.name)
 
 
 class Stage:

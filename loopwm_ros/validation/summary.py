@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from loopwm_ros.control.goal import GoalSource
 from loopwm_ros.types import Plan
+from loopwm_ros.validation.stage import settling
 from loopwm_ros.validation.statistics import (
     Counts,
     LoopsUsed,
@@ -29,6 +30,7 @@ from loopwm_ros.validation.statistics import (
 Mode = Literal["lockstep", "realtime"]
 World = Literal["nominal", "randomised"]
 Count = Annotated[int, Field(ge=0)]
+AT_ONCE = 0.05  # later than this is not at once [s]
 
 
 class EpisodeResult(Record):
@@ -102,6 +104,7 @@ class Recovery(Record):
     wilson95: tuple[float, float] | None
     precise: Count | None = None
     median_recovery_s: float | None = Field(description="from the disturbance to the end of the hold")
+    at_once: Count = Field(0, description="of the successes: held from the first moment that counts on")
 
 
 class Summary(RunFacts):
@@ -240,6 +243,7 @@ def recoveries(facts: RunFacts, episodes: Sequence[EpisodeResult]) -> tuple[Reco
                 wilson95=wilson(success, len(those)),
                 precise=None if facts.precise_distance_m is None else precise,
                 median_recovery_s=median(times),
+                at_once=sum(time <= settling(kind) + facts.success_hold_s + AT_ONCE for time in times),
             )
         )
     return tuple(made)

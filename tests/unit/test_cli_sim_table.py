@@ -64,6 +64,13 @@ def test_the_summary_is_printed_in_words() -> None:
     assert "warning" not in text(shown)
 
 
+def test_a_disturbance_that_left_nothing_to_do_is_told_apart() -> None:
+    shown, nudged = console(), {"disturbance": "camera_nudged", "disturbed_at_s": 1.5}
+    episodes = [samples.result(0).model_copy(update=nudged), samples.result(1, success=False)]
+    print_summary(shown, samples.summary(episodes, disturb="camera_nudged"))
+    assert "camera_nudged: 1 of 1 recovered, median 0.5 s, 1 in place already" in text(shown)
+
+
 @pytest.mark.parametrize(("wall", "warned"), [(10.1, False), (12.5, True)])
 def test_a_run_slower_than_real_time_is_warned_of(wall: float, warned: bool) -> None:
     shown, measured = console(), Measurements(loops=np.array([0, 1]))

@@ -131,6 +131,19 @@ def test_recoveries_are_counted_by_kind() -> None:
     assert samples.summary([samples.result(0)]).recoveries == ()
 
 
+def test_what_was_in_place_when_it_was_disturbed_is_told_apart() -> None:
+    """The hold takes 0.5 s: at 2.0 s it began with the disturbance, at 3.0 s when that was over."""
+    cases = [("camera_nudged", 2.0), ("camera_nudged", 2.2), ("object_hidden", 3.0), ("object_hidden", 3.2)]
+    episodes = [
+        samples.result(i).model_copy(
+            update={"disturbance": kind, "disturbed_at_s": 1.5, "time_to_success_s": time}
+        )
+        for i, (kind, time) in enumerate(cases)
+    ]
+    made = samples.summary(episodes, disturb="all").recoveries
+    assert [(kind.success, kind.at_once) for kind in made] == [(2, 1), (2, 1)]
+
+
 def test_measurements_of_several_episodes_add_up() -> None:
     whole = Measurements()
     for milliseconds, loops in ((10.0, [0, 1]), (30.0, [0, 0, 3])):
