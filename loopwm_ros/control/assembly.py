@@ -14,7 +14,7 @@ from loopwm_ros.control.receding_horizon import RecedingHorizon
 from loopwm_ros.control.safety_filter import SafetyFilter
 from loopwm_ros.control.safety_gate import GateSettings, SafetyGate
 from loopwm_ros.control.synchroniser import Synchroniser
-from loopwm_ros.control.tool_motion import ToolMotion
+from loopwm_ros.control.tool_motion import WORKSPACE_MARGIN, ToolMotion
 from loopwm_ros.errors import ConfigError, MismatchError
 from loopwm_ros.planning.objectives import ObjectiveFactory
 from loopwm_ros.planning.search import make_planner
@@ -57,6 +57,7 @@ class Mpc:
     bundle: Bundle
     model: OnnxWorldModel
     horizon: RecedingHorizon
+    motion: ToolMotion
     synchroniser: Synchroniser
 
 
@@ -85,23 +86,39 @@ def build_mpc(
             f"bundle '{manifest.name}' reads out {list(manifest.spec.quantities)}, "
             f"task '{task.name}' needs {list(task.quantities)}"
         )
+    if manifest.spec.action_dim != task.action_dim:
+        raise MismatchError(
+            f"bundle '{manifest.name}' acts with {manifest.spec.action_dim} components, "
+            f"task '{task.name}' with {task.action_dim}: 2 with a plane, 3 without"
+        )
     model = OnnxWorldModel(bundle, kinematics, settings.model)
+    motion = build_motion(kinematics, arm, task, control_period)
     horizon = RecedingHorizon(
         model,
         make_planner(settings.planner, model, policy=model.policy),
         ObjectiveFactory(task.objective, manifest.spec, arm.workspace, task.moved),
         GoalTracker(task, manifest.spec, settings.goal),
         kinematics,
-        build_motion(kinematics, arm, task, control_period),
+        motion,
     )
-    return Mpc(bundle, model, horizon, Synchroniser((manifest.camera.width, manifest.camera.height)))
+    return Mpc(bundle, model, horizon, motion, Synchroniser((manifest.camera.width, manifest.camera.height)))
 
 
 def build_motion(
     kinematics: Kinematics, arm: ArmConfig, task: TaskConfig, control_period: float
 ) -> ToolMotion:
-    """Tool motion of a task on an arm; `control_period` [s]."""
+    """Tool motion of a task on an arm; `control_period` [s].
+
+    Raises:
+        ConfigError: the arm's workspace does not hold the task's plane.
+    """
     height = None if task.plane is None else task.plane.height
+    low, high = arm.workspace.low[2] + WORKSPACE_MARGIN, arm.workspace.high[2] - WORKSPACE_MARGIN
+    if height is not None and not low <= height <= high:
+        raise ConfigError(
+            f"task '{task.name}' keeps the tool at {height:g} m; the workspace of arm '{arm.name}' allows "
+            f"{low:g} to {high:g} m: change the task's plane.height or the arm's workspace"
+        )
     return ToolMotion(kinematics, arm, control_period, task.max_tool_acceleration, height)
 
 

@@ -7,11 +7,13 @@ import numpy as np
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.control.trajectory import with_stop_tail
+from loopwm_ros.errors import SensorError
 from loopwm_ros.types import F64, JointTrajectory
 
 WORKSPACE_MARGIN = 0.01  # kept from the safety filter's own box [m]
 PLANE_GAIN = 4.0  # speed back to the plane, per distance from it [1/s]
 PLANE_SPEED = 0.1  # at most [m/s]
+NEAR_PLANE = 0.02  # at the start: from higher up the tool would come down on what lies below it [m]
 
 
 class ToolMotion:
@@ -34,6 +36,21 @@ class ToolMotion:
         self._high = np.asarray(arm.workspace.high) - WORKSPACE_MARGIN
         self._period, self._height = period, height
         self._change = max_acceleration * period
+
+    def check_start(self, position: F64) -> None:
+        """Refuse to start from joints (n,) [rad] whose tool is not in the plane, where there is one.
+
+        Raises:
+            SensorError: saying where the tool is, and where it should be.
+        """
+        if self._height is None:
+            return
+        z = float(self._kinematics.tool_position(position)[2])
+        if not abs(z - self._height) <= NEAR_PLANE:
+            raise SensorError(
+                f"the tool is at a height of {z:.3f} m; the task keeps it at {self._height:g} m: bring it "
+                f"there first, to {NEAR_PLANE * 100:g} cm, clear of what lies on the table"
+            )
 
     def trajectory(self, stamp: float, position: F64, velocity: F64, tool_velocities: F64) -> JointTrajectory:
         """Joint trajectory that starts at `stamp` [s].

@@ -101,9 +101,11 @@ class MpcEngine:
         """Begin at (`steady`, `ros`) [s]; the first period begins one period later.
 
         Raises:
-            SensorError: joints or images are missing, stale or not valid.
+            SensorError: joints or images are missing, stale or not valid, or the tool is far from the plane
+                that the task keeps it in.
         """
         joints = self.inbox.check(steady, ros)
+        self._mpc.motion.check_start(joints.position)
         self._mpc.horizon.start(ros + self._period, joints.position, seed)
         self.inbox.take()
         self.goals.inbox.planned(None)

@@ -18,6 +18,7 @@ from visualization_msgs.msg import MarkerArray
 
 from loopwm_ros.bundle import Bundle
 from loopwm_ros.config import load_arm, load_task
+from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.nodes import goal_topics
 from loopwm_ros.nodes.diagnostics import values_of
 from loopwm_ros.nodes.mpc import MpcNode
@@ -31,7 +32,8 @@ from tests.ros.conftest import Bench
 from tests.ros.test_mpc import Sensors, status
 
 ARM, TASK = load_arm("panda_rod"), load_task("push")
-HOME = np.asarray(ARM.home)
+KINEMATICS = Kinematics(ARM)
+START = KINEMATICS.reach(KINEMATICS.home, np.array([0.45, 0.0, 0.03]))  # in the task's plane
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 GOAL = np.array([0.5, 0.1, 0.0])
 NEAR = 0.03  # centroid of a cube's pixels to its centre [m]
@@ -58,12 +60,23 @@ def is_near(heard: list[DiagnosticArray], place: np.ndarray) -> bool:
     return len(goal) == 3 and bool(np.linalg.norm((goal - place)[:2]) < NEAR)
 
 
+def test_the_tool_does_not_come_down_from_above(bench, push_bundle) -> None:
+    heard = bench.listen(DiagnosticArray, "/diagnostics", REPORT)
+    mpc = node(bench, MpcNode, bundle=str(push_bundle.root))
+    assert mpc.trigger_configure() == SUCCESS
+    sensors = Sensors(bench, position=KINEMATICS.home)
+    bench.until(lambda: sensors.matched)
+    bench.until(
+        lambda: mpc.trigger_activate() == FAILURE and status(bench, heard, "the task keeps it at 0.03 m")
+    )
+
+
 def test_a_position_may_come_late_be_wrong_once_and_move(bench, push_bundle) -> None:
     heard = bench.listen(DiagnosticArray, "/diagnostics", REPORT)
     mpc = node(bench, MpcNode, bundle=str(push_bundle.root), goal_source="position")
     assert mpc.trigger_configure() == SUCCESS
     bench.until(lambda: status(bench, heard, "inactive, no goal: nothing has come on /mpc/goal"))
-    sensors = Sensors(bench, position=HOME)
+    sensors = Sensors(bench, position=START)
     bench.until(lambda: sensors.matched)
     bench.until(lambda: mpc.trigger_activate() == SUCCESS)
     bench.until(lambda: status(bench, heard, "active, no goal: nothing has come on /mpc/goal"))
@@ -136,7 +149,7 @@ def test_an_image_needs_its_joints_and_the_bundle_s_size(bench, push_bundle) -> 
     images.publish(make.compressed_image(5.0, jpeg, "camera"))
     bench.until(lambda: status(bench, heard, "no joint state of the image's stamp, 5.000000 s, has come"))
     images.publish(make.compressed_image(5.0, jpeg, "camera"))
-    joints.publish(make.joint_state(JointState(5.0, HOME, np.zeros_like(HOME)), ARM.joints))
+    joints.publish(make.joint_state(JointState(5.0, START, np.zeros_like(START)), ARM.joints))
     bench.until(lambda: status(bench, heard, "320x240; the bundle was trained for 160x120"))
 
 
@@ -154,9 +167,9 @@ def test_a_goal_that_is_moved_is_given_anew_and_its_mark_stays_unseen(bench) -> 
     first = goals[0].point
     expected = sim._cell.truth().points["goal"]
     assert (first.x, first.y, goals[0].header.frame_id) == (*expected[:2], ARM.base_frame)
-    sender = bench.node.create_publisher(type(message_factory().command(HOME)), ARM.topics.command, 1)
+    sender = bench.node.create_publisher(type(message_factory().command(START)), ARM.topics.command, 1)
     bench.until(sender.get_subscription_count)
-    sender.publish(message_factory().command(HOME))
+    sender.publish(message_factory().command(START))
     bench.until(lambda: len(goals) > 1)
     moved = np.hypot(goals[1].point.x - first.x, goals[1].point.y - first.y)
     assert 0.05 <= moved <= 0.12
@@ -183,7 +196,7 @@ def test_viewers_see_the_imagined_paths_of_tool_and_cube_and_the_goal(bench, pus
     sender = bench.node.create_publisher(PointStamped, goal_topics.POSITION, LATCHED)
     sender.publish(message_factory().point(0.0, GOAL, ARM.base_frame))
     assert mpc.trigger_configure() == SUCCESS
-    sensors = Sensors(bench, position=HOME)
+    sensors = Sensors(bench, position=START)
     bench.until(lambda: sensors.matched)
     bench.until(lambda: mpc.trigger_activate() == SUCCESS)
     bench.until(lambda: heard)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from loopwm_ros.bundle import Bundle
-from loopwm_ros.config import load_arm, load_task
+from loopwm_ros.config import PlaneConfig, load_arm, load_task
 from loopwm_ros.control.assembly import Mpc, MpcSettings, build_gate, build_mpc, planner_settings
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.control.safety_gate import GateSettings
@@ -62,6 +62,11 @@ def test_whole_controllers_plan(bundle: Bundle, kind: str) -> None:
             "task 'reach' needs .*cup_x",
         ),
         ({"task": TASK.model_copy(update={"goal": "cup"})}, MismatchError, "no quantity cup_x"),
+        (
+            {"task": TASK.model_copy(update={"plane": PlaneConfig(height=0.1, x=(0.4, 0.5), y=(0, 0))})},
+            MismatchError,
+            "acts with 3 components, task 'reach' with 2",
+        ),
         (
             {"settings": MpcSettings(model=WorldModelSettings(loops=99))},
             ConfigError,

@@ -10,6 +10,7 @@ from loopwm_ros.control.assembly import build_motion
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.control.tool_motion import PLANE_SPEED, ToolMotion
 from loopwm_ros.control.trajectory import sample
+from loopwm_ros.errors import ConfigError, SensorError
 from loopwm_ros.types import JointTrajectory
 
 ARM = load_arm("panda")
@@ -96,6 +97,27 @@ def test_a_task_with_a_plane_moves_in_it() -> None:
     moved = np.stack([kinematics.tool_position(q) for q in trajectory.positions])
     assert np.allclose(moved[:, 2], push.plane.height, atol=1e-3)
     assert moved[-1, 1] > 0.1
+
+
+def test_a_task_with_a_plane_starts_in_it_and_does_not_come_down_from_above() -> None:
+    rod, push = load_arm("panda_rod"), load_task("push")
+    kinematics = Kinematics(rod)
+    motion = build_motion(kinematics, rod, push, PERIOD)
+    near = kinematics.reach(kinematics.home, np.array([0.45, 0.0, 0.045]))
+    motion.check_start(near)
+    above = kinematics.reach(near, np.array([0.45, 0.0, 0.09]))
+    for position in (above, np.full_like(near, np.nan)):
+        with pytest.raises(SensorError, match=r"the task keeps it at 0.03 m: bring it there first, to 2 cm"):
+            motion.check_start(position)
+    build_motion(Kinematics(ARM), ARM, load_task("reach"), PERIOD).check_start(above)
+
+
+def test_a_plane_outside_the_workspace_is_refused() -> None:
+    rod, push = load_arm("panda_rod"), load_task("push")
+    assert push.plane is not None
+    low = push.model_copy(update={"plane": push.plane.model_copy(update={"height": 0.02})})
+    with pytest.raises(ConfigError, match=r"keeps the tool at 0.02 m; .*'panda_rod' allows 0.025 to 0.49 m"):
+        build_motion(Kinematics(rod), rod, low, PERIOD)
 
 
 def test_rest_stays_at_rest() -> None:
