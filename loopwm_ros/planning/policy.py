@@ -25,8 +25,10 @@ class PolicyPlanner:
         """Nothing to forget."""
 
     def plan(self, state: F32, objective: Objective, elapsed: int, deadline: float | None) -> Plan:  # noqa: ARG002
-        """The policy's actions from `state` (tokens, width) on."""
+        """The policy's actions from `state` (tokens, width) on; stand still where they are not finite."""
         actions = self._policy.propose(state, objective.goal, self._steps)
+        if not np.isfinite(actions).all():
+            actions = np.zeros_like(actions)
         rollout = self._model.rollout(state, actions[None], 0, deadline)
         if not rollout.completed:
             unread = np.empty((0, len(self._model.spec.quantities)), dtype=np.float32)

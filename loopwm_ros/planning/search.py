@@ -84,13 +84,13 @@ class SamplingPlanner:
         return search.plan
 
     def _propose(self, state: F32, objective: Objective, deadline: float | None) -> F32 | None:
-        """The policy's actions (horizon, action_dim); None without one, or without the time to ask it."""
+        """The policy's actions (horizon, action_dim); None without one, without time, or if not finite."""
         if self._policy is None or not self._budget.allows_proposal(deadline):
             return None
         began = self._clock()
         proposal = self._policy.propose(state, objective.goal, self._settings.horizon)
         self._budget.proposed(self._clock() - began)
-        return proposal
+        return proposal if np.isfinite(proposal).all() else None
 
     def _start(self, elapsed: int, proposal: F32 | None) -> _Search:
         spec = self._model.spec

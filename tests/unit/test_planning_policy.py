@@ -86,6 +86,35 @@ def test_a_good_proposal_makes_a_better_first_plan(kind):
     assert costs["policy"] < costs["none"]
 
 
+class BrokenPolicy:
+    """Answers with what is no number."""
+
+    def propose(self, state: F32, goal: F64, steps: int) -> F32:
+        return np.full((steps, 3), np.nan, dtype=np.float32)
+
+
+@pytest.mark.parametrize("kind", ["mppi", "cem"])
+def test_a_proposal_that_is_not_finite_is_left_out(kind):
+    plans = []
+    for policy, proposal in ((None, "none"), (BrokenPolicy(), "policy")):
+        model = KinematicModel()
+        settings = PlannerSettings.model_validate({"kind": kind, "proposal": proposal})
+        planner = make_planner(settings, model, model.clock, policy)
+        planner.reset(0)
+        plans.append(planner.plan(model.at(START), objective(model), 1, None).actions)
+    assert np.isfinite(plans[1]).all()
+    assert np.array_equal(plans[0], plans[1]), "as if there were no policy"
+
+
+def test_a_policy_that_is_not_finite_stands_still():
+    model = KinematicModel()
+    settings = PlannerSettings(kind="policy", horizon=4)
+    plan = make_planner(settings, model, model.clock, BrokenPolicy()).plan(
+        model.at(START), objective(model), 1, None
+    )
+    assert not plan.actions.any()
+
+
 def test_the_random_stream_is_the_same_without_a_proposal():
     plans = []
     for proposal in ({}, {"proposal": "none", "proposed": 3}):
