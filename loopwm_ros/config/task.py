@@ -22,6 +22,11 @@ class ObjectConfig(Settings):
     hue: Range = Field(description="HSV hue, 0 to 1; may exceed 1 to wrap")
     mass: Range = Field((0.0, 0.0), description="[kg]; 0: it does not move")
 
+    @property
+    def movable(self) -> bool:
+        """Can it be pushed, in each episode?"""
+        return self.shape != "mark" and self.mass[0] > 0
+
     def nominal(self) -> ObjectConfig:
         """The same object with its appearance and mass at the middle of their ranges."""
         return self.model_copy(update={key: _middle(getattr(self, key)) for key in ("size", "hue", "mass")})
@@ -110,6 +115,20 @@ class TaskConfig(Settings):
             raise ValueError(f"goal '{self.goal}' is no object; valid: {valid}")
         if self.moved not in (TOOL, *self.objects) or self.moved == self.goal:
             raise ValueError(f"moved is '{self.moved}'; valid: {TOOL}, or an object other than the goal")
+        if self.moved != TOOL and not self.objects[self.moved].movable:
+            raise ValueError(f"moved is '{self.moved}', which stays where it is: a mark, or without mass")
+        points = (f"{name}_{axis}" for name in dict.fromkeys((TOOL, self.moved, self.goal)) for axis in "xyz")
+        if missing := [name for name in points if name not in self.quantities]:
+            raise ValueError(f"quantities lack {', '.join(missing)}")
+        return self
+
+    @model_validator(mode="after")
+    def _distances(self) -> TaskConfig:
+        if self.precise_distance is not None and not self.precise_distance < self.success_distance:
+            raise ValueError(
+                f"precise_distance {self.precise_distance} must be below success_distance "
+                f"{self.success_distance}"
+            )
         return self
 
 

@@ -58,7 +58,7 @@ class GoalTracker:
         self._given = None if position is None else np.array(position, dtype=np.float64)
 
     def show(self, encoding: Encoding) -> None:
-        """Take as the goal where an image shows the moved object.
+        """Bring the moved object to where an image shows it, whatever the task's offset from its goal.
 
         Raises:
             ConfigError: the tool itself is what is moved.
@@ -74,7 +74,7 @@ class GoalTracker:
                 f"the goal image does not show '{self._task.moved}' clearly (1-sigma {std * 100:.1f} cm, "
                 f"at most {self._settings.max_std * 100:g} cm); take it anew with nothing in front of it"
             )
-        self._given = np.asarray(encoding.reading[self._moved], dtype=np.float64)
+        self._given = np.asarray(encoding.reading[self._moved], dtype=np.float64) - self._offset
 
     def add(self, encoding: Encoding) -> None:
         """Use one frame's reading, unless the encoder itself doubts it."""

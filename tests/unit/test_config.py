@@ -74,6 +74,12 @@ def test_ranges_are_ordered(tmp_path: Path, limits: list[float]) -> None:
         ({"moved": "goal"}, "moved is 'goal'; valid: tool, or an object other than the goal"),
         ({"moved": "cup"}, "moved is 'cup'; valid: tool, or an object other than the goal"),
         ({"objects": {}}, "objects: .*at least 1"),
+        ({"moved": "goal", "goal": "cube"}, "moved is 'goal', which stays where it is: a mark"),
+        (
+            {"quantities": ["tool_x", "tool_y", "tool_z", "cube_x", "cube_y", "cube_z"]},
+            "quantities lack goal_x",
+        ),
+        ({"precise_distance": 0.05}, "precise_distance 0.05 must be below success_distance 0.05"),
         ({"clearance": -0.01}, "clearance: .*greater than or equal to 0"),
         ({"plane": {"height": 0.03, "x": [0.5, 0.4], "y": [0.0, 0.0]}}, "plane.x: .*must not exceed 0.4"),
     ],

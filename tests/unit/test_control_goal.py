@@ -131,6 +131,14 @@ def test_the_goal_that_an_image_shows_is_where_the_moved_object_is_in_it() -> No
     assert np.allclose(tracker.target, [0.4, -0.2, 0.0]), "the mark, which was seen meanwhile"
 
 
+def test_what_an_image_shows_has_the_task_s_offset_in_it_already() -> None:
+    beside = PUSH.model_copy(update={"goal_offset": (0.0, 0.1, 0.0)})
+    tracker = GoalTracker(beside, make_spec(quantities=PUSHED, action_dim=2))
+    tracker.show(pushed(cube=(0.5, 0.1, 0.03), goal=(0.4, -0.2, 0.0)))
+    assert np.allclose(tracker.target, [0.5, 0.1, 0.03])
+    assert np.allclose(tracker.seen, [0.5, 0.0, 0.03])
+
+
 @pytest.mark.parametrize("std", [0.06, float("nan")])
 def test_an_image_without_the_object_is_refused_and_says_what_to_do(std: float) -> None:
     tracker = push_tracker()
