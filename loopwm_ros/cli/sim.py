@@ -92,7 +92,7 @@ def sim(
     ] = Disturbances.none,
     workers: Annotated[int, typer.Option(min=1, help="Episodes at once, in lockstep.")] = 1,
     blank_camera: Annotated[bool, typer.Option("--blank-camera", help="The robot sees black.")] = False,
-    camera: Annotated[str, typer.Option(help="Size WxH of the camera [px]; default: the arm's.")] = "",
+    camera: Annotated[str, typer.Option(help="Pixels of the camera, WxH; default: the arm's.")] = "",
     json: Annotated[Path | None, typer.Option(help="Write the summary here.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for summary.json, report.html, logs.")] = None,
     strips: Annotated[Path | None, typer.Option(help="Folder for small film strips of failures.")] = None,

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
-from loopwm_ros.cli.main import EXTRAS
+from loopwm_ros.cli.main import COMMANDS, EXTRAS, app
 
 WITHOUT = """
 import sys
@@ -46,3 +47,10 @@ def test_every_extra_installs_its_modules(repository: Path) -> None:
     listed = (repository / "setup.py").read_text(encoding="utf-8")
     for module, extra in EXTRAS.items():
         assert module in listed.partition(f'"{extra}": [')[2].partition("],")[0]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_has_no_brackets_for_they_are_not_shown(name: str) -> None:
+    texts = [getattr(parameter, "help", None) or "" for parameter in get_command(app).commands[name].params]
+    assert any(texts) or name == "doctor"
+    assert [text for text in texts if "[" in text] == []
