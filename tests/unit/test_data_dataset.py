@@ -122,7 +122,7 @@ def test_another_camera_is_refused(bags: Path, tmp_path: Path) -> None:
 
 def test_a_quantity_that_is_no_coordinate_is_refused(bags: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="ball_radius"):
-        build(tmp_path, [bags], quantities=("tool_x", "ball_radius"))
+        build(tmp_path, [bags], quantities=(*task().quantities, "ball_radius"))
 
 
 def test_split_is_by_episode_seeded_and_complete(dataset: Dataset) -> None:
