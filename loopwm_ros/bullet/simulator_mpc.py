@@ -81,7 +81,7 @@ def simulator_controller(
         model,
         make_planner(settings.planner, model),
         ObjectiveFactory(task.objective, model.spec, arm.workspace, task.moved),
-        GoalTracker(task, model.spec, settings.goal),
+        GoalTracker(task, model.spec, arm.workspace, settings.goal),
         kinematics,
         build_motion(kinematics, arm, task, 1.0 / world.control_rate),
     )

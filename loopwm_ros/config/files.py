@@ -63,15 +63,14 @@ def _named(folder: str, name: str, kind: type[SettingsT]) -> SettingsT:
     return validated(_merged(folder, name), _located(folder, name), kind)
 
 
-def usual_arm(task: str = "") -> str:
-    """Name of the arm that does a task where none is named; '' is the first task in sim/defaults.yaml.
+def usual_arm(task: str) -> str:
+    """Name of the arm that does a task where none is named.
 
     Raises:
         ConfigError: no arm is named for the task.
     """
     arms: dict[str, str] = read_yaml(share_dir() / "sim" / "defaults.yaml")["arm"]
-    name = arms.get(task) if task else next(iter(arms.values()))
-    if name is None:
+    if (name := arms.get(task)) is None:
         raise ConfigError(f"name the arm for task '{task}'; the usual one is known for {', '.join(arms)}")
     return name
 

@@ -97,7 +97,7 @@ def build_mpc(
         model,
         make_planner(settings.planner, model, policy=model.policy),
         ObjectiveFactory(task.objective, manifest.spec, arm.workspace, task.moved),
-        GoalTracker(task, manifest.spec, settings.goal),
+        GoalTracker(task, manifest.spec, arm.workspace, settings.goal),
         kinematics,
         motion,
     )

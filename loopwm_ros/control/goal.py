@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from loopwm_ros.bundle import ModelSpec
-from loopwm_ros.config import Settings, TaskConfig
+from loopwm_ros.config import Box, Settings, TaskConfig
 from loopwm_ros.config.task import TOOL
 from loopwm_ros.errors import ConfigError, SensorError
 from loopwm_ros.types import F64, Encoding
@@ -27,10 +27,13 @@ class GoalSettings(Settings):
 class GoalTracker:
     """Median of the confident readings: one wrong or occluded frame cannot move the goal.
 
-    A goal that was given or shown holds until it is taken back; readings are then not used.
+    A goal that was given or shown holds until it is taken back; readings are then not used. Nothing is a
+    goal that lies beside the workspace, seen from above.
     """
 
-    def __init__(self, task: TaskConfig, spec: ModelSpec, settings: GoalSettings | None = None) -> None:
+    def __init__(
+        self, task: TaskConfig, spec: ModelSpec, workspace: Box, settings: GoalSettings | None = None
+    ) -> None:
         """Readings are those of the task's goal.
 
         Raises:
@@ -40,6 +43,7 @@ class GoalTracker:
         self._task = task
         self._index, self._moved = spec.columns(task.goal), spec.columns(task.moved)
         self._offset = np.asarray(task.goal_offset)
+        self._low, self._high = np.asarray(workspace.low), np.asarray(workspace.high)
         self._readings: deque[F64] = deque(maxlen=self._settings.window)
         self._given: F64 | None = None
 
@@ -52,17 +56,18 @@ class GoalTracker:
 
         Raises:
             ConfigError: not three finite numbers.
+            SensorError: it lies beside the workspace.
         """
         if position is not None and not (np.shape(position) == (3,) and np.isfinite(position).all()):
             raise ConfigError(f"the goal is {np.asarray(position).tolist()}; expected x, y and z [m], finite")
-        self._given = None if position is None else np.array(position, dtype=np.float64)
+        self._take(None if position is None else np.array(position, dtype=np.float64))
 
     def show(self, encoding: Encoding) -> None:
         """Bring the moved object to where an image shows it, whatever the task's offset from its goal.
 
         Raises:
             ConfigError: the tool itself is what is moved.
-            SensorError: the encoder does not find the object there.
+            SensorError: the encoder does not find the object there, or finds it beside the workspace.
         """
         if self._task.moved == TOOL:
             raise ConfigError(
@@ -74,7 +79,22 @@ class GoalTracker:
                 f"the goal image does not show '{self._task.moved}' clearly (1-sigma {std * 100:.1f} cm, "
                 f"at most {self._settings.max_std * 100:g} cm); take it anew with nothing in front of it"
             )
-        self._given = np.asarray(encoding.reading[self._moved], dtype=np.float64) - self._offset
+        self._take(np.asarray(encoding.reading[self._moved], dtype=np.float64) - self._offset)
+
+    def _take(self, position: F64 | None) -> None:
+        if reason := self._beside(position):
+            raise SensorError(f"the goal is {reason}")
+        self._given = position
+
+    def _beside(self, position: F64 | None) -> str:
+        """Where a position is, if that is beside the workspace; else an empty string."""
+        if position is None or ((self._low <= position) & (position <= self._high))[:2].all():
+            return ""
+        low, high = self._low, self._high
+        return (
+            f"at x {position[0]:.3f}, y {position[1]:.3f} m, beside the arm's workspace: "
+            f"x {low[0]:g} to {high[0]:g}, y {low[1]:g} to {high[1]:g} m"
+        )
 
     def add(self, encoding: Encoding) -> None:
         """Use one frame's reading, unless the encoder itself doubts it."""
@@ -91,7 +111,12 @@ class GoalTracker:
         return np.asarray(np.median(np.asarray(self._readings), axis=0))
 
     @property
+    def beside(self) -> str:
+        """Where the goal is seen, if that is beside the workspace; else an empty string."""
+        return self._beside(self.seen)
+
+    @property
     def target(self) -> F64 | None:
         """Where to bring tool or object (3,) in the base frame [m]; None while there is no goal."""
         seen = self.seen
-        return None if seen is None else seen + self._offset
+        return None if seen is None or self._beside(seen) else seen + self._offset

@@ -40,9 +40,10 @@ class PlanReport:
     slot: float  # start of the slot it was made in [s]
     delay: float  # observation to effect, bridged by rolling the latent forward [s]
     duration: float  # wall time of the cycle [s]
-    plan: Plan | None  # None: the goal is not seen, the arm holds
+    plan: Plan | None  # None: the goal is not seen or out of reach, the arm holds
     goal: F64 | None  # goal object, base frame [m], (3,)
     encoding: Encoding | None = None  # of the newest observation, `delay` before the effect
+    beside: str = ""  # where the goal is seen, if that is beside the workspace
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ class RecedingHorizon:
 
         Raises:
             ConfigError: not a position.
+            SensorError: it lies beside the workspace.
         """
         self._goal.give(position)
 
@@ -162,7 +164,7 @@ class RecedingHorizon:
             self._next = trajectory
         duration = time.perf_counter() - began
         delay = effect - observation.stamp
-        return PlanReport(slot, delay, duration, plan, self._goal.seen, self._encoding)
+        return PlanReport(slot, delay, duration, plan, self._goal.seen, self._encoding, self._goal.beside)
 
     def _restart(self, now: float) -> None:
         """Start anew at `now` [s] from the last reference."""

@@ -40,6 +40,7 @@ class GoalInbox:
         self._taken = False
         self._refusal = ""
         self._present: F64 | None = None
+        self._beside = ""
 
     def put(self, goal: Goal, name: str, answer: Answer = nobody) -> None:
         """Offer a goal that came from `name`; one that nobody has taken yet is replaced."""
@@ -74,10 +75,10 @@ class GoalInbox:
             self._taken = self._taken or not reason
         given.answer(reason)
 
-    def planned(self, goal: F64 | None) -> None:
-        """A plan was made for this goal (3,), or for none."""
+    def planned(self, goal: F64 | None, beside: str = "") -> None:
+        """A plan was made for this goal (3,), or for none; `beside` says where it is out of reach."""
         with self._lock:
-            self._present = goal
+            self._present, self._beside = goal, beside
 
     def trouble(self, active: bool) -> str:
         """Why there is no goal, or why the newest one was refused; empty where all is well.
@@ -85,6 +86,8 @@ class GoalInbox:
         A goal that is to be seen is missed only while the node is `active`.
         """
         with self._lock:
+            if active and self._beside:
+                return f"no goal: it is seen {self._beside}"
             missing = active and self._present is None if self._source == "seen" else not self._taken
             if missing:
                 return f"no goal: {self._refusal or self._waiting}"

@@ -29,7 +29,7 @@ def position_from(message: PointStamped, arm: ArmConfig) -> F64:
     """Goal position (3,) in the arm's base frame [m].
 
     Raises:
-        SensorError: it is in another frame, not finite, or beside the arm's workspace.
+        SensorError: it is in another frame, or not finite.
     """
     frame = message.header.frame_id.lstrip("/")
     if frame != arm.base_frame:
@@ -39,12 +39,6 @@ def position_from(message: PointStamped, arm: ArmConfig) -> F64:
     position = np.array([message.point.x, message.point.y, message.point.z])
     if not np.isfinite(position).all():
         raise SensorError(f"the goal is {position.tolist()}; expected x, y and z [m], finite")
-    low, high = np.asarray(arm.workspace.low), np.asarray(arm.workspace.high)
-    if not ((low <= position) & (position <= high))[:2].all():
-        raise SensorError(
-            f"the goal is at x {position[0]:.3f}, y {position[1]:.3f} m, beside the arm's workspace: "
-            f"x {low[0]:g} to {high[0]:g}, y {low[1]:g} to {high[1]:g} m"
-        )
     return position
 
 

@@ -172,5 +172,5 @@ class MpcEngine:
 
     def _planned(self, report: PlanReport, milliseconds: float, late: bool) -> None:
         self.record.plan(report, milliseconds, late)
-        self.goals.inbox.planned(report.goal)
+        self.goals.inbox.planned(report.goal, report.beside)
         self._on_plan(report)

@@ -19,11 +19,11 @@ from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory as TrajectoryMessage
 
-from loopwm_ros.config import Settings, load_arm, usual_arm
+from loopwm_ros.config import Settings, load_arm
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.control.safety_filter import SafetyFilter
 from loopwm_ros.control.safety_gate import GateOutput, GateSettings, GateState, SafetyGate
-from loopwm_ros.errors import SensorError
+from loopwm_ros.errors import ConfigError, SensorError
 from loopwm_ros.messages import joint_state_from, trajectory_from
 from loopwm_ros.nodes import diagnostics, params, spin
 from loopwm_ros.nodes.diagnostics import Level
@@ -41,7 +41,7 @@ class SafetySettings(Settings):
     """Parameters of the safety node."""
 
     arm: str = Field(
-        "", description="arm, by name or path of a YAML file; empty: the first one in sim/defaults.yaml"
+        "", description="arm, by name or path of a YAML file; to be named, for the limits are its"
     )
     servo_rate: float = Field(80.0, ge=10.0, le=1000.0, description="commands to the controller [Hz]")
     joint_timeout: float = Field(
@@ -63,12 +63,18 @@ class SafetyNode(Node):
     """`SafetyGate` on ROS topics and services."""
 
     def __init__(self, overrides: Sequence[Parameter[Any]] = ()) -> None:
-        """Start the node; `overrides` win over parameters from the command line."""
+        """Start the node; `overrides` win over parameters from the command line.
+
+        Raises:
+            ConfigError: no arm is named, or its file is not usable.
+        """
         super().__init__(NAME, parameter_overrides=list(overrides))
         params.declare(self, SafetySettings)
         settings = params.read(self, SafetySettings)
+        if not settings.arm:
+            raise ConfigError("which arm is this? Set the parameter arm, e.g. --ros-args -p arm:=panda")
         params.guard(self, SafetySettings, lambda: "limits are fixed when the safety node starts")
-        self._arm = load_arm(settings.arm or usual_arm())
+        self._arm = load_arm(settings.arm)
         self._period = 1.0 / settings.servo_rate
         self._filter = SafetyFilter(Kinematics(self._arm), self._arm.workspace, self._period)
         self._gate = SafetyGate(self._filter, settings.gate())

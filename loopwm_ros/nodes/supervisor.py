@@ -124,34 +124,41 @@ class _Run:
         if index > 0:
             self._ros.call(Trigger, "/sim/reset", CALL_TIMEOUT)
         self._activate()
-        armed = self._ros.call(SetBool, "/safety/arm", CALL_TIMEOUT, data=True)
-        if not armed.success:
-            raise ProcessError(f"safety node refuses: {armed.message}")
+        self._persist(self._arm, CALL_TIMEOUT)
         report = EpisodeReport(self._model_period, self._measured)
         self._ros.wait(lambda: self._over(index, report), self._patience, f"episode {index}")
         self._ros.transition("mpc", DEACTIVATE, CALL_TIMEOUT)
-        self._disarm()
+        self._persist(self._disarm, CALL_TIMEOUT)
         for line in self._traces.new():
             report.mpc(line)
         return report.finish(self._ros.take_frames())
 
-    def _disarm(self) -> None:
-        """Wait until the arm is at rest: the next episode starts elsewhere."""
-        end = time.monotonic() + CALL_TIMEOUT
-        while (answer := self._ros.call(Trigger, "/safety/reset", CALL_TIMEOUT)).message != DISARMED:
+    def _persist(self, attempt: Callable[[], str], patience: float) -> None:
+        """Try until it works, for `patience` [s]; `attempt` says why it did not, or nothing."""
+        end = time.monotonic() + patience
+        while reason := attempt():
             if time.monotonic() > end:
-                raise ProcessError(f"safety node is still '{answer.message}' after {CALL_TIMEOUT:g} s")
+                raise ProcessError(reason)
             self._ros.run_for(RETRY)
+
+    def _arm(self) -> str:
+        """Arm; on a busy machine the joint states may just have a gap."""
+        answer = self._ros.call(SetBool, "/safety/arm", CALL_TIMEOUT, data=True)
+        return "" if answer.success else f"safety node refuses: {answer.message}"
+
+    def _disarm(self) -> str:
+        """Disarm, which works when the arm is at rest: the next episode starts elsewhere."""
+        state = self._ros.call(Trigger, "/safety/reset", CALL_TIMEOUT).message
+        return "" if state == DISARMED else f"safety node is still '{state}' after {CALL_TIMEOUT:g} s"
 
     def _activate(self) -> None:
         """Wait for images of the present scene, then activate; sensors may need a moment."""
         self._ros.take_frames()
         self._ros.wait(lambda: len(self._ros.frames) >= FRESH_FRAMES, START_TIMEOUT, "the first camera image")
-        end = time.monotonic() + ACTIVATION_TIMEOUT
-        while not self._ros.transition("mpc", ACTIVATE, CALL_TIMEOUT):
-            if time.monotonic() > end:
-                raise ProcessError(self._mpc.error_text())
-            self._ros.run_for(RETRY)
+        self._persist(self._activated, ACTIVATION_TIMEOUT)
+
+    def _activated(self) -> str:
+        return "" if self._ros.transition("mpc", ACTIVATE, CALL_TIMEOUT) else self._mpc.error_text()
 
     def _over(self, index: int, report: EpisodeReport) -> bool:
         for line in self._scores.new():

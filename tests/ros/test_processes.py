@@ -40,7 +40,7 @@ def test_either_signal_ends_a_node_with_exit_code_0_and_nothing_left_behind(benc
     heard = bench.listen(DiagnosticArray, "/diagnostics", REPORT)
     numbers = {"sim": signal.SIGINT, "safety": signal.SIGTERM, "mpc": signal.SIGINT}
     before = set(Path("/dev/shm").iterdir())  # ours: each child reads from it, too
-    children = {name: bench.start(name) for name in numbers}
+    children = {name: bench.start(name, arm="panda") for name in numbers}
     bench.until(lambda: {s.name for m in heard for s in m.status} == set(numbers))
     shared = {child.name: segments(child) - before for child in children.values()}
     for name, number in numbers.items():
@@ -55,6 +55,7 @@ def test_either_signal_ends_a_node_with_exit_code_0_and_nothing_left_behind(benc
 @pytest.mark.parametrize(
     ("name", "arguments", "said"),
     [
+        ("safety", [], "which arm is this? Set the parameter arm"),
         ("safety", ["-p", "arm:=nobody"], "no arm 'nobody'; valid: "),
         ("safety", ["-p", "servo_rate:=1.0"], "servo_rate"),
         (

@@ -18,6 +18,7 @@ from trajectory_msgs.msg import JointTrajectory as TrajectoryMessage
 
 from loopwm_ros.config import load_arm, share_dir
 from loopwm_ros.control.safety_gate import GateState
+from loopwm_ros.errors import ConfigError
 from loopwm_ros.messages import trajectory_from
 from loopwm_ros.nodes.qos import COMMAND, REPORT, SENSOR_SOURCE
 from loopwm_ros.nodes.ros_messages import message_factory
@@ -28,6 +29,7 @@ from tests.ros.conftest import Bench
 ARM = load_arm("panda")
 HOME = np.asarray(ARM.home)
 PERIOD = 1 / 80
+NAMED = Parameter("arm", value=ARM.name)
 
 
 class Arm:
@@ -66,7 +68,7 @@ class Arm:
 
 @pytest.fixture
 def safety(bench: Bench) -> SafetyNode:
-    return bench.add(SafetyNode())
+    return bench.add(SafetyNode([NAMED]))
 
 
 @pytest.fixture
@@ -126,15 +128,20 @@ def test_a_plan_with_nan_is_refused(bench, arm) -> None:
     np.testing.assert_allclose(arm.position, HOME, atol=1e-6)
 
 
+def test_it_guesses_no_arm(bench) -> None:
+    with pytest.raises(ConfigError, match="Set the parameter arm, e"):
+        SafetyNode()
+
+
 def test_arming_needs_joint_states(bench) -> None:
-    bench.add(SafetyNode())
+    bench.add(SafetyNode([NAMED]))
     refused = bench.call(SetBool, "/safety/arm", data=True)
     assert not refused.success
     assert "joint states" in refused.message
 
 
 def test_auto_arm_tries_again_after_joints_that_came_before_the_clock(bench) -> None:
-    flags = [Parameter("auto_arm", value=True), Parameter("use_sim_time", value=True)]
+    flags = [NAMED, Parameter("auto_arm", value=True), Parameter("use_sim_time", value=True)]
     node, make = bench.add(SafetyNode(flags)), message_factory()
     joints = bench.node.create_publisher(JointStateMessage, ARM.topics.joint_states, SENSOR_SOURCE)
     clock = bench.node.create_publisher(Clock, "/clock", SENSOR_SOURCE)
@@ -151,7 +158,7 @@ def test_auto_arm_tries_again_after_joints_that_came_before_the_clock(bench) -> 
 
 
 def test_a_clock_that_stands_still_is_an_error_in_diagnostics(bench) -> None:
-    bench.add(SafetyNode([Parameter("use_sim_time", value=True)]))
+    bench.add(SafetyNode([NAMED, Parameter("use_sim_time", value=True)]))
     heard = bench.listen(DiagnosticArray, "/diagnostics", REPORT)
     bench.until(lambda: any("/clock" in message for message in states(heard)))
     assert heard[-1].status[0].level == DiagnosticStatus.ERROR

@@ -33,19 +33,35 @@ class SlowMachine:
         self.refusals -= 1
         return self.refusals < 0
 
+    def call(self, *_: object, **__: object) -> SimpleNamespace:
+        return SimpleNamespace(success=self.transition(), message="no fresh joint states")
 
-def test_waiting_for_the_first_image_takes_nothing_from_the_time_to_activate(monkeypatch, tmp_path) -> None:
-    ros = SlowMachine(refusals=3)
+
+def supervised(ros: object, monkeypatch, tmp_path: Path) -> supervisor._Run:
     monkeypatch.setattr(supervisor.time, "monotonic", lambda: ros.now)
     manifest = SimpleNamespace(spec=SimpleNamespace(model_period=0.1))
     bundle, task = SimpleNamespace(manifest=manifest), SimpleNamespace(time_limit=8.0)
     request = SimpleNamespace(run=SimpleNamespace(bundle=bundle, task=task))
     mpc = SimpleNamespace(error_text=lambda: "it refuses")
-    run = supervisor._Run(request, ros, mpc, tmp_path, Measurements(), lambda _: None)
+    return supervisor._Run(request, ros, mpc, tmp_path, Measurements(), lambda _: None)
+
+
+def test_waiting_for_the_first_image_takes_nothing_from_the_time_to_activate(monkeypatch, tmp_path) -> None:
+    ros = SlowMachine(refusals=3)
+    run = supervised(ros, monkeypatch, tmp_path)
     run._activate()
     ros.refusals = 1000
     with pytest.raises(supervisor.ProcessError, match="it refuses"):
         run._activate()
+
+
+def test_arming_is_asked_for_again_for_a_while(monkeypatch, tmp_path) -> None:
+    ros = SlowMachine(refusals=3)
+    run = supervised(ros, monkeypatch, tmp_path)
+    run._persist(run._arm, 10.0)
+    ros.refusals = 1000
+    with pytest.raises(supervisor.ProcessError, match="safety node refuses: no fresh joint states"):
+        run._persist(run._arm, 10.0)
 
 
 def test_the_user_s_domain_is_kept_and_without_one_it_is_drawn(monkeypatch, tmp_path: Path) -> None:

@@ -16,10 +16,6 @@ def test_each_task_of_ours_has_a_usual_arm(task: str) -> None:
     assert load_task(task).plane is None or arm.rod is not None, "pushing takes a rod"
 
 
-def test_without_a_task_it_is_the_first_one() -> None:
-    assert usual_arm() == usual_arm("reach")
-
-
 def test_another_task_must_name_its_arm() -> None:
     with pytest.raises(ConfigError, match="name the arm for task 'pour'"):
         usual_arm("pour")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from loopwm_ros.config import load_task
+from loopwm_ros.config import load_arm, load_task
 from loopwm_ros.control.goal import GoalSettings, GoalTracker
 from loopwm_ros.errors import ConfigError, MismatchError, SensorError
 from loopwm_ros.types import Encoding
@@ -13,6 +13,7 @@ from tests.fakes import make_spec
 
 TASK, PUSH = load_task("reach"), load_task("push")
 PUSHED = PUSH.quantities
+WORKSPACE = load_arm("panda").workspace
 BALL = np.array([0.5, 0.1, 0.03])
 
 
@@ -23,7 +24,7 @@ def encoding(ball: np.ndarray, std: float = 0.002, tool_std: float = 0.002) -> E
 
 
 def test_one_reading_is_not_enough() -> None:
-    tracker = GoalTracker(TASK, make_spec())
+    tracker = GoalTracker(TASK, make_spec(), WORKSPACE)
     tracker.add(encoding(BALL))
     assert tracker.seen is None
     assert tracker.target is None
@@ -33,7 +34,7 @@ def test_one_reading_is_not_enough() -> None:
 
 
 def test_doubtful_readings_do_not_count_whatever_the_tool_reading_is_like() -> None:
-    tracker = GoalTracker(TASK, make_spec())
+    tracker = GoalTracker(TASK, make_spec(), WORKSPACE)
     for _ in range(5):
         tracker.add(encoding(BALL, std=0.06))
         tracker.add(encoding(BALL, std=np.nan))
@@ -44,7 +45,7 @@ def test_doubtful_readings_do_not_count_whatever_the_tool_reading_is_like() -> N
 
 
 def test_outliers_do_not_move_it_and_old_readings_go() -> None:
-    tracker = GoalTracker(TASK, make_spec(), GoalSettings(window=5))
+    tracker = GoalTracker(TASK, make_spec(), WORKSPACE, GoalSettings(window=5))
     for i in range(20):
         tracker.add(encoding(BALL + (5.0 if i % 3 == 0 else 0.0)))
     assert np.allclose(tracker.seen, BALL, atol=1e-6)
@@ -54,7 +55,7 @@ def test_outliers_do_not_move_it_and_old_readings_go() -> None:
 
 
 def test_clearing_forgets() -> None:
-    tracker = GoalTracker(TASK, make_spec())
+    tracker = GoalTracker(TASK, make_spec(), WORKSPACE)
     for _ in range(3):
         tracker.add(encoding(BALL))
     tracker.clear()
@@ -63,7 +64,7 @@ def test_clearing_forgets() -> None:
 
 def test_quantities_are_found_by_name() -> None:
     spec = make_spec(quantities=("ball_z", "tool_x", "ball_x", "tool_y", "ball_y", "tool_z"))
-    tracker = GoalTracker(TASK, spec)
+    tracker = GoalTracker(TASK, spec, WORKSPACE)
     reading = np.array([3.0, 9.0, 1.0, 9.0, 2.0, 9.0], dtype=np.float32)
     for _ in range(2):
         tracker.add(Encoding(np.zeros((4, 64), np.float32), reading, np.zeros(6, np.float32)))
@@ -72,7 +73,7 @@ def test_quantities_are_found_by_name() -> None:
 
 def test_a_goal_that_the_model_does_not_read_out_is_named() -> None:
     with pytest.raises(MismatchError, match="no quantity cup_x"):
-        GoalTracker(TASK.model_copy(update={"goal": "cup"}), make_spec())
+        GoalTracker(TASK.model_copy(update={"goal": "cup"}), make_spec(), WORKSPACE)
 
 
 def pushed(cube: tuple[float, ...], goal: tuple[float, ...], std: float = 0.002) -> Encoding:
@@ -84,11 +85,11 @@ def pushed(cube: tuple[float, ...], goal: tuple[float, ...], std: float = 0.002)
 
 
 def push_tracker() -> GoalTracker:
-    return GoalTracker(PUSH, make_spec(quantities=PUSHED, action_dim=2))
+    return GoalTracker(PUSH, make_spec(quantities=PUSHED, action_dim=2), WORKSPACE)
 
 
 def test_a_given_position_holds_against_what_is_seen_until_it_is_taken_back() -> None:
-    tracker = GoalTracker(TASK, make_spec())
+    tracker = GoalTracker(TASK, make_spec(), WORKSPACE)
     given = np.array([0.4, -0.1, 0.05])
     tracker.give(given)
     assert np.allclose(tracker.target, given + TASK.goal_offset)
@@ -113,7 +114,7 @@ def test_a_given_position_holds_against_what_is_seen_until_it_is_taken_back() ->
     ],
 )
 def test_what_is_no_position_is_refused_and_changes_nothing(position: list[float], message: str) -> None:
-    tracker = GoalTracker(TASK, make_spec())
+    tracker = GoalTracker(TASK, make_spec(), WORKSPACE)
     tracker.give(BALL)
     with pytest.raises(ConfigError, match=message):
         tracker.give(np.array(position))
@@ -133,7 +134,7 @@ def test_the_goal_that_an_image_shows_is_where_the_moved_object_is_in_it() -> No
 
 def test_what_an_image_shows_has_the_task_s_offset_in_it_already() -> None:
     beside = PUSH.model_copy(update={"goal_offset": (0.0, 0.1, 0.0)})
-    tracker = GoalTracker(beside, make_spec(quantities=PUSHED, action_dim=2))
+    tracker = GoalTracker(beside, make_spec(quantities=PUSHED, action_dim=2), WORKSPACE)
     tracker.show(pushed(cube=(0.5, 0.1, 0.03), goal=(0.4, -0.2, 0.0)))
     assert np.allclose(tracker.target, [0.5, 0.1, 0.03])
     assert np.allclose(tracker.seen, [0.5, 0.0, 0.03])
@@ -148,12 +149,37 @@ def test_an_image_without_the_object_is_refused_and_says_what_to_do(std: float) 
     assert np.allclose(tracker.seen, BALL)
 
 
+def test_what_is_seen_beside_the_workspace_is_no_target_until_it_is_back() -> None:
+    tracker = GoalTracker(TASK, make_spec(), WORKSPACE)
+    for _ in range(20):
+        tracker.add(encoding(np.array([0.9, 0.1, 0.03])))
+    assert tracker.target is None
+    assert tracker.beside == (
+        "at x 0.900, y 0.100 m, beside the arm's workspace: x 0.28 to 0.7, y -0.38 to 0.38 m"
+    )
+    for _ in range(20):
+        tracker.add(encoding(BALL))
+    assert tracker.beside == ""
+    assert np.allclose(tracker.target, BALL + TASK.goal_offset)
+
+
+@pytest.mark.parametrize("place", [(0.9, 0.1, 0.03), (0.5, -0.4, 0.03)])
+def test_what_is_given_or_shown_beside_the_workspace_is_refused_and_changes_nothing(place) -> None:
+    tracker = push_tracker()
+    tracker.give(BALL)
+    with pytest.raises(SensorError, match=r"the goal is at x .* beside the arm's workspace: x 0.28 to 0.7"):
+        tracker.give(np.array(place))
+    with pytest.raises(SensorError, match=r"the goal is at x .* beside the arm's workspace"):
+        tracker.show(pushed(cube=place, goal=(0.4, -0.2, 0.0)))
+    assert np.allclose(tracker.seen, BALL)
+
+
 def test_a_tool_cannot_be_shown_its_goal() -> None:
     with pytest.raises(ConfigError, match="task 'reach' moves the tool; a goal image needs an object"):
-        GoalTracker(TASK, make_spec()).show(encoding(BALL))
+        GoalTracker(TASK, make_spec(), WORKSPACE).show(encoding(BALL))
 
 
 def test_a_model_that_does_not_read_out_what_is_moved_is_refused() -> None:
     without = tuple(name for name in PUSHED if not name.startswith("cube"))
     with pytest.raises(MismatchError, match="no quantity cube_x, cube_y, cube_z"):
-        GoalTracker(PUSH, make_spec(quantities=without, action_dim=2))
+        GoalTracker(PUSH, make_spec(quantities=without, action_dim=2), WORKSPACE)

@@ -44,7 +44,7 @@ class Rig:
             model,
             make_planner(PlannerSettings(candidates=32), model, model.clock),
             ObjectiveFactory(TASK.objective, model.spec, ARM.workspace),
-            GoalTracker(TASK, model.spec),
+            GoalTracker(TASK, model.spec, ARM.workspace),
             KINEMATICS,
             build_motion(KINEMATICS, ARM, TASK, 0.05),
         )

@@ -52,7 +52,7 @@ class Loop:
             model,
             make_planner(PlannerSettings(), model, model.clock),
             ObjectiveFactory(TASK.objective, model.spec, ARM.workspace),
-            GoalTracker(TASK, model.spec),
+            GoalTracker(TASK, model.spec, ARM.workspace),
             KINEMATICS,
             build_motion(KINEMATICS, ARM, TASK, PERIOD),
         )
@@ -147,7 +147,7 @@ def test_plans_continue_from_what_was_really_sent() -> None:
 
 def test_goal_ignores_one_wrong_reading() -> None:
     spec = make_spec()
-    tracker = GoalTracker(TASK, spec)
+    tracker = GoalTracker(TASK, spec, ARM.workspace)
     good = Encoding(np.zeros((4, 64), np.float32), np.array([0, 0, 0, *BALL], np.float32), np.full(6, 0.002))
     assert tracker.seen is None
     for _ in range(4):

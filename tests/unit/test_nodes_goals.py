@@ -70,6 +70,9 @@ def test_a_goal_to_be_seen_is_missed_only_while_planning() -> None:
     inbox.planned(PLACE)
     assert inbox.trouble(active=True) == ""
     assert inbox.values() == {"goal_source": "seen", "goal": "0.500 0.100 0.000"}
+    inbox.planned(PLACE, "at x 0.500 m, beside it")
+    assert inbox.trouble(active=True) == "no goal: it is seen at x 0.500 m, beside it"
+    assert inbox.trouble(active=False) == ""
 
 
 @pytest.mark.parametrize("name", ["goal.png", "goal.JPG"])
