@@ -31,8 +31,17 @@ class Run:
         return f"loopwm sim {self.options} --required 0 --json {FOLDER}/{name}.json{strips}"
 
 
-def _reach(options: str) -> Run:
-    return Run(f"--task reach --arm panda {options}")
+def _reach(options: str, arm: str = "panda") -> Run:
+    return Run(f"--task reach --arm {arm} {options}")
+
+
+def _reached(arm: str) -> dict[str, Run]:
+    """What is measured of every arm but the usual one."""
+    return {
+        f"{arm}-realtime": _reach("--episodes 10 --seed 500", arm),
+        f"{arm}-lockstep": _reach("--episodes 100 --seed 1000 --lockstep --workers 2", arm),
+        f"{arm}-scripted": _reach("--episodes 100 --seed 1000 --lockstep --controller scripted", arm),
+    }
 
 
 def _push(options: str, shown: bool = False) -> Run:
@@ -54,21 +63,24 @@ RUNS = {
     "lockstep-scripted": _reach("--episodes 100 --seed 1000 --lockstep --controller scripted"),
     "lockstep-random": _reach("--episodes 100 --seed 1000 --lockstep --controller random"),
     "lockstep-zero": _reach("--episodes 100 --seed 1000 --lockstep --controller zero"),
+    **_reached("ur5e"),
+    **_reached("xarm6"),
+    **_reached("iiwa"),
     "push-realtime": _push("--episodes 30 --seed 500", shown=True),
     "push": _pushed("--episodes 200 --seed 1000 --lockstep", shown=True),
     "push-another-seed": _pushed("--episodes 200 --seed 77000 --lockstep", shown=True),
     "push-nominal": _pushed("--episodes 200 --seed 1000 --lockstep --world nominal", shown=True),
     "push-goal-image": _pushed("--episodes 200 --seed 1000 --lockstep --goal image", shown=True),
-    "push-goal-position": _pushed("--episodes 100 --seed 1000 --lockstep --goal position", shown=True),
-    "push-disturbed": _pushed("--episodes 160 --seed 1000 --lockstep --disturb all", shown=True),
-    "push-no-proposal": _pushed("--episodes 200 --seed 1000 --lockstep --proposal none"),
-    "push-1-loop": _pushed("--episodes 100 --seed 1000 --lockstep --loops 1"),
-    "push-8-loops": _pushed("--episodes 100 --seed 1000 --lockstep --loops 8"),
+    "push-goal-position": _pushed("--episodes 50 --seed 1000 --lockstep --goal position", shown=True),
+    "push-disturbed": _pushed("--episodes 120 --seed 1000 --lockstep --disturb all", shown=True),
+    "push-no-proposal": _pushed("--episodes 100 --seed 1000 --lockstep --proposal none"),
+    "push-1-loop": _pushed("--episodes 50 --seed 1000 --lockstep --loops 1"),
+    "push-8-loops": _pushed("--episodes 50 --seed 1000 --lockstep --loops 8"),
     "push-policy": _pushed("--episodes 200 --seed 1000 --lockstep --controller policy"),
     "push-simulator": _pushed("--episodes 100 --seed 1000 --lockstep --controller simulator"),
     "push-scripted": _pushed("--episodes 100 --seed 1000 --lockstep --controller scripted"),
-    "push-random": _pushed("--episodes 100 --seed 1000 --lockstep --controller random"),
-    "push-zero": _pushed("--episodes 100 --seed 1000 --lockstep --controller zero"),
+    "push-random": _pushed("--episodes 50 --seed 1000 --lockstep --controller random"),
+    "push-zero": _pushed("--episodes 50 --seed 1000 --lockstep --controller zero"),
 }
 
 

@@ -26,7 +26,7 @@ class SimSettings(Settings):
     )
     disturbance: Disturb = Field("none", description="what goes wrong in each episode; all: in turn")
     disturbance_at: float = Field(
-        0.0, ge=0.0, le=60.0, description="after the first command [s]; 0: drawn from 1 to 4"
+        0.0, ge=0.0, le=60.0, description="after the first command [s]; 0: drawn from 0.5 to 2.5"
     )
     camera_width: int = Field(0, ge=0, le=1920, description="[px]; 0: as the arm file says")
     camera_height: int = Field(0, ge=0, le=1080, description="[px]; 0: as the arm file says")

@@ -11,7 +11,7 @@ from loopwm_ros.bullet.disturb import HIDDEN_FOR, Disturbance, DisturbanceName
 from loopwm_ros.config import TaskConfig
 from loopwm_ros.types import F64, CameraFrame, JointState
 
-WHEN = (1.0, 4.0)  # a disturbance happens, after the start of an episode [s]
+WHEN = (0.5, 2.5)  # a disturbance happens, after the start of an episode: before it is usually over [s]
 STREAM = 1  # of an episode's random numbers: those of stream 0 drew the episode
 
 
