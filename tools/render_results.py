@@ -138,7 +138,8 @@ def disturbances(runs: Runs) -> list[str]:
     return [
         "",
         f"One thing happens in each episode, {WHEN[0]:g} to {WHEN[1]:g} s after its start; only what is held",
-        "after it counts. In place already: those that recovered without anything left to do.",
+        "after it counts. In place already: those that recovered without anything left to do. A quarter of",
+        "the recordings that the model was trained on has a disturbance of these kinds, too, drawn anew.",
         "",
         *table(columns, rows),
     ]

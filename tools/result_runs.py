@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from loopwm_ros.config import load_task
+from loopwm_ros.control.assembly import planner_settings
 from loopwm_ros.validation.summary import Summary
 
 FOLDER = "docs/results"
@@ -84,20 +85,22 @@ RUNS = {
 }
 
 
-def usual_proposal(summary: Summary) -> str:
-    """What the task's file says."""
-    return str(load_task(summary.task).planner.get("proposal", "none"))
+def _search(summary: Summary) -> dict[str, tuple[object, object]]:
+    """What the planner was asked for, and what it is asked for where nothing is chosen."""
+    if summary.planner is None:
+        return {}
+    facts = summary.planner.model_dump(exclude={"kind"})
+    usual = planner_settings(load_task(summary.task), summary.planner.kind)
+    searched = {f"--{name}": (value, getattr(usual, name)) for name, value in facts.items()}
+    kind = "policy" if summary.controller == "policy" else "mppi"
+    return {"--planner": (summary.planner.kind, kind), **searched}
 
 
 def options(summary: Summary) -> str:
     """The options that a summary says it was made with."""
-    planner, proposal = "mppi", usual_proposal(summary)
-    if summary.planner is not None and summary.controller == "mpc":
-        planner, proposal = summary.planner.kind, summary.planner.proposal
     chosen = {
         "--controller": (summary.controller, "mpc"),
-        "--planner": (planner, "mppi"),
-        "--proposal": (proposal, usual_proposal(summary)),
+        **_search(summary),
         "--loops": (summary.loops_requested, "auto"),
         "--world": (summary.world, "randomised"),
         "--goal": (summary.goal, "seen"),

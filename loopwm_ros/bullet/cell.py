@@ -11,7 +11,7 @@ import pybullet
 
 from loopwm_ros.bullet.camera import render
 from loopwm_ros.bullet.randomise import Draw, Randomiser, Thing
-from loopwm_ros.bullet.scene import POSITION_GAIN, VELOCITY_GAIN, Scene, hide, load_scene
+from loopwm_ros.bullet.scene import POSITION_GAIN, VELOCITY_GAIN, Scene, hold_cover, load_cover, load_scene
 from loopwm_ros.config import ArmConfig, CameraConfig, TaskConfig, WorldConfig
 from loopwm_ros.config.task import TOOL
 from loopwm_ros.errors import ConfigError
@@ -48,6 +48,7 @@ class BulletCell:
         self._draw: Draw
         self._marks: dict[str, Thing] = {}  # where each belongs, shown or not
         self._hidden: frozenset[str] = frozenset()
+        self._cover: tuple[str, int] | None = None  # what is covered, and by which body
         self._camera = arm.camera
         self.reset(0)
 
@@ -82,6 +83,7 @@ class BulletCell:
         rng = np.random.default_rng(seed)
         self._start, self._ticks, self._frames = start, 0, 0
         self._in_flight.clear()
+        self._cover = None  # went with the scene
         for _ in range(MAX_DRAWS):
             self._draw = self._randomiser.draw(rng)
             if not self._randomiser.clear(self._draw):
@@ -109,6 +111,7 @@ class BulletCell:
         for _ in range(self._substeps):
             pybullet.stepSimulation(physicsClientId=self._client)
         self._ticks += 1
+        self._hold_cover()
         self._capture()
 
     def joint_state(self) -> JointState:
@@ -143,13 +146,22 @@ class BulletCell:
         if name not in self._hidden:
             self._teleport(name, np.array(thing.position), yaw)
 
-    def cover(self, name: str) -> int:
-        """Hold something in front of an object, so that the camera does not see it; returns its handle."""
-        return hide(self._client, self._pose(name)[0], np.asarray(self._camera.position))
+    def cover(self, name: str) -> None:
+        """Hold something in front of an object, wherever it goes, so that the camera does not see it."""
+        self.uncover()
+        self._cover = name, load_cover(self._client)
+        self._hold_cover()
 
-    def uncover(self, cover: int) -> None:
-        """Take a cover away."""
-        pybullet.removeBody(cover, physicsClientId=self._client)
+    def uncover(self) -> None:
+        """Take the cover away, if there is one."""
+        if self._cover is not None:
+            pybullet.removeBody(self._cover[1], physicsClientId=self._client)
+            self._cover = None
+
+    def _hold_cover(self) -> None:
+        if self._cover is not None:
+            name, cover = self._cover
+            hold_cover(self._client, cover, self._pose(name)[0], np.asarray(self._camera.position))
 
     def turn_camera(self, camera: CameraConfig) -> None:
         """The camera is another one from the next frame on."""

@@ -28,24 +28,24 @@ class Disturbance:
         """`at`: seconds after the start of the episode."""
         self.name, self.at = name, at
         self._rng = rng
-        self._cover: int | None = None
-        self._done = False
+        self._done = self._covering = False
 
     def update(self, cell: BulletCell, task: TaskConfig, elapsed: float) -> None:
         """Call once a servo period, `elapsed` [s] after the start."""
         if not self._done and elapsed >= self.at:
             self._done = True
             self._happen(cell, task)
-        if self._cover is not None and elapsed >= self.at + HIDDEN_FOR:
-            cell.uncover(self._cover)
-            self._cover = None
+        if self._covering and elapsed >= self.at + HIDDEN_FOR:
+            cell.uncover()
+            self._covering = False
 
     def _happen(self, cell: BulletCell, task: TaskConfig) -> None:
         thing = task.goal if task.moved == TOOL else task.moved
         if self.name == "camera_nudged":
             cell.turn_camera(_turned(cell.camera, self._rng))
         elif self.name == "object_hidden":
-            self._cover = cell.cover(thing)
+            cell.cover(thing)
+            self._covering = True
         else:
             moved = thing if self.name == "object_moved" else task.goal
             x, y = _elsewhere(cell, task, moved, self._rng)

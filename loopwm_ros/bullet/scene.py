@@ -83,13 +83,18 @@ def load_thing(client: int, thing: Thing, friction: float) -> int:
     return int(body)
 
 
-def hide(client: int, point: F64, camera: F64) -> int:
-    """Put a ball that nothing can touch on the line from `point` to `camera`, both (3,) [m]."""
-    position = point + COVER_SHARE * (camera - point)
+def load_cover(client: int) -> int:
+    """A ball that nothing can touch, to hold in front of something; it hangs in the air."""
     shape = pybullet.createVisualShape(
         pybullet.GEOM_SPHERE, radius=COVER_RADIUS, rgbaColor=COVER_COLOUR, physicsClientId=client
     )
-    return int(pybullet.createMultiBody(0, -1, shape, position.tolist(), physicsClientId=client))
+    return int(pybullet.createMultiBody(0, -1, shape, physicsClientId=client))
+
+
+def hold_cover(client: int, cover: int, point: F64, camera: F64) -> None:
+    """Bring it onto the line from `point` to `camera`, both (3,) [m]."""
+    position = point + COVER_SHARE * (camera - point)
+    pybullet.resetBasePositionAndOrientation(cover, position.tolist(), [0, 0, 0, 1], physicsClientId=client)
 
 
 def _table(client: int, world: WorldConfig, draw: Draw) -> None:

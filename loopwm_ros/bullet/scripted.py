@@ -9,7 +9,7 @@ from loopwm_ros.config import TaskConfig
 from loopwm_ros.config.task import TOOL
 from loopwm_ros.control.baselines import ScriptedController, ToolVelocityController
 from loopwm_ros.control.kinematics import Kinematics
-from loopwm_ros.control.pushing import PushingController
+from loopwm_ros.control.pushing import PushingController, PushSettings
 from loopwm_ros.control.tool_motion import ToolMotion
 from loopwm_ros.types import F64
 
@@ -28,4 +28,4 @@ def scripted_controller(
         points = cell.truth().points
         return points[task.moved], points[task.goal] + offset
 
-    return PushingController(kinematics, motion, places)
+    return PushingController(kinematics, motion, places, PushSettings(speed=task.max_tool_speed))

@@ -101,6 +101,18 @@ class TaskConfig(Settings):
         """Components of an action: x, y, and z where the tool is free to leave a plane."""
         return 3 if self.plane is None else 2
 
+    @property
+    def no_goal_image(self) -> str:
+        """Why the simulated camera cannot show the goal in an image; empty where it can."""
+        if self.moved == TOOL:
+            return f"task '{self.name}' moves no object that a goal image could show"
+        if self.objects[self.goal].shape != "mark":
+            return (
+                f"task '{self.name}' has a solid goal, '{self.goal}': '{self.moved}' cannot be shown in its "
+                "place; a goal image needs a goal of shape mark"
+            )
+        return ""
+
     def nominal(self) -> TaskConfig:
         """The same task in one fixed world: only places and starts are drawn."""
         objects = {name: thing.nominal() for name, thing in self.objects.items()}

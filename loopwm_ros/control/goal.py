@@ -17,8 +17,9 @@ GoalSource = Literal["seen", "position", "image"]
 
 
 class GoalSettings(Settings):
-    """How readings become a goal."""
+    """Where the goal comes from, and how readings become one."""
 
+    source: GoalSource = "seen"  # readings count for a goal that is to be seen, and for no other
     window: int = 15  # readings kept
     max_std: float = 0.05  # the encoder's own 1-sigma above which a reading is not used [m]
     minimum: int = 2  # readings needed before there is a goal
@@ -52,7 +53,7 @@ class GoalTracker:
         self._readings.clear()
 
     def give(self, position: F64 | None) -> None:
-        """Take this goal (3,) in the base frame [m]; None: look for it again.
+        """Take this goal (3,) in the base frame [m]; None: none, or what is seen where it is to be seen.
 
         Raises:
             ConfigError: not three finite numbers.
@@ -97,13 +98,16 @@ class GoalTracker:
         )
 
     def add(self, encoding: Encoding) -> None:
-        """Use one frame's reading, unless the encoder itself doubts it."""
-        if float(np.max(encoding.std[self._index])) <= self._settings.max_std:
+        """Use one frame's reading, unless the goal is to be given, or the encoder itself doubts it."""
+        if (
+            self._settings.source == "seen"
+            and float(np.max(encoding.std[self._index])) <= self._settings.max_std
+        ):
             self._readings.append(np.asarray(encoding.reading[self._index], dtype=np.float64))
 
     @property
     def seen(self) -> F64 | None:
-        """The goal's position (3,) in the base frame [m]; None while there is none."""
+        """The goal's position (3,), seen or given, in the base frame [m]; None while there is none."""
         if self._given is not None:
             return self._given
         if len(self._readings) < self._settings.minimum:

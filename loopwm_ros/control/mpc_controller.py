@@ -44,10 +44,11 @@ class MpcController:
         self._horizon.add_command(stamp, position)
 
     def give_goal(self, position: F64 | None) -> None:
-        """Bring it to this position (3,) in the base frame [m]; None: to where the goal is seen.
+        """Bring it to this position (3,) in the base frame [m]; None: take back what was given.
 
         Raises:
             ConfigError: not a position.
+            SensorError: it lies beside the workspace.
         """
         self._horizon.give_goal(position)
 
@@ -56,7 +57,7 @@ class MpcController:
 
         Raises:
             ConfigError: the task moves no object.
-            SensorError: the object is not found in the image.
+            SensorError: the object is not found in the image, or beside the workspace.
         """
         self._horizon.show_goal(observation)
 

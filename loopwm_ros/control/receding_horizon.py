@@ -95,7 +95,7 @@ class RecedingHorizon:
         self._planner.reset(seed)
 
     def give_goal(self, position: F64 | None) -> None:
-        """Bring it to this position (3,) in the base frame [m]; None: to where the goal is seen.
+        """Bring it to this position (3,) in the base frame [m]; None: take back what was given.
 
         Raises:
             ConfigError: not a position.

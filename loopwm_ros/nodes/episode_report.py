@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from loopwm_ros.nodes import diagnostics
 from loopwm_ros.validation.summary import EpisodeResult, Measurements
 from loopwm_ros.validation.trace import EpisodeRun, Frame, Progress, TraceRecorder
 
@@ -66,16 +68,22 @@ class EpisodeReport:
         mean = float(loops @ np.arange(len(loops)) / loops.sum()) if loops.sum() else float("nan")
         self._trace.cycle(line["plan"], line["ms"], mean)
 
+    def held_back(self, reasons: Sequence[str]) -> None:
+        """Why the safety node did not follow the plan: an entry for each reason in each of its heartbeats."""
+        for reason in reasons:
+            self._trace.held_back(reason, diagnostics.PERIOD)
+
     def progress(self, index: int) -> Progress:
         """Episode `index` so far."""
         return self._trace.progress(index, self._distance, self._misses)
 
     def finish(self, frames: list[Frame]) -> EpisodeRun:
-        """The episode as a whole, with the frames that the camera sent meanwhile."""
+        """The episode as a whole, with those of the frames that the camera took meanwhile."""
         outcome = self.outcome
         assert outcome is not None
         for frame in frames:
-            self._trace.frame(frame.stamp, frame.jpeg)
+            if self._times and frame.stamp >= self._times[0][0]:
+                self._trace.frame(frame.stamp, frame.jpeg)
         if self._times:
             (simulated, wall), (simulated_end, wall_end) = self._times[0], self._times[-1]
             self._measured.add_time(simulated_end - simulated, wall_end - wall)

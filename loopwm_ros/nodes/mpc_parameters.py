@@ -8,6 +8,7 @@ from pydantic import Field
 
 from loopwm_ros.config import Settings, TaskConfig
 from loopwm_ros.control.assembly import MpcSettings, planner_settings
+from loopwm_ros.control.goal import GoalSettings
 from loopwm_ros.planning.settings import PlannerKind
 from loopwm_ros.world_model.settings import WorldModelSettings
 
@@ -54,6 +55,7 @@ class MpcParameters(Settings):
             ConfigError: the task's file has planner settings that are none.
         """
         return MpcSettings(
+            goal=GoalSettings(source=self.goal_source),
             model=WorldModelSettings(loops=self.loops, provider=self.provider, threads=self.threads),
             planner=planner_settings(
                 task,

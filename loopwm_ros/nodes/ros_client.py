@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.client import Client
@@ -17,19 +18,22 @@ from sensor_msgs.msg import CompressedImage
 
 from loopwm_ros.data import topics
 from loopwm_ros.messages import stamp_seconds
+from loopwm_ros.nodes import diagnostics
 from loopwm_ros.nodes.processes import ProcessError
-from loopwm_ros.nodes.qos import SENSOR
+from loopwm_ros.nodes.qos import REPORT, SENSOR
 from loopwm_ros.validation.trace import Frame
 
 STEP = 0.05  # [s] longest sleep between looks at the world
 GRACE = 10.0  # [s] by which a pause may last longer on a busy machine
 AGAIN = 1.0  # [s] without an answer after which a node is asked where it is
-CONFIGURE, ACTIVATE, DEACTIVATE = (
+CONFIGURE, ACTIVATE, DEACTIVATE, CLEANUP = (
     Transition.TRANSITION_CONFIGURE,
     Transition.TRANSITION_ACTIVATE,
     Transition.TRANSITION_DEACTIVATE,
+    Transition.TRANSITION_CLEANUP,
 )
 GOALS = {
+    CLEANUP: State.PRIMARY_STATE_UNCONFIGURED,
     CONFIGURE: State.PRIMARY_STATE_INACTIVE,
     ACTIVATE: State.PRIMARY_STATE_ACTIVE,
     DEACTIVATE: State.PRIMARY_STATE_INACTIVE,
@@ -43,7 +47,7 @@ STEADY = (
 
 
 class RosClient:
-    """A node that calls services and keeps the camera's frames."""
+    """A node that calls services, keeps the camera's frames, and notes what the safety node says."""
 
     def __init__(self, name: str, watch: Callable[[], None]) -> None:
         """`watch` runs while waiting and raises when waiting has become pointless."""
@@ -54,7 +58,9 @@ class RosClient:
         self._executor.add_node(self._node)
         self._clients: dict[str, Client[Any, Any]] = {}
         self.frames: list[Frame] = []
+        self.reasons: list[str] = []
         self._node.create_subscription(CompressedImage, topics.COMPRESSED, self._on_frame, SENSOR)
+        self._node.create_subscription(DiagnosticArray, diagnostics.TOPIC, self._on_diagnostics, REPORT)
 
     def close(self) -> None:
         """Leave the graph."""
@@ -138,6 +144,16 @@ class RosClient:
         """Frames received since the last call."""
         taken, self.frames = self.frames, []
         return taken
+
+    def take_reasons(self) -> list[str]:
+        """Why the safety node did not follow the plan: an entry for each reason in each of its heartbeats."""
+        taken, self.reasons = self.reasons, []
+        return taken
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        values = diagnostics.values_of(message, diagnostics.SAFETY)
+        if values is not None:
+            self.reasons += filter(None, values[diagnostics.REASONS].split(diagnostics.BETWEEN))
 
     def _on_frame(self, message: CompressedImage) -> None:
         self.frames.append(Frame(stamp_seconds(message.header.stamp), bytes(message.data)))

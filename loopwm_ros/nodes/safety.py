@@ -31,7 +31,7 @@ from loopwm_ros.nodes.qos import COMMAND, REPORT, SENSOR
 from loopwm_ros.nodes.ros_messages import message_factory
 from loopwm_ros.types import F64, JointTrajectory
 
-NAME = "safety"
+NAME = diagnostics.SAFETY
 PLAN_TOPIC = "/mpc/plan"
 STANDSTILL = 0.5  # [s] without a servo period
 _LEVELS = {GateState.ARMED: Level.OK, GateState.DISARMED: Level.OK, GateState.STOPPING: Level.WARN}
@@ -72,7 +72,7 @@ class SafetyNode(Node):
         params.declare(self, SafetySettings)
         settings = params.read(self, SafetySettings)
         if not settings.arm:
-            raise ConfigError("which arm is this? Set the parameter arm, e.g. --ros-args -p arm:=panda")
+            raise ConfigError("which arm is this? Set the parameter arm: --ros-args -p arm:=NAME")
         params.guard(self, SafetySettings, lambda: "limits are fixed when the safety node starts")
         self._arm = load_arm(settings.arm)
         self._period = 1.0 / settings.servo_rate
@@ -169,12 +169,12 @@ class SafetyNode(Node):
         return response
 
     def _on_heartbeat(self) -> None:
-        state, reasons = self._output.state, ", ".join(self._output.reasons)
+        state, reasons = self._output.state, diagnostics.BETWEEN.join(self._output.reasons)
         level = Level.WARN if reasons and state is GateState.ARMED else _LEVELS.get(state, Level.ERROR)
         if time.perf_counter() - self._served > STANDSTILL:
             level, reasons = Level.ERROR, "ROS time stands still, nothing is sent; is /clock published?"
         text = f"{state.value}: {reasons}" if reasons else state.value
-        values = {"state": state.value, "reasons": reasons}
+        values = {"state": state.value, diagnostics.REASONS: reasons}
         stamp = self.get_clock().now().to_msg()
         self._report.publish(diagnostics.heartbeat(stamp, NAME, self._arm.name, level, text, values))
 

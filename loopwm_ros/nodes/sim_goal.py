@@ -9,7 +9,6 @@ from sensor_msgs.msg import JointState as JointStateMessage
 
 from loopwm_ros.bullet.cell import BulletCell
 from loopwm_ros.config import ArmConfig, TaskConfig
-from loopwm_ros.config.task import TOOL
 from loopwm_ros.control.goal import GoalSource
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.nodes import goal_topics
@@ -30,10 +29,10 @@ class SimGoal:
         """Make the publishers that `source` needs.
 
         Raises:
-            ConfigError: a goal image is wanted for a task that moves no object.
+            ConfigError: a goal image is wanted for a task that has none.
         """
-        if source == "image" and task.moved == TOOL:
-            raise ConfigError(f"task '{task.name}' moves no object that a goal image could show")
+        if source == "image" and task.no_goal_image:
+            raise ConfigError(task.no_goal_image)
         self._arm, self._goal, self._source = arm, task.goal, source
         self._make = message_factory()
         is_mark = task.objects[task.goal].shape == "mark"

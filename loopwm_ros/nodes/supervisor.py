@@ -15,7 +15,7 @@ from loopwm_ros.nodes import environment, processes
 from loopwm_ros.nodes.episode_report import EpisodeReport
 from loopwm_ros.nodes.json_lines import JsonLines
 from loopwm_ros.nodes.processes import Child, ProcessError
-from loopwm_ros.nodes.ros_client import ACTIVATE, CONFIGURE, DEACTIVATE, RosClient
+from loopwm_ros.nodes.ros_client import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, RosClient
 from loopwm_ros.validation.request import RunRequest
 from loopwm_ros.validation.summary import Measurements
 from loopwm_ros.validation.trace import EpisodeRun, Progress
@@ -112,6 +112,7 @@ class _Run:
         assert request.run.bundle is not None
         self._model_period = request.run.bundle.manifest.spec.model_period
         self._patience = SLOWNESS * request.run.task.time_limit + GRACE
+        self._given = request.run.goal != "seen"
         self._ros, self._mpc = ros, mpc
         self._measured, self._on_progress = measured, on_progress
         self._scores, self._traces = JsonLines(folder / SCORES), JsonLines(folder / TRACES)
@@ -123,15 +124,24 @@ class _Run:
     def episode(self, index: int) -> EpisodeRun:
         if index > 0:
             self._ros.call(Trigger, "/sim/reset", CALL_TIMEOUT)
+            self._forget_goal()
         self._activate()
         self._persist(self._arm, CALL_TIMEOUT)
+        self._ros.take_reasons()
         report = EpisodeReport(self._model_period, self._measured)
         self._ros.wait(lambda: self._over(index, report), self._patience, f"episode {index}")
+        report.held_back(self._ros.take_reasons())
         self._ros.transition("mpc", DEACTIVATE, CALL_TIMEOUT)
         self._persist(self._disarm, CALL_TIMEOUT)
         for line in self._traces.new():
             report.mpc(line)
         return report.finish(self._ros.take_frames())
+
+    def _forget_goal(self) -> None:
+        """A goal that was given holds until the mpc node is cleaned up; each episode has its own."""
+        if self._given:
+            self._ros.transition("mpc", CLEANUP, CALL_TIMEOUT)
+            self.configure()
 
     def _persist(self, attempt: Callable[[], str], patience: float) -> None:
         """Try until it works, for `patience` [s]; `attempt` says why it did not, or nothing."""

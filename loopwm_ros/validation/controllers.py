@@ -64,7 +64,7 @@ def _mpc(parts: Parts) -> Controller:
         request.task,
         parts.kinematics,
         parts.control_period,
-        request.settings,
+        request.controller_settings,
         camera,
     )
     period = request.bundle.manifest.spec.model_period

@@ -24,6 +24,7 @@ TOUCHED = 0.01  # an object that was touched went this far [m]
 JUMP = 0.03  # a longer way from one sample to the next is a hand's doing [m]
 MISREAD = 0.5  # of the distance to hold: an error of a reading that explains a failure
 SWING = 0.03  # nearer and farther again by this is one swing [m]
+NO_GOAL = "never had a goal: it was not seen, refused, or beside the workspace"
 STILL, STILL_FOR = 0.01, 3.0  # a tool that moves less than this [m] in this time [s] stands still
 
 
@@ -87,9 +88,9 @@ def _stopped(case: Case) -> str | None:
     return f"safety gate stopped the arm: {max(braked, key=braked.__getitem__)}" if braked else None
 
 
-def _goal_unseen(case: Case) -> str | None:
+def _no_goal(case: Case) -> str | None:
     loops = case.trace.loops.values  # of each planning cycle; NaN without a plan
-    return "goal never seen" if len(loops) and not np.isfinite(loops).any() else None
+    return NO_GOAL if len(loops) and not np.isfinite(loops).any() else None
 
 
 def _lost(case: Case) -> str | None:
@@ -185,7 +186,7 @@ def _stood_still(case: Case) -> str | None:
 
 FINDINGS: tuple[Callable[[Case], str | None], ...] = (
     _stopped,
-    _goal_unseen,
+    _no_goal,
     _lost,
     _untouched,
     _misread,

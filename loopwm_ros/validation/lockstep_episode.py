@@ -28,7 +28,6 @@ from loopwm_ros.validation.summary import EpisodeResult, Measurements
 from loopwm_ros.validation.trace import EpisodeRun, Progress, TraceRecorder
 
 PROGRESS_PERIOD = 0.5  # simulated [s] between two reports
-NO_GOAL_FOUND = "object not found in the goal image"
 
 
 class LockstepRunner:
@@ -75,8 +74,8 @@ class LockstepRunner:
         steps, why = 0, None
         try:
             self._set_goal()
-        except SensorError:
-            why = NO_GOAL_FOUND
+        except SensorError as error:
+            why = str(error)
             outcome = self._given_up()
         else:
             outcome, steps = self._run(index)

@@ -41,10 +41,21 @@ class RunRequest:
             raise ConfigError(f"goal is '{self.goal}'; expected one of {', '.join(get_args(GoalSource))}")
         if self.goal != "seen" and self.controller not in GOAL_USERS:
             raise ConfigError(f"controller '{self.controller}' takes no goal; leave out --goal {self.goal}")
-        if self.goal == "image" and self.task.moved == TOOL:
-            raise ConfigError(f"task '{self.task.name}' moves no object that a goal image could show")
-        if self.goal != "seen" and self.disturb in ("goal_moved", "all"):
+        if self.goal == "image" and (reason := self.task.no_goal_image):
+            raise ConfigError(reason)
+        if self.goal != "seen" and self.disturb in self._moving_the_goal:
             raise ConfigError("a goal that is not seen cannot be moved; leave out --goal")
+
+    @property
+    def _moving_the_goal(self) -> tuple[Disturb, ...]:
+        """Disturbances after which the goal is elsewhere."""
+        return ("goal_moved", "all") if self.task.moved != TOOL else ("goal_moved", "object_moved", "all")
+
+    @property
+    def controller_settings(self) -> MpcSettings:
+        """Settings of a controller that knows where its goal comes from."""
+        goal = self.settings.goal.model_copy(update={"source": self.goal})
+        return self.settings.model_copy(update={"goal": goal})
 
     def disturbance(self, index: int) -> DisturbanceName | None:
         """What happens in an episode: the same in each, or one after the other of all."""

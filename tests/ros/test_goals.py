@@ -14,6 +14,7 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import JointState as JointStateMessage
 from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory as TrajectoryMessage
 from visualization_msgs.msg import MarkerArray
 
 from loopwm_ros.bundle import Bundle
@@ -22,7 +23,7 @@ from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.nodes import goal_topics
 from loopwm_ros.nodes.diagnostics import values_of
 from loopwm_ros.nodes.mpc import MpcNode
-from loopwm_ros.nodes.qos import LATCHED, REPORT
+from loopwm_ros.nodes.qos import COMMAND, LATCHED, REPORT
 from loopwm_ros.nodes.ros_messages import message_factory
 from loopwm_ros.nodes.sim import SimNode
 from loopwm_ros.processing.images import encode_image
@@ -92,6 +93,22 @@ def test_a_position_may_come_late_be_wrong_once_and_move(bench, push_bundle) -> 
     sender.publish(make.point(0.0, GOAL * [3.0, 1.0, 1.0], ARM.base_frame))
     bench.until(lambda: status(bench, heard, "active, goal refused: /mpc/goal: the goal is at x 1.500"))
     assert is_near(heard, GOAL * [1.0, -1.0, 1.0]), "a goal that is refused changes nothing"
+    mpc.trigger_deactivate()
+
+
+def test_a_goal_that_is_seen_is_not_gone_for_where_it_is_to_be_given(bench, push_bundle) -> None:
+    heard = bench.listen(DiagnosticArray, "/diagnostics", REPORT)
+    node(bench, SimNode, seed=3)  # the mark is in sight
+    mpc = node(bench, MpcNode, bundle=str(push_bundle.root), goal_source="position", use_sim_time=True)
+    assert mpc.trigger_configure() == SUCCESS
+    bench.until(lambda: mpc.trigger_activate() == SUCCESS)
+    plans = bench.listen(TrajectoryMessage, "/mpc/plan", COMMAND)
+    bench.until(lambda: len(plans) > 20)
+    heard.clear()
+    bench.until(lambda: status(bench, heard, "active, no goal: nothing has come on /mpc/goal"))
+    assert not goal_of(heard).size
+    travelled = [np.ptp([point.positions for point in plan.points], axis=0).max() for plan in plans]
+    assert max(travelled) < 0.01, "it holds"
     mpc.trigger_deactivate()
 
 

@@ -12,6 +12,7 @@ from loopwm_ros.bundle import Bundle, load_bundle
 from loopwm_ros.config import load_arm, load_task, load_world, share_dir
 from loopwm_ros.nodes.supervisor import RealtimeRequest, run_realtime
 from loopwm_ros.validation.request import RunRequest
+from loopwm_ros.validation.stage import WHEN
 from loopwm_ros.validation.summary import Measurements
 from loopwm_ros.validation.trace import EpisodeRun
 from tests.bundles import make_bundle
@@ -45,7 +46,7 @@ def run_one_episode(bundle: Path, task: Path, log: Path) -> None:
     run_realtime(request, log, Measurements(), runs.append, lambda _: None)
     (episode,) = runs
     assert episode.result.disturbance == "object_moved"
-    assert 1.0 <= episode.result.disturbed_at_s <= 4.0
+    assert WHEN[0] <= episode.result.disturbed_at_s <= WHEN[1]
     truth, seen = episode.trace.points, episode.trace.readings
     assert set(truth) == {"cube", "goal"}
     assert np.ptp(truth["cube"].values[:, :2], axis=0).max() > 0.03, "it was moved"

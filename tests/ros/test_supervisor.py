@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from loopwm_ros.nodes import environment, supervisor
+from loopwm_ros.nodes.ros_client import CLEANUP, CONFIGURE
 from loopwm_ros.validation.summary import Measurements
 
 SLOW_START = 40.0  # [s] until the first image
@@ -37,11 +38,11 @@ class SlowMachine:
         return SimpleNamespace(success=self.transition(), message="no fresh joint states")
 
 
-def supervised(ros: object, monkeypatch, tmp_path: Path) -> supervisor._Run:
+def supervised(ros: object, monkeypatch, tmp_path: Path, goal: str = "seen") -> supervisor._Run:
     monkeypatch.setattr(supervisor.time, "monotonic", lambda: ros.now)
     manifest = SimpleNamespace(spec=SimpleNamespace(model_period=0.1))
     bundle, task = SimpleNamespace(manifest=manifest), SimpleNamespace(time_limit=8.0)
-    request = SimpleNamespace(run=SimpleNamespace(bundle=bundle, task=task))
+    request = SimpleNamespace(run=SimpleNamespace(bundle=bundle, task=task, goal=goal))
     mpc = SimpleNamespace(error_text=lambda: "it refuses")
     return supervisor._Run(request, ros, mpc, tmp_path, Measurements(), lambda _: None)
 
@@ -62,6 +63,16 @@ def test_arming_is_asked_for_again_for_a_while(monkeypatch, tmp_path) -> None:
     ros.refusals = 1000
     with pytest.raises(supervisor.ProcessError, match="safety node refuses: no fresh joint states"):
         run._persist(run._arm, 10.0)
+
+
+@pytest.mark.parametrize(("goal", "asked"), [("seen", []), ("image", [CLEANUP, CONFIGURE])])
+def test_a_goal_that_was_given_is_forgotten_before_the_next_episode(
+    monkeypatch, tmp_path, goal: str, asked: list[int]
+) -> None:
+    ros, done = SlowMachine(refusals=0), []
+    monkeypatch.setattr(ros, "transition", lambda _node, number, _timeout: done.append(number) or True)
+    supervised(ros, monkeypatch, tmp_path, goal)._forget_goal()
+    assert done == asked
 
 
 def test_the_user_s_domain_is_kept_and_without_one_it_is_drawn(monkeypatch, tmp_path: Path) -> None:

@@ -191,12 +191,28 @@ def test_a_covered_object_is_hidden_until_it_is_uncovered(push: BulletCell) -> N
         push.reset(seed)
         before = coloured(picture(push), RED).sum()
         at = push.truth().points["cube"]
-        cover = push.cover("cube")
+        push.cover("cube")
         assert before > 30
         assert coloured(picture(push), RED).sum() == 0, f"seed {seed}"
         assert np.allclose(push.truth().points["cube"], at, atol=1e-3), "it touches nothing"
-        push.uncover(cover)
+        push.uncover()
         assert abs(int(coloured(picture(push), RED).sum()) - int(before)) <= 3
+
+
+def test_a_cover_goes_where_the_object_goes(push: BulletCell) -> None:
+    push.reset(2)
+    (x, y, _), yaw = push.truth().points["cube"], push.truth().yaw["cube"]
+    push.cover("cube")
+    for step in range(1, 20):
+        push.place("cube", x, y + (0.01 if y < 0 else -0.01) * step, yaw)
+        push.step(None)
+        assert coloured(picture(push), RED).sum() == 0, f"{step} cm on"
+    push.uncover()
+    push.uncover()
+    assert coloured(picture(push), RED).sum() > 30
+    push.cover("cube")
+    push.reset(2)
+    assert coloured(picture(push), RED).sum() > 30, "a new episode begins without it"
 
 
 def test_a_turned_camera_sees_the_same_from_the_next_frame_on(push: BulletCell) -> None:

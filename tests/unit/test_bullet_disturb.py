@@ -45,13 +45,13 @@ class Watched:
         self.done.append(("place", name, self.cell.now))
         self.cell.place(name, x, y, yaw)
 
-    def cover(self, name: str) -> int:
+    def cover(self, name: str) -> None:
         self.done.append(("cover", name, self.cell.now))
-        return self.cell.cover(name)
+        self.cell.cover(name)
 
-    def uncover(self, cover: int) -> None:
+    def uncover(self) -> None:
         self.done.append(("uncover", "", self.cell.now))
-        self.cell.uncover(cover)
+        self.cell.uncover()
 
     def turn_camera(self, camera: CameraConfig) -> None:
         self.done.append(("turn", "", self.cell.now))

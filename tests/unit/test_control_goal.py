@@ -149,6 +149,19 @@ def test_an_image_without_the_object_is_refused_and_says_what_to_do(std: float) 
     assert np.allclose(tracker.seen, BALL)
 
 
+@pytest.mark.parametrize("source", ["position", "image"])
+def test_what_is_seen_is_no_goal_where_that_is_to_be_given(source: str) -> None:
+    tracker = GoalTracker(TASK, make_spec(), WORKSPACE, GoalSettings(source=source))
+    for _ in range(20):
+        tracker.add(encoding(BALL))
+    assert tracker.target is None
+    tracker.give(BALL + 0.1)
+    assert np.allclose(tracker.seen, BALL + 0.1)
+    tracker.give(None)
+    tracker.add(encoding(BALL))
+    assert tracker.target is None
+
+
 def test_what_is_seen_beside_the_workspace_is_no_target_until_it_is_back() -> None:
     tracker = GoalTracker(TASK, make_spec(), WORKSPACE)
     for _ in range(20):

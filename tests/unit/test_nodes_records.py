@@ -96,3 +96,16 @@ def test_a_line_that_is_still_being_written_is_left_for_later(tmp_path: Path) ->
     with path.open("a") as file:
         file.write(": 2}\n")
     assert lines.new() == [{"b": 2}]
+
+
+def test_an_episode_begins_with_its_first_score_and_says_what_held_the_arm_back() -> None:
+    report = EpisodeReport(0.1, Measurements())
+    truth = {"distance": 0.2, "tool": [0.1, 0.2, 0.3], "points": {}}
+    report.score({"stamp": 1.0, **truth}, 70.0)
+    result = {"success": False, "time": 9.0, "final_distance": 0.2, "min_distance": 0.2, "precise_time": None}
+    report.score({"episode": 0, "seed": 9, **result}, 79.0)
+    report.held_back(["workspace", "no fresh plan", "workspace"])
+    trace = report.finish([Frame(0.9, b"before it began"), Frame(1.0, b"jpeg")]).trace
+    assert [frame.jpeg for frame in trace.frames] == [b"jpeg"]
+    assert trace.start == 1.0
+    assert trace.held_back == {"workspace": 1.0, "no fresh plan": 0.5}

@@ -9,8 +9,9 @@ from types import ModuleType
 import pytest
 
 from loopwm_ros.config import load_arm, load_task
+from loopwm_ros.control.assembly import planner_settings
 from loopwm_ros.validation.failures import strip_path
-from loopwm_ros.validation.summary import EpisodeResult, Summary, write_summary
+from loopwm_ros.validation.summary import EpisodeResult, PlannerFacts, Summary, write_summary
 from tests import episodes as samples
 from tests.bundles import make_bundle
 
@@ -32,9 +33,9 @@ def summary_of(options: str) -> Summary:
     words = options.split()
     given = {w.removeprefix("--"): v for w, v in zip(words, [*words[1:], ""], strict=True) if w[:2] == "--"}
     push, kinds = given["task"] == "push", ("goal_moved", "camera_nudged")
-    planner = {"kind": "mppi", "horizon": 8, "candidates": 64, "refinements": 2}
-    if push and given.get("controller", "mpc") == "mpc":
-        planner["proposal"] = given.get("proposal", str(load_task("push").planner.get("proposal", "none")))
+    kind = "policy" if given.get("controller") == "policy" else "mppi"
+    asked = planner_settings(load_task(given["task"]), kind, proposal=given.get("proposal", ""))
+    planner = asked.model_dump(include=set(PlannerFacts.model_fields))
     episodes = []
     for i in range(int(given["episodes"])):
         result = samples.result(i, success=i != 1)
@@ -92,8 +93,9 @@ def test_a_task_is_shown_whole(tool: ModuleType, root: Path) -> None:
     assert "## Push with panda_rod" in text
     assert "Reach" not in text
     assert "| push | 199 of 200 | 97.2% to 99.9% | 2.0 | 198 of 200 | 96.4% to 99.7% | 4.0 |" in text
-    assert "| push-disturbed | goal moved | 80 of 80 |" in text
-    assert "| push-disturbed | camera nudged | 79 of 80 |" in text
+    half = int(tool.RUNS["push-disturbed"].options.split()[5]) // 2
+    assert f"| push-disturbed | goal moved | {half} of {half} |" in text
+    assert f"| push-disturbed | camera nudged | {half - 1} of {half} |" in text
     assert set(re.findall(r"loopwm sim .*/([\w-]+)\.json", text)) == {n for n in tool.RUNS if "push" in n}
 
 

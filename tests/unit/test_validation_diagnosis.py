@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from loopwm_ros.config import load_arm, load_task
-from loopwm_ros.validation.diagnosis import diagnose
+from loopwm_ros.validation.diagnosis import NO_GOAL, diagnose
 from loopwm_ros.validation.summary import EpisodeResult
 from loopwm_ros.validation.trace import Trace, TraceRecorder
 
@@ -80,7 +80,7 @@ OFF_TABLE = through(0.40, 0.60)
     [
         (episode(NEAR), "time ran out 9.0 cm from the goal"),
         (episode(straight(START)), "never touched the cube"),
-        (episode(NEAR, plans=False), "goal never seen"),
+        (episode(NEAR, plans=False), NO_GOAL),
         (episode(straight(np.array([0.40, 0.40, 0.03]))), "cube left the workspace"),
         (episode(straight(np.array([0.45, 0.30, -0.50]))), "cube fell off the table"),
         (episode(through(0.40, 0.55, 0.65)), "pushed past the goal, 10.0 cm from the goal"),

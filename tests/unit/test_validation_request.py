@@ -10,6 +10,8 @@ from loopwm_ros.errors import ConfigError
 from loopwm_ros.validation.request import RunRequest
 
 PUSH, REACH = load_task("push"), load_task("reach")
+BLOCK = PUSH.objects["goal"].model_copy(update={"shape": "box"})
+SOLID = PUSH.model_copy(update={"objects": PUSH.objects | {"goal": BLOCK}})
 
 
 def request(**changes: object) -> RunRequest:
@@ -32,6 +34,11 @@ def test_a_mark_is_hidden_where_the_goal_is_given() -> None:
     assert request(task=REACH, goal="position").hidden == (), "what lies on the table stays there"
 
 
+def test_the_controller_knows_where_its_goal_comes_from() -> None:
+    assert request().controller_settings.goal.source == "seen"
+    assert request(goal="image").controller_settings.goal.source == "image"
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -40,6 +47,8 @@ def test_a_mark_is_hidden_where_the_goal_is_given() -> None:
         ({"goal": "position", "controller": "scripted"}, "takes no goal"),
         ({"goal": "image", "disturb": "goal_moved"}, "cannot be moved"),
         ({"goal": "position", "disturb": "all"}, "cannot be moved"),
+        ({"goal": "position", "disturb": "object_moved", "task": REACH}, "cannot be moved"),
+        ({"goal": "image", "task": SOLID}, "has a solid goal, 'goal'.*needs a goal of shape mark"),
     ],
 )
 def test_what_does_not_go_together_is_refused(changes: dict[str, object], message: str) -> None:
