@@ -158,13 +158,14 @@ def criterion(run: Summary) -> str:
 def section(title: str, runs: Runs, shipped: Bundle, page: str | None) -> list[str]:
     """The page's part on one task on one arm."""
     provenance = shipped.manifest.provenance
+    revisions = " + ".join(revision[:12] for revision in provenance.git_revision.split("+"))
     period, mean_loops = shipped.manifest.spec.model_period, shipped.manifest.spec.mean_loops
     return [
         "",
         f"## {title}",
         "",
         f"Shipped model: `{shipped.manifest.name}`, manifest {shipped.sha256[:8]},",
-        f"made at revision {provenance.git_revision[:12]} from data {provenance.data_sha256[:8]}.",
+        f"made at revision {revisions} from data {provenance.data_sha256[:8]}.",
         criterion(next(iter(runs.values()))),
         "",
         *outcomes(runs),

@@ -18,7 +18,7 @@ from loopwm_ros.training import checkpoint
 from loopwm_ros.training.distributed import Workers
 from loopwm_ros.training.model import LoopWM
 from loopwm_ros.training.policy_stage import PolicyStage
-from loopwm_ros.training.revision import UNKNOWN, git_revision
+from loopwm_ros.training.revision import UNKNOWN, note_revision, noted_revisions
 from loopwm_ros.training.sample import RealWindows, load_windows, real_windows, save_windows
 from loopwm_ros.training.settings import TrainSettings
 from loopwm_ros.training.spec import model_spec, quantity_statistics
@@ -26,7 +26,7 @@ from loopwm_ros.training.stages import CoreStage, EncoderStage, Stage
 from loopwm_ros.training.trainer import Listener, Trainer
 
 SETTINGS, DESCRIPTION, MODEL, METRICS = "settings.yaml", "run.json", "model.safetensors", "metrics.json"
-SAMPLE, REVISION = "sample.safetensors", "revision.txt"
+SAMPLE = "sample.safetensors"
 
 
 class Description(Settings):
@@ -49,7 +49,7 @@ class Trained:
     model: LoopWM
     windows: RealWindows  # for checking the export
     metrics: dict[str, float]
-    git_revision: str  # of the code that began it
+    git_revision: str  # of the code that trained it; with + between them, if there were several
 
 
 def train(
@@ -120,7 +120,7 @@ def load_run(run: Path) -> Trained:
     tensors, _ = checkpoint.load_tensors(run / MODEL)
     checkpoint.restore_module(model, tensors, run / MODEL)
     metrics: dict[str, float] = json.loads((run / METRICS).read_text(encoding="utf-8"))
-    revision = (run / REVISION).read_text(encoding="utf-8").strip() if (run / REVISION).exists() else UNKNOWN
+    revision = "+".join(noted_revisions(run)) or UNKNOWN
     return Trained(settings, description, model.eval(), load_windows(run / SAMPLE), metrics, revision)
 
 
@@ -133,10 +133,11 @@ def _open_folder(out: Path, settings: TrainSettings, description: Description, r
         same = there in (settings, settings.model_copy(update={"policy": None}))
         if not (same and load_settings(out / DESCRIPTION, Description) == description):
             raise ConfigError(f"{out} holds a run with other settings or data; name another folder")
+        note_revision(out)
         _write_settings(out, settings)
         return
     out.mkdir(parents=True, exist_ok=True)
-    (out / REVISION).write_text(git_revision() + "\n", encoding="utf-8")
+    note_revision(out)
     (out / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
     _write_settings(out, settings)
 

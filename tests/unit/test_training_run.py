@@ -173,18 +173,19 @@ def test_a_refused_export_leaves_nothing_behind(
     assert list((tmp_path / "models").iterdir()) == []
 
 
-def test_the_code_that_began_a_run_is_kept(
+def test_all_code_that_trained_a_run_is_named(
     settings: TrainSettings, data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "run"
-    monkeypatch.setattr("loopwm_ros.training.run.git_revision", lambda: "a" * 40)
+    monkeypatch.setattr("loopwm_ros.training.revision.git_revision", lambda: "a" * 40)
     with pytest.raises(KeyboardInterrupt):
         train(settings, data, out, ALONE, Recorder(stop_at=("core", 20)), resume=False)
-    monkeypatch.setattr("loopwm_ros.training.run.git_revision", lambda: "b" * 40)
+    monkeypatch.setattr("loopwm_ros.training.revision.git_revision", lambda: "b" * 40)
     train(settings, data, out, ALONE, Recorder(), resume=True)
-    assert load_run(out).git_revision == "a" * 40
+    assert load_run(out).git_revision == "a" * 40 + "+" + "b" * 40
+    train(settings, data, out, ALONE, Recorder(), resume=True)
     exported = export_bundle(load_run(out), LinearKinematics(), tmp_path / "bundle")
-    assert exported.bundle.manifest.provenance.git_revision == "a" * 40
+    assert exported.bundle.manifest.provenance.git_revision == "a" * 40 + "+" + "b" * 40
 
 
 def test_a_graph_that_is_not_a_number_is_refused() -> None:
