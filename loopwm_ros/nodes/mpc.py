@@ -113,6 +113,7 @@ class MpcNode(LifecycleNode):
         self._activations = 0
         self._inputs = MpcInputs(self, engine.arm, engine.image_topic, engine.inbox)
         self._goal_inputs = GoalInputs(self, engine.arm, engine.goals)
+        spin.settle()
 
     def _activate(self) -> None:
         engine = self._running()

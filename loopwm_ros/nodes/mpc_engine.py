@@ -88,14 +88,19 @@ class MpcEngine:
         self.goals = GoalDesk(parameters, task, self._mpc)
 
     def _warm_up(self) -> None:
-        """Plan a few times on black images, so that the first real cycle finds all in place."""
+        """Plan a few times on black images, so that the first real cycle finds all in place.
+
+        There is nothing to be seen in them: without a goal nothing would be searched.
+        """
         camera, home = self._mpc.bundle.manifest.camera, self._kinematics.home
         black = np.zeros((camera.height, camera.width, 3), dtype=np.uint8)
         self._mpc.horizon.start(0.0, home)
+        self._mpc.horizon.give_goal(np.mean([self.arm.workspace.low, self.arm.workspace.high], axis=0))
         for i in range(WARM_UP_PLANS):
             stamp = i * self.model_period
             joints = JointState(stamp, home, np.zeros_like(home))
             self._mpc.horizon.plan(Observation(stamp, black, joints), stamp, None)
+        self._mpc.horizon.give_goal(None)
 
     def start(self, steady: float, ros: float, seed: int) -> None:
         """Begin at (`steady`, `ros`) [s]; the first period begins one period later.

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 
 EARLY = 0.02  # share of a period by which a timer may fire before its time
+PATIENCE = 4  # ticks that the clocks may be apart
+JUMP = 2.0  # periods that they may be apart at all
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,9 @@ class Schedule:
     """Counts periods on a steady clock and stamps them in ROS time.
 
     Both clocks are read together at the start; stamps then follow at exactly one period each, so that
-    plans join up. When the two clocks come apart by half a period (a simulation that is too slow), stamps
-    start anew from ROS time.
+    plans join up. When the two clocks stay apart by half a period or more (a simulation that is too slow),
+    or by `JUMP` periods at once, stamps start anew from ROS time, and the plan that is due is lost. A hiccup
+    of /clock that is over within `PATIENCE` ticks changes nothing.
     """
 
     def __init__(self, period: float, stride: int, steady: float, ros: float) -> None:
@@ -33,6 +36,7 @@ class Schedule:
         self._steady, self._ros = steady, ros
         self._last = -1
         self._opened = -1
+        self._apart = 0  # ticks in a row at which the clocks were apart
 
     def tick(self, steady: float, ros: float) -> Tick | None:
         """The period that has begun at (`steady`, `ros`) [s]; None if it has been handed out already."""
@@ -40,8 +44,7 @@ class Schedule:
         if index <= self._last:
             return None
         skipped, self._last = index - self._last - 1, index
-        if abs(ros - self._stamp(index)) > self._period / 2:
-            self._ros = ros - index * self._period
+        self._follow(index, ros)
         slot, first = divmod(index, self._stride)
         opens = slot > self._opened
         self._opened = slot
@@ -52,6 +55,13 @@ class Schedule:
             self._steady + (index - first) * self._period,
             skipped,
         )
+
+    def _follow(self, index: int, ros: float) -> None:
+        """Start the stamps anew where ROS time has gone elsewhere."""
+        apart = abs(ros - self._stamp(index)) / self._period
+        self._apart = self._apart + 1 if apart > 0.5 else 0
+        if self._apart > PATIENCE or apart > JUMP:
+            self._ros, self._apart = ros - index * self._period, 0
 
     def _stamp(self, index: int) -> float:
         return self._ros + index * self._period

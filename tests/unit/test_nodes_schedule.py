@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from loopwm_ros.nodes.schedule import Schedule
+from loopwm_ros.nodes.schedule import PATIENCE, Schedule
 
 PERIOD = 0.05
 
@@ -43,11 +43,20 @@ def test_skipped_periods_are_counted_and_a_slot_entered_late_is_opened() -> None
     assert tick.slot_due == pytest.approx(100.1), "its deadline counts from its own start"
 
 
-def test_stamps_start_anew_when_ros_time_falls_behind() -> None:
-    schedule = make()
-    schedule.tick(100.0, 7.0)
-    small = schedule.tick(100.05, 7.04)
-    assert small.stamp == pytest.approx(7.05)
-    large = schedule.tick(100.1, 7.05)
-    assert large.stamp == pytest.approx(7.05)
-    assert schedule.tick(100.15, 7.10).stamp == pytest.approx(7.10)
+def stamps(schedule: Schedule, behind: list[float]) -> list[float]:
+    """Of ticks at which ROS time is so many periods behind the steady clock."""
+    ticks = (schedule.tick(100.0 + i * PERIOD, 7.0 + (i - b) * PERIOD) for i, b in enumerate(behind))
+    return [(tick.stamp - 7.0) / PERIOD for tick in ticks]
+
+
+def test_a_hiccup_of_ros_time_changes_no_stamp() -> None:
+    late = [0.0, 0.6, 1.5, 0.8, 0.6, 0.0, 0.4, 0.9, 0.9, 0.9, 0.9, 0.1]
+    assert stamps(make(), late) == pytest.approx(range(len(late)))
+
+
+def test_stamps_start_anew_when_ros_time_stays_behind_or_jumps() -> None:
+    late = [0.0, *[0.6] * PATIENCE, 0.6, 0.6, 0.6]
+    behind = [0.0] * (PATIENCE + 1) + [0.6] * 3
+    assert stamps(make(), late) == pytest.approx([i - b for i, b in enumerate(behind)])
+    assert stamps(make(), [0.0, 3.0, 3.0]) == pytest.approx([0.0, -2.0, -1.0])
+    assert stamps(make(), [0.0, -3.0, -3.0]) == pytest.approx([0.0, 4.0, 5.0])
