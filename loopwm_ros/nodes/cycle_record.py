@@ -6,12 +6,13 @@ import json
 import threading
 from collections import deque
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
 from loopwm_ros.config.task import TOOL
 from loopwm_ros.control.receding_horizon import PlanReport
+from loopwm_ros.nodes.json_lines import LineWriter
 from loopwm_ros.types import F32
 from loopwm_ros.validation.statistics import loops_used, spread
 
@@ -38,10 +39,7 @@ class CycleRecord:
         """
         self._points, self._moved, self._offsets = points, moved, offsets
         self._lock = threading.Lock()
-        self._file: TextIO | None = None
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("w", encoding="utf-8", buffering=1)
+        self._writer = None if path is None else LineWriter(path)
         self._recent: deque[float] = deque(maxlen=RECENT)
         self._loops = np.zeros(1, dtype=np.int64)
         self._last: PlanReport | None = None
@@ -54,7 +52,8 @@ class CycleRecord:
         with self._lock:
             self.cycles += 1 + skipped
             self.misses += missed
-            self._write({"cycle": stamp, "cycles": 1 + skipped, "missed": missed})
+            if self._writer:
+                self._writer.put({"cycle": stamp, "cycles": 1 + skipped, "missed": missed})
 
     def plan(self, report: PlanReport, milliseconds: float, late: bool) -> None:
         """A plan was made; `milliseconds` from its slot's start to its end."""
@@ -64,8 +63,8 @@ class CycleRecord:
             self.misses += late
             if report.plan is not None:
                 self._count_loops(report.plan.loops)
-            if self._file:
-                self._write(self._line(report, milliseconds, late))
+            if self._writer:
+                self._writer.put(self._line(report, milliseconds, late))
 
     def values(self) -> dict[str, str]:
         """Diagnostics: totals since configure, percentiles over the recent cycles."""
@@ -83,14 +82,20 @@ class CycleRecord:
                 "candidates": str(plan.candidates) if plan else "",
                 "refinements": str(plan.refinements) if plan else "",
                 "delay_ms": _number(last.delay * 1e3 if last else None),
+                "trace_problem": self._writer.problem if self._writer else "",
             }
+
+    def flush(self) -> None:
+        """Wait until all lines so far are in the file."""
+        if self._writer:
+            self._writer.flush()
 
     def close(self) -> None:
         """No more lines."""
         with self._lock:
-            if self._file:
-                self._file.close()
-            self._file = None
+            writer, self._writer = self._writer, None
+        if writer:
+            writer.close()
 
     def _line(self, report: PlanReport, milliseconds: float, late: bool) -> dict[str, Any]:
         """What the file says of a plan (docs/nodes.md)."""
@@ -119,10 +124,6 @@ class CycleRecord:
     def _count_loops(self, loops: np.ndarray[Any, np.dtype[np.int64]]) -> None:
         self._loops = np.pad(self._loops, (0, max(0, len(loops) - len(self._loops))))
         self._loops[: len(loops)] += loops
-
-    def _write(self, line: dict[str, Any]) -> None:
-        if self._file:
-            self._file.write(json.dumps(line) + "\n")
 
 
 def _rounded(metres: F32) -> Any:  # noqa: ANN401  (nested lists)

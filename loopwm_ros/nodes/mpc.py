@@ -129,6 +129,7 @@ class MpcNode(LifecycleNode):
             self._timer = None
             stop = self._running().stop(self._now())
             self._plans.publish(self._make.trajectory(stop, self._running().arm.joints))
+            self._running().record.flush()
         self._on_heartbeat()
 
     def _release(self) -> None:

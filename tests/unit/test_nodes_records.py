@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +98,35 @@ def test_a_line_that_is_still_being_written_is_left_for_later(tmp_path: Path) ->
     with path.open("a") as file:
         file.write(": 2}\n")
     assert lines.new() == [{"b": 2}]
+
+
+class Stuck:
+    """A file on a disk that hesitates, then has no room."""
+
+    name = "trace.jsonl"
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+
+    def write(self, _: str) -> None:
+        self.go.wait()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def close(self) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_disk_that_hesitates_or_is_full_keeps_no_cycle_waiting(tmp_path: Path) -> None:
+    record = CycleRecord(POINTS, "cube", [0.2, 0.4], tmp_path / "t.jsonl")
+    record._writer._file.close()
+    record._writer._file = stuck = Stuck()
+    record.cycle(1.0, late=False, held=False, skipped=0)
+    record.plan(plan(1.0), 12.0, late=False)
+    assert (record.cycles, record.values()["trace_problem"]) == (1, "")
+    stuck.go.set()
+    record.flush()
+    assert record.values()["trace_problem"] == "cannot write trace.jsonl: No space left on device"
+    record.close()
 
 
 def test_an_episode_begins_with_its_first_score_and_says_what_held_the_arm_back() -> None:
