@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 
 class LineWriter:
-    """Writes lines in a thread of its own: a disk that hesitates keeps nobody waiting, nor does a full one."""
+    """Writes lines in a thread of its own: a disk that hesitates or is full keeps nobody waiting."""
 
     def __init__(self, path: Path) -> None:
         """Write anew to `path`, making its folder."""
