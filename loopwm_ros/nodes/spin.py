@@ -138,6 +138,7 @@ def run(
         node.get_logger().error(str(error))
         return 1
     finally:
+        gc.unfreeze()  # the last round, at the end of the process, frees what is shared with others
         executor.shutdown()  # else it keeps the node, and Fast DDS its shared memory beyond the process
         node.destroy_node()
         rclpy.try_shutdown()
