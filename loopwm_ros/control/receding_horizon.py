@@ -164,7 +164,8 @@ class RecedingHorizon:
             self._next = trajectory
         duration = time.perf_counter() - began
         delay = effect - observation.stamp
-        return PlanReport(slot, delay, duration, plan, self._goal.seen, self._encoding, self._goal.beside)
+        beside = self._goal.beside if plan is None else ""
+        return PlanReport(slot, delay, duration, plan, self._goal.seen, self._encoding, beside)
 
     def _restart(self, now: float) -> None:
         """Start anew at `now` [s] from the last reference."""

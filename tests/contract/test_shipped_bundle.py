@@ -11,7 +11,7 @@ from loopwm_ros.config import load_arm, load_task, load_world, share_dir, usual_
 from loopwm_ros.control.assembly import build_motion
 from loopwm_ros.control.kinematics import Kinematics
 
-MODELS = sorted(path for path in (share_dir() / "models").iterdir())
+MODELS = sorted((share_dir() / "models").iterdir())
 SIZE = 10e6  # [bytes] that a clone may have to fetch for one
 PARITY = 1e-4  # largest difference from the trained model, each output in its own unit
 
