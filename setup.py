@@ -87,6 +87,7 @@ setup(
         "quadprog>=0.1.12",
         "rich>=13.7",
         "rosbags>=0.10.4",
+        "ruckig>=0.12",
         "typer>=0.12",
     ],
     extras_require=EXTRAS,

@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 from loopwm_ros.config.base import Box, Positive, Settings, Vec3
 
 ROD_TIP = "rod_tip"  # frame at the end of a rod
+JERK_TIME = 0.02  # [s]
+ControllerKind = Literal["forward_position", "forward_velocity", "joint_trajectory"]
 
 
 class Topics(Settings):
@@ -16,6 +18,7 @@ class Topics(Settings):
 
     joint_states: str = "/joint_states"
     command: str = "/forward_position_controller/commands"
+    velocity: str = "/forward_velocity_controller/commands"
     trajectory: str = "/joint_trajectory_controller/joint_trajectory"
 
 
@@ -33,6 +36,27 @@ class CameraConfig(Settings):
     look_at: Vec3 = Field(description="point on the optical axis, base frame [m]")
     frame: str = "camera_optical_frame"
     latency: float = Field(0.0, ge=0, description="capture to arrival [s]")
+
+
+class Singularity(Settings):
+    """Where the arm slows down, by the smallest singular value of the tool's Jacobian (6, n), m and rad."""
+
+    slow: float = Field(0.05, ge=0, description="full speed above it")
+    least: float = Field(0.01, ge=0, description="lowest speed from it on")
+    share: float = Field(0.1, gt=0, le=1, description="that lowest speed, as a share of the limits")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Singularity:
+        if self.least > self.slow:
+            raise ValueError(f"least, {self.least:g}, must not exceed slow, {self.slow:g}")
+        return self
+
+    def share_at(self, value: float) -> float:
+        """Share of the speed limits at a smallest singular value."""
+        if value >= self.slow:
+            return 1.0
+        depth = max(0.0, value - self.least) / (self.slow - self.least) if self.slow > self.least else 0.0
+        return self.share + (1.0 - self.share) * depth
 
 
 class RodConfig(Settings):
@@ -55,9 +79,20 @@ class ArmConfig(Settings):
     home: tuple[float, ...] = Field(description="start configuration [rad]")
     velocity_scale: float = Field(0.5, gt=0, le=1, description="share of the URDF's velocity limits")
     acceleration: tuple[Positive, ...] = Field(description="limit per joint [rad/s^2]")
+    jerk: tuple[Positive, ...] = Field(
+        (), description="limit per joint [rad/s^3]; default: the acceleration limit is reached in JERK_TIME"
+    )
     position_margin: float = Field(0.05, ge=0, description="kept from the URDF's limits [rad]")
+    tool_speed: Positive = Field(0.5, description="limit of the tool point's speed [m/s]")
     workspace: Box = Field(description="where the tool point may be, base frame [m]")
-    controller: Literal["forward_position", "joint_trajectory"] = "forward_position"
+    keep_out: dict[str, Box] = Field(
+        default={}, description="boxes that no part of the arm may enter, by name, base frame [m]"
+    )
+    clearance: float = Field(
+        0.01, ge=0, description="kept from keep_out boxes, and between parts of the arm [m]"
+    )
+    singularity: Singularity = Singularity()
+    controller: ControllerKind = "forward_position"
     topics: Topics = Topics()
     camera: CameraConfig
 
@@ -68,7 +103,7 @@ class ArmConfig(Settings):
 
     @model_validator(mode="after")
     def _lengths(self) -> ArmConfig:
-        for key in ("home", "acceleration"):
+        for key in ("home", "acceleration", *(("jerk",) if self.jerk else ())):
             if len(getattr(self, key)) != len(self.joints):
                 raise ValueError(f"{key} has {len(getattr(self, key))} values for {len(self.joints)} joints")
         return self

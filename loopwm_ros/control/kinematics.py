@@ -7,7 +7,7 @@ import pink
 import pinocchio as pin
 
 from loopwm_ros.config import ArmConfig
-from loopwm_ros.config.arm import ROD_TIP
+from loopwm_ros.config.arm import JERK_TIME, ROD_TIP
 from loopwm_ros.config.resources import find_resource
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.types import F64
@@ -76,7 +76,11 @@ class Kinematics:
         self.upper: F64 = np.asarray(self.model.upperPositionLimit) - margin
         self.velocity_limit: F64 = np.asarray(self.model.velocityLimit) * arm.velocity_scale  # [rad/s]
         self.acceleration_limit: F64 = np.asarray(arm.acceleration, dtype=float)  # [rad/s^2]
+        jerk = arm.jerk or tuple(limit / JERK_TIME for limit in arm.acceleration)
+        self.jerk_limit: F64 = np.asarray(jerk, dtype=float)  # [rad/s^3]
         self.home: F64 = np.asarray(arm.home, dtype=float)
+        if sliding := [n for n, j in zip(self.names, list(self.model.joints)[1:], strict=True) if not _turns(j)]:
+            raise ConfigError(f"arm '{arm.name}': {', '.join(sliding)} does not turn; only revolute joints can be used")
         self._data = self.model.createData()
         self._tool = self.model.getFrameId(arm.tool_point)
         self._base = self.model.getFrameId(arm.base_frame)
@@ -85,6 +89,11 @@ class Kinematics:
         self._posture_task.set_target(self.home)
         self._configuration = pink.Configuration(self.model, self.model.createData(), self.home.copy())
         self._orientation = self.tool_pose(self.home)[:3, :3]
+
+    @property
+    def base_placement(self) -> pin.SE3:
+        """Where the base frame is in the URDF's root."""
+        return self.model.frames[self._base].placement
 
     def tool_pose(self, position: F64) -> F64:
         """Homogeneous tool pose (4, 4) in the base frame for joints (n,) [rad]."""
@@ -95,6 +104,18 @@ class Kinematics:
     def tool_position(self, position: F64) -> F64:
         """Tool position (3,) in the base frame [m]."""
         return self.tool_pose(position)[:3, 3]
+
+    def tool_motion(self, position: F64, velocity: F64) -> tuple[F64, float]:
+        """Tool position (3,) in the base frame [m] and its speed [m/s] at joint velocities (n,) [rad/s]."""
+        pin.forwardKinematics(self.model, self._data, position, velocity)
+        base, tool = self._data.oMf[self._base], pin.updateFramePlacement(self.model, self._data, self._tool)
+        twist = pin.getFrameVelocity(self.model, self._data, self._tool, pin.ReferenceFrame.LOCAL)
+        return base.actInv(tool.translation), float(np.linalg.norm(twist.linear))
+
+    def manipulability(self, position: F64) -> float:
+        """Smallest singular value of the tool's Jacobian (6, n), metres and radians, for joints (n,) [rad]."""
+        jacobian = pin.computeFrameJacobian(self.model, self._data, position, self._tool)
+        return float(np.sqrt(max(0.0, np.linalg.eigvalsh(jacobian @ jacobian.T)[0])))
 
     def step(self, position: F64, tool_velocity: F64, dt: float) -> tuple[F64, F64]:
         """Joints after `dt` [s] of `tool_velocity` (3,) [m/s], the tool kept oriented as at home.
@@ -143,3 +164,7 @@ class Kinematics:
 
     def _data_pose_of_base(self) -> pin.SE3:
         return self._configuration.get_transform_frame_to_world(self.model.frames[self._base].name)
+
+
+def _turns(joint: pin.JointModel) -> bool:
+    return joint.nq == joint.nv == 1 and joint.shortname().startswith("JointModelR")

@@ -1,7 +1,7 @@
-"""The last limits before the arm: position, velocity, acceleration and workspace, joint by joint.
+"""The last limits before the arm. Every output has a stop behind it that was found safe before it was sent.
 
 The filter tracks a reference and alters it only as far as a limit demands. It needs no model of the
-controller: its own last output is the state it brakes from.
+controller: its own last output is the state it goes on from. docs/safety.md says why the limits hold.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from loopwm_ros.config import Box
+from loopwm_ros.config import ArmConfig
+from loopwm_ros.control.jerk_limited import JerkLimited, Motion, Stop, at_rest
 from loopwm_ros.control.kinematics import Kinematics
+from loopwm_ros.control.stop_check import StopCheck
 from loopwm_ros.types import F64
 
 TOLERANCE = 1e-3  # changes below it are not reported [rad]
-AT_REST = 1e-6  # [rad/s]
-INWARD = 1e-6  # a tool outside the workspace must come nearer by this each period [m]
+SLOWER = (0.5, 0.25, 0.1)  # shares of the speed that are tried before the arm is stopped
+SOFT = 0.9  # share of the tool's speed limit at which it is slowed
 
 
 @dataclass(frozen=True)
@@ -28,110 +30,121 @@ class Filtered:
     altered: tuple[str, ...]  # limits that changed the reference, e.g. ("velocity",)
 
 
-def stopping_time(velocity: F64, acceleration: F64) -> float:
-    """Time to bring all joints to rest together [s]."""
-    return float(np.max(np.abs(velocity) / acceleration))
-
-
 class SafetyFilter:
     """Tracks joint references within limits, one servo period at a time."""
 
-    def __init__(self, kinematics: Kinematics, workspace: Box, period: float) -> None:
-        """`workspace` bounds the tool frame in the base frame [m]; `period` is the servo period [s]."""
-        self._kinematics = kinematics
-        self._low, self._high = np.asarray(workspace.low), np.asarray(workspace.high)
-        self._period = period
-        self._position: F64 = kinematics.home.copy()
-        self._velocity: F64 = np.zeros_like(self._position)
+    def __init__(self, kinematics: Kinematics, arm: ArmConfig, period: float) -> None:
+        """`period` is the servo period [s].
+
+        Raises:
+            ConfigError: the arm at home is too near a keep-out box.
+        """
+        self._kinematics, self._arm, self._period = kinematics, arm, period
+        self._limited = JerkLimited(kinematics, period)
+        self._check = StopCheck(kinematics, arm)
+        self.speed_share = 1.0  # of the limits on joint and tool speed, 0 to 1: for a monitor to slow the arm
+        self.reset(kinematics.home)
 
     @property
     def position(self) -> F64:
         """The last output [rad], (n,)."""
-        return self._position
+        return self._now.position
 
     @property
     def velocity(self) -> F64:
         """Velocity of the last output [rad/s], (n,)."""
-        return self._velocity
+        return self._now.velocity
 
     @property
     def moving(self) -> bool:
         """Is the output still changing?"""
-        return bool(np.any(np.abs(self._velocity) > AT_REST))
+        return not self._now.at_rest
+
+    @property
+    def longest_stop(self) -> float:
+        """Time in which a stop ends from any state within limits [s]."""
+        return self._limited.longest_stop()
 
     def reset(self, position: F64) -> None:
         """Start at rest from measured joints (n,) [rad]."""
-        self._position = np.array(position, dtype=float)
-        self._velocity = np.zeros_like(self._position)
+        self._begin(at_rest(position), Stop(at_rest(position), None))
 
-    def step(self, reference: F64 | None, feedforward: F64 | None = None) -> Filtered:
-        """Next output towards `reference` (n,) [rad]; None brakes to rest at the acceleration limit.
-
-        `feedforward` (n,) is the reference's own velocity [rad/s], zero where not given.
-        """
+    def step(self, reference: Motion | None) -> Filtered:
+        """Next output towards `reference`, where the arm should be now; None brakes to rest."""
         if reference is None:
-            return self._commit(self._limit(self._brake(), []), [])
-        altered: list[str] = []
-        velocity = self._limit(self._approach(reference, feedforward, altered), altered)
-        if not self._stays_in_workspace(velocity):
-            altered.append("workspace")
-            velocity = self._limit(self._brake(), [])
-        return self._commit(velocity, altered)
+            return self._brake([])
+        target, altered = self._within(reference)
+        motion, slowed = self._next(target)
+        stop, danger = self._stop_from(motion)
+        for share in SLOWER if danger and motion else ():
+            slower = self._limited.towards(self._now, target, np.abs(motion.velocity) * share)
+            stop, still = self._stop_from(slower)
+            if not still:
+                slowed.append(danger)
+                motion, danger = slower, ""
+                break
+        if motion is None or danger:
+            return self._brake([*altered, danger])
+        altered += self._lag(motion, target, slowed)
+        self._begin(motion, stop)
+        return self._output(altered)
 
-    def _approach(self, reference: F64, feedforward: F64 | None, altered: list[str]) -> F64:
-        """Velocity (n,) that reaches the reference without overshooting it at the acceleration limit."""
-        exact = (reference - self._position) / self._period
-        base = np.zeros_like(exact) if feedforward is None else feedforward
-        catch_up = exact - base
-        cap = self._braking_speed(np.abs(catch_up) * self._period)
-        velocity = base + np.clip(catch_up, -cap, cap)
-        self._note(velocity, exact, "acceleration", altered)
-        return velocity
+    def _stop_from(self, motion: Motion | None) -> tuple[Stop, str]:
+        """The stop from a motion, and what is wrong with it; the present one where there is no motion."""
+        if motion is None:
+            return self._stop, "no motion within limits"
+        stop = self._limited.stop(motion)
+        return stop, self._check.danger(stop)
 
-    def _limit(self, wanted: F64, altered: list[str]) -> F64:
-        """Velocity (n,) within position, velocity and acceleration limits, nearest to `wanted`."""
-        k, dt = self._kinematics, self._period
-        amax = k.acceleration_limit
-        velocity = np.clip(wanted, -k.velocity_limit, k.velocity_limit)
-        self._note(velocity, wanted, "velocity", altered)
-        room_up, room_down = k.upper - self._position, self._position - k.lower
-        braked = np.clip(velocity, -self._braking_speed(room_down), self._braking_speed(room_up))
-        self._note(braked, velocity, "position", altered)
-        smooth = np.clip(braked, self._velocity - amax * dt, self._velocity + amax * dt)
-        self._note(smooth, braked, "acceleration", altered)
-        return smooth
+    def _within(self, reference: Motion) -> tuple[Motion, list[str]]:
+        """The reference within the joints' ranges, at rest where it is beyond them."""
+        k = self._kinematics
+        position = np.clip(reference.position, k.lower, k.upper)
+        beyond = np.abs(position - reference.position)
+        inside = beyond == 0.0
+        motion = Motion(position, reference.velocity * inside, reference.acceleration * inside)
+        return motion, ["position"] if np.max(beyond) > TOLERANCE else []
 
-    def _braking_speed(self, room: F64) -> F64:
-        """Highest speed (n,) from which a stop at the acceleration limit fits into `room` (n,) [rad].
+    def _next(self, target: Motion) -> tuple[Motion | None, list[str]]:
+        """One period towards the target within the limits on speed, and which of them slow the arm."""
+        share, slowed = self._share()
+        cap = self._kinematics.velocity_limit * share
+        motion = self._limited.towards(self._now, target, cap)
+        limit = self._arm.tool_speed * share * SOFT
+        if motion and self._kinematics.tool_motion(motion.position, motion.velocity)[1] > limit:
+            slowed.append("tool speed")
+            mean = (target.position - self._now.position) / self._period
+            speed = self._kinematics.tool_motion(self._now.position, mean)[1]
+            along = np.abs(mean) * limit / max(speed, limit)
+            motion = self._limited.towards(self._now, target, np.minimum(along, cap))
+        return motion, slowed
 
-        In discrete time: v*dt for this period, then v^2 / (2a), must not exceed the room.
-        """
-        a, dt = self._kinematics.acceleration_limit, self._period
-        return np.asarray(a * (np.sqrt(dt * dt + 2.0 * np.maximum(room, 0.0) / a) - dt))
+    def _share(self) -> tuple[float, list[str]]:
+        """Share of the speed limits to keep to, and why it is less than all."""
+        near = self._arm.singularity
+        value = self._kinematics.manipulability(self._now.position)
+        shares = {"singularity": near.share_at(value), "monitor": self.speed_share}
+        return float(np.prod(list(shares.values()))), [name for name, s in shares.items() if s < 1.0]
 
-    def _stays_in_workspace(self, velocity: F64) -> bool:
-        """Does the stop from `velocity` end with the tool inside the box, or at least nearer to it?"""
-        a, dt = self._kinematics.acceleration_limit, self._period
-        stop = self._position + velocity * dt + 0.5 * velocity * stopping_time(velocity, a)
-        return self._outside(stop) <= max(0.0, self._outside(self._position) - INWARD)
+    def _lag(self, motion: Motion, target: Motion, slowed: list[str]) -> list[str]:
+        """Why the next output is not the target; empty where it is."""
+        if np.max(np.abs(motion.position - target.position)) <= TOLERANCE:
+            return []
+        mean = (target.position - self._now.position) / self._period
+        fast = np.max(np.abs(mean) - self._kinematics.velocity_limit) * self._period > TOLERANCE
+        return slowed or ["velocity" if fast else "acceleration"]
 
-    def _outside(self, position: F64) -> float:
-        """How far the tool is outside the workspace box [m]; 0 inside."""
-        tool = self._kinematics.tool_position(position)
-        return float(np.max(np.maximum(np.maximum(self._low - tool, tool - self._high), 0.0)))
+    def _begin(self, motion: Motion, stop: Stop) -> None:
+        """Make a motion the output; the stop begins there."""
+        self._now, self._stop, self._stopping = motion, stop, 0.0
+        self._check.begin(motion)
 
-    def _brake(self) -> F64:
-        """Velocity (n,) one period further into a straight-line stop."""
-        left = stopping_time(self._velocity, self._kinematics.acceleration_limit)
-        return (
-            np.asarray(self._velocity * max(0.0, 1.0 - self._period / left)) if left > 0 else self._velocity
-        )
+    def _brake(self, altered: list[str]) -> Filtered:
+        """One period further along the stop that was found safe."""
+        self._stopping += self._period
+        self._now = self._stop.at(self._stopping)
+        self._check.begin(self._now)
+        return self._output(altered)
 
-    def _commit(self, velocity: F64, altered: list[str]) -> Filtered:
-        self._velocity = velocity
-        self._position = self._position + velocity * self._period
-        return Filtered(self._position.copy(), velocity.copy(), tuple(dict.fromkeys(altered)))
-
-    def _note(self, after: F64, before: F64, name: str, altered: list[str]) -> None:
-        if np.max(np.abs(after - before)) * self._period > TOLERANCE:
-            altered.append(name)
+    def _output(self, altered: list[str]) -> Filtered:
+        return Filtered(self._now.position.copy(), self._now.velocity.copy(), tuple(dict.fromkeys(altered)))

@@ -13,7 +13,7 @@ import numpy as np
 
 from loopwm_ros.config import Settings
 from loopwm_ros.control.safety_filter import SafetyFilter
-from loopwm_ros.control.trajectory import sample
+from loopwm_ros.control.trajectory import sample, sample_motion
 from loopwm_ros.errors import SensorError
 from loopwm_ros.types import F64, JointState, JointTrajectory
 
@@ -162,7 +162,7 @@ class SafetyGate:
             if self._state is GateState.STOPPING and self._disarm_at_rest and not self._filter.moving:
                 self._state = GateState.DISARMED
             return GateOutput(braked.position, self._state, reasons or ("no plan",))
-        filtered = self._filter.step(*sample(plan[1], now))
+        filtered = self._filter.step(sample_motion(plan[1], now))
         return GateOutput(filtered.position, self._state, filtered.altered)
 
     def _checked(self, now: float) -> tuple[str, ...]:

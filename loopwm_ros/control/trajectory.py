@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from loopwm_ros.control.jerk_limited import Motion
 from loopwm_ros.types import F64, JointTrajectory
 
 RESYNC = 0.05  # a reference further than this from what was really sent starts from there [rad]
@@ -30,6 +31,21 @@ def sample(trajectory: JointTrajectory, now: float) -> tuple[F64, F64]:
     position = p0 + s * (v0 + s * (sag + s * bend))
     velocity = (v0 + s * (2.0 * sag + 3.0 * s * bend)) / span
     return position, velocity
+
+
+def sample_motion(trajectory: JointTrajectory, now: float) -> Motion:
+    """As `sample`, with the acceleration."""
+    at, offsets = now - trajectory.stamp, trajectory.offsets
+    position, velocity = sample(trajectory, now)
+    if len(offsets) == 1 or not offsets[0] <= at < offsets[-1]:
+        return Motion(position, velocity, np.zeros_like(position))
+    i = int(np.searchsorted(offsets, at, side="right"))
+    span = offsets[i] - offsets[i - 1]
+    left, right = trajectory.velocities[i - 1], trajectory.velocities[i]
+    slope = (trajectory.positions[i] - trajectory.positions[i - 1]) / span
+    s = (at - offsets[i - 1]) / span
+    bend = 2.0 * (3.0 * slope - 2.0 * left - right) + 6.0 * s * (left + right - 2.0 * slope)
+    return Motion(position, velocity, bend / span)
 
 
 def deviation(trajectory: JointTrajectory, sent: tuple[float, F64]) -> F64:

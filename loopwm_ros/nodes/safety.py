@@ -76,7 +76,7 @@ class SafetyNode(Node):
         params.guard(self, SafetySettings, lambda: "limits are fixed when the safety node starts")
         self._arm = load_arm(settings.arm)
         self._period = 1.0 / settings.servo_rate
-        self._filter = SafetyFilter(Kinematics(self._arm), self._arm.workspace, self._period)
+        self._filter = SafetyFilter(Kinematics(self._arm), self._arm, self._period)
         self._gate = SafetyGate(self._filter, settings.gate())
         self._auto_arm = settings.auto_arm
         self._output = GateOutput(None, self._gate.state, ())

@@ -11,9 +11,10 @@ import pinocchio as pin
 import pybullet
 import pytest
 
-from loopwm_ros.bullet.urdf import ROD_MASS, simulation_urdf
+from loopwm_ros.bullet.urdf import simulation_urdf
 from loopwm_ros.config import ArmConfig, RodConfig, load_arm, share_dir
 from loopwm_ros.config.resources import find_resource
+from loopwm_ros.config.urdf import ROD_MASS
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.errors import ConfigError
 
