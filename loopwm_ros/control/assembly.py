@@ -126,4 +126,4 @@ def build_gate(
     kinematics: Kinematics, arm: ArmConfig, servo_period: float, settings: GateSettings | None = None
 ) -> SafetyGate:
     """Safety gate of an arm; `servo_period` [s]."""
-    return SafetyGate(SafetyFilter(kinematics, arm, servo_period), settings)
+    return SafetyGate(kinematics, SafetyFilter(kinematics, arm, servo_period), settings)

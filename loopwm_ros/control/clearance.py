@@ -85,6 +85,9 @@ class Clearance:
         for i in np.flatnonzero(doubtful.any(axis=1)):
             self._place(path[i])
             for pair in np.flatnonzero(doubtful[i]):
+                moved_since = np.abs(path[i] - self._at[pair]) @ self._arms[pair]
+                if self._known[pair] - moved_since >= needed[i, pair]:
+                    continue  # by what was measured at an earlier point
                 distance = self._measure(pair, path[i])
                 if distance < needed[i, pair]:
                     if not self._parts(pair, path):

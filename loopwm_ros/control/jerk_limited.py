@@ -12,8 +12,9 @@ from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.types import F64
 
 LEAST_SPEED = 1e-4  # [rad/s]; a cap of zero is none to Ruckig
+CATCH_UP = 0.05  # [s] a lag is made good by so fast a motion that it would take this long
 EXACT = 1.0 + 1e-6  # a duration that is as long as a period, but for rounding
-SHARE = 1.0 - 1e-9  # of a limit, so that a target on it is within it
+SHARE = 0.999  # of a limit, so that a target on it is within it
 
 
 @dataclass(frozen=True)
@@ -68,31 +69,61 @@ class JerkLimited:
             each.max_velocity = self._limit
             each.max_acceleration = self._hardest
             each.max_jerk = self._jerk
-        self._chase.synchronization = Synchronization.No
+        self._chase.synchronization = Synchronization.Time
         self._brake.control_interface = ControlInterface.Velocity
         self._brake.synchronization = Synchronization.No
-        self._brake.target_velocity = self._brake.target_acceleration = np.zeros(count)
+        for target in ("target_position", "target_velocity", "target_acceleration"):
+            setattr(self._chase, target, np.zeros(count))
+            setattr(self._brake, target, np.zeros(count))
 
     def towards(self, start: Motion, target: Motion, cap: F64) -> Motion | None:
-        """One servo period further towards `target` and its velocity, each joint at most at `cap` (n,) [rad/s].
+        """One servo period further towards where `target` then is, each joint at most at `cap` (n,) [rad/s].
 
-        It is the target itself, where that can be reached in the time. None: there is no such motion.
+        It is the target itself, acceleration and all, where that can be reached in the time. Else it is the
+        first step of Ruckig's way to a target that goes on at its velocity: to rest, in the target's frame of
+        reference. The target may turn, so a lag is made good gently. None: there is no such motion.
         """
         given, cap = self._chase, np.maximum(cap, LEAST_SPEED)
-        given.current_position, given.current_velocity = start.position, start.velocity
+        drift = np.clip(target.velocity, -cap * SHARE, cap * SHARE)
+        given.current_position = start.position - target.position + drift * self._period
+        given.current_velocity = start.velocity - drift
         given.current_acceleration = start.acceleration
-        given.max_velocity = cap
-        velocity = np.clip(target.velocity, -cap * SHARE, cap * SHARE)
+        up, down = cap - drift, cap + drift
         # More than this and the velocity was, or will be, beyond the cap, by the time that jerk needs.
-        hardest = np.minimum(np.sqrt(2.0 * self._jerk * (cap - np.abs(velocity))), self._hardest) * SHARE
-        given.target_position, given.target_velocity = target.position, velocity
-        given.target_acceleration = np.clip(target.acceleration, -hardest, hardest)
-        found = RuckigTrajectory(len(cap))
+        hardest = np.minimum(np.sqrt(2.0 * self._jerk * (cap - np.abs(drift))), self._hardest) * SHARE
+        exact = self._step(np.clip(target.acceleration, -hardest, hardest), up, down)
+        closing = np.abs(start.position - target.position) / CATCH_UP + LEAST_SPEED
+        chase = self._step(np.zeros_like(cap), np.minimum(up, closing), np.minimum(down, closing))
+        if exact is None or chase is None:
+            return None
+        there = exact[0] <= self._period * EXACT
+        position, velocity, acceleration = (
+            np.where(there, e, c) for e, c in zip(exact[1:], chase[1:], strict=True)
+        )
+        return Motion(position + target.position, velocity + drift, acceleration)
+
+    def _step(self, acceleration: F64, up: F64, down: F64) -> tuple[F64, F64, F64, F64] | None:
+        """Duration of each joint's chase that ends at `acceleration`, and the motion after one period of it.
+
+        `up` and `down` bound its velocity. A joint whose chase has ended is at its target. None: there is no
+        such chase.
+        """
+        given, found = self._chase, RuckigTrajectory(len(acceleration))
+        given.max_velocity, given.min_velocity = up, -down
+        given.target_acceleration = acceleration
         try:
             self._ruckig.calculate(given, found)
         except (RuckigError, ValueError):  # the second of a result that its bindings do not know
             return None
-        return self._after(found)
+        durations = np.asarray(found.independent_min_durations)
+        ended = durations <= self._period * EXACT
+        position, velocity, after = map(np.asarray, found.at_time(self._period))
+        return (
+            durations,
+            np.where(ended, 0.0, position),
+            np.where(ended, 0.0, velocity),
+            np.where(ended, acceleration, after),
+        )
 
     def stop(self, start: Motion) -> Stop:
         """The quickest stop of each joint: with any other, a joint that accelerates could get too fast."""
@@ -108,10 +139,3 @@ class JerkLimited:
         """Time in which a stop ends from any velocity and acceleration within limits [s]."""
         ramp = self._hardest / self._jerk
         return float(np.max(self._limit / self._hardest + 2.0 * ramp))
-
-    def _after(self, found: RuckigTrajectory) -> Motion:
-        """One servo period along a trajectory, each joint at its target from its own end on."""
-        given = self._chase
-        targets = given.target_position, given.target_velocity, given.target_acceleration
-        there = np.asarray(found.independent_min_durations) <= self._period * EXACT
-        return Motion(*(np.where(there, t, v) for t, v in zip(targets, found.at_time(self._period), strict=True)))

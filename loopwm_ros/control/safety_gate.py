@@ -1,7 +1,7 @@
 """Who may move the arm, and when: the state machine around the safety filter.
 
-Nothing moves until armed. Without a fresh plan or fresh joints the arm is braked along a straight
-line in joint space at its acceleration limit.
+Nothing moves until armed. Without a fresh plan, fresh joints and, where there is one, the monitor's leave the
+arm is braked, within the limits of acceleration and jerk.
 """
 
 from __future__ import annotations
@@ -10,33 +10,44 @@ from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
+from pydantic import Field
 
 from loopwm_ros.config import Settings
+from loopwm_ros.control.gate_inputs import JointInput, JointJumpError, PlanInput, PlanLimits, SpeedInput
+from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.control.safety_filter import SafetyFilter
-from loopwm_ros.control.trajectory import sample, sample_motion
+from loopwm_ros.control.trajectory import sample_motion
 from loopwm_ros.errors import SensorError
 from loopwm_ros.types import F64, JointState, JointTrajectory
+
+STOP_ASKED = "stop was asked for"
+OF_MOTION = ("velocity", "acceleration")  # what a plan meets that starts anew all the time, in shadow
 
 
 class GateState(Enum):
     """States of the gate, as shown in diagnostics."""
 
-    DISARMED = "disarmed"
-    ARMED = "armed"
-    STOPPING = "stopping"
-    FAULT = "fault"
-
-
-MOVING = (GateState.ARMED, GateState.STOPPING)
+    DISARMED = "disarmed"  # nothing is sent
+    SHADOW = "shadow"  # nothing is sent; plans are checked as if they were
+    ARMED = "armed"  # plans are followed
+    STOPPED = "stopped"  # braking, then holding
+    FAULT = "fault"  # the same, and arming is refused until reset
 
 
 class GateSettings(Settings):
     """Time limits and tolerances of the gate."""
 
-    joint_timeout: float = 0.15  # [s] joint states older than this stop the arm
-    plan_timeout: float = 0.15  # [s] plans older than this stop the arm
-    tracking_error: float = 0.35  # [rad] output against measured joints; above it is a fault
-    jump: float = 0.2  # [rad] first point of a plan away from the output; above it is refused
+    joint_timeout: float = Field(
+        0.15, ge=0.02, le=1.0, description="age of joint states that stops the arm [s]"
+    )
+    plan_timeout: float = Field(0.15, ge=0.05, le=1.0, description="age of a plan that stops the arm [s]")
+    monitor_timeout: float = Field(
+        0.0, ge=0.0, le=1.0, description="silence of the monitor that stops the arm [s]; 0: there is no monitor"
+    )
+    tracking_error: float = Field(
+        0.35, ge=0.01, le=1.0, description="command to measured joint: a fault [rad]"
+    )
+    jump: float = Field(0.2, ge=0.01, le=1.0, description="plan away from the command: refused [rad]")
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,7 @@ class GateOutput:
     """What to send to the controller this servo period."""
 
     position: F64 | None  # [rad], (n,); None sends nothing
+    velocity: F64 | None  # of that reference [rad/s], (n,)
     state: GateState
     reasons: tuple[str, ...]  # why the arm is not simply following the plan
 
@@ -51,14 +63,19 @@ class GateOutput:
 class SafetyGate:
     """The safety node without ROS. Times are seconds on one clock, passed in."""
 
-    def __init__(self, safety_filter: SafetyFilter, settings: GateSettings | None = None) -> None:
+    def __init__(
+        self, kinematics: Kinematics, safety_filter: SafetyFilter, settings: GateSettings | None = None
+    ) -> None:
         self._filter = safety_filter
-        self._settings = settings or GateSettings()
+        self._settings = chosen = settings or GateSettings()
+        self._joints = JointInput(kinematics, chosen.joint_timeout)
+        self._plan = PlanInput(PlanLimits(chosen.plan_timeout, chosen.jump))
+        self._speed = SpeedInput(chosen.monitor_timeout)
         self._state = GateState.DISARMED
+        self._sends = False  # references go out, be it to hold the arm
         self._fault = ""
-        self._joints: tuple[float, JointState] | None = None  # arrival, state
-        self._plan: tuple[float, JointTrajectory] | None = None
-        self._disarm_at_rest = False
+        self._after_rest: GateState | None = None  # where a stop leads
+        self._shadowed: JointTrajectory | None = None  # the plan that the filter follows in shadow
 
     @property
     def state(self) -> GateState:
@@ -68,7 +85,13 @@ class SafetyGate:
     @property
     def joints(self) -> JointState | None:
         """The newest accepted joint state."""
-        return self._joints[1] if self._joints else None
+        return self._joints.newest
+
+    def longest_stop(self, period: float) -> float:
+        """From the loss of input to rest, at most [s]; `period` is the servo period [s]."""
+        chosen = self._settings
+        timeout = max(chosen.joint_timeout, chosen.plan_timeout, chosen.monitor_timeout)
+        return timeout + period + self._filter.longest_stop
 
     def arm(self, now: float) -> None:
         """Allow motion, from the measured joints.
@@ -78,109 +101,141 @@ class SafetyGate:
         """
         if self._state is GateState.FAULT:
             raise SensorError(f"cannot arm in fault ({self._fault}); remove the cause and call reset")
-        if self._stale(self._joints, now, self._settings.joint_timeout) or self._joints is None:
+        joints = self._joints.newest
+        if joints is None or not self._joints.fresh(now):
             raise SensorError("cannot arm without fresh joint states; is the driver publishing them?")
-        if self._state is GateState.DISARMED:
-            self._filter.reset(self._joints[1].position)
-            self._plan = None
-        self._state, self._disarm_at_rest = GateState.ARMED, False
+        if not self._sends:
+            self._filter.reset(joints.position)
+            self._plan.clear()
+        self._state, self._sends, self._after_rest = GateState.ARMED, True, None
+
+    def shadow(self) -> None:
+        """Brake to rest, then send nothing but check plans. A fault stays."""
+        if self._state is not GateState.FAULT:
+            self._leave_for(GateState.SHADOW)
 
     def disarm(self) -> None:
         """Brake to rest, then send nothing; the controller holds its last reference. A fault stays."""
         if self._state is not GateState.FAULT:
-            self._release()
+            self._leave_for(GateState.DISARMED)
 
     def stop(self) -> None:
         """Brake to rest and stay there until armed again."""
         if self._state is GateState.ARMED:
-            self._state = GateState.STOPPING
+            self._state, self._after_rest = GateState.STOPPED, None
+
+    def fault(self, why: str) -> None:
+        """Something is wrong that a person must see to: brake, and stay until reset. The first one counts."""
+        if self._state is not GateState.FAULT:
+            self._state, self._fault = GateState.FAULT, why
 
     def reset(self) -> None:
         """Clear a fault and disarm."""
         self._fault = ""
-        self._release()
+        self._leave_for(GateState.DISARMED)
 
     def restart(self) -> None:
         """Forget all at once, moving or not: for a new episode of a simulation."""
-        self._state, self._fault, self._plan = GateState.DISARMED, "", None
-        self._joints = None
+        self._state, self._sends, self._fault, self._after_rest = GateState.DISARMED, False, "", None
+        for each in (self._joints, self._plan, self._speed):
+            each.clear()
 
-    def _release(self) -> None:
-        self._plan, self._disarm_at_rest = None, True
-        moving = self._state is not GateState.DISARMED and self._filter.moving
-        self._state = GateState.STOPPING if moving else GateState.DISARMED
+    def _leave_for(self, state: GateState) -> None:
+        self._plan.clear()
+        if self._sends and self._filter.moving:
+            self._state, self._after_rest = GateState.STOPPED, state
+        else:
+            self._state, self._sends, self._after_rest = state, False, None
 
     def add_joints(self, joints: JointState, now: float) -> None:
         """Store a measured joint state that arrived at `now`.
 
         Raises:
-            SensorError: NaN or infinity.
+            SensorError: it cannot be used; a jump is also a fault while the arm is commanded.
         """
-        if not (np.isfinite(joints.position).all() and np.isfinite(joints.velocity).all()):
-            raise SensorError("joint state holds NaN or infinity; it is ignored")
-        self._joints = (now, joints)
+        try:
+            self._joints.add(joints, now)
+        except JointJumpError as jump:
+            if self._sends:
+                self.fault(str(jump))
+            raise
 
     def add_plan(self, plan: JointTrajectory, now: float) -> None:
         """Follow a new plan from `now` on.
 
         Raises:
-            SensorError: not finite, wrong number of joints, it starts away from the present output, or
-                so long from now that the clocks must differ.
+            SensorError: it cannot be followed (`PlanInput.add`).
         """
-        if not (np.isfinite(plan.positions).all() and np.isfinite(plan.velocities).all()):
-            raise SensorError(
-                "plan holds NaN or infinity; it is ignored and the last plan's stop tail runs out"
-            )
-        if plan.positions.shape[1:] != self._filter.position.shape:
-            raise SensorError(
-                f"plan has {plan.positions.shape[1]} joints, "
-                f"the arm {len(self._filter.position)}; it is ignored"
-            )
-        if plan.stamp - now > self._settings.plan_timeout:
-            raise SensorError(
-                f"plan starts {plan.stamp - now:.2f} s from now; it is ignored: "
-                "check use_sim_time and the clocks"
-            )
-        gap = float(np.max(np.abs(sample(plan, now)[0] - self._filter.position)))
-        if self._state in MOVING and gap > self._settings.jump:
-            raise SensorError(
-                f"plan starts {gap:.2f} rad away from the present reference "
-                f"(at most {self._settings.jump} rad); it is ignored"
-            )
-        self._plan = (now, plan)
+        self._plan.add(plan, now, self._filter.position, moving=self._sends)
+
+    def add_speed(self, share: float, now: float) -> None:
+        """The monitor leaves the arm this share of its speed, 0 to 1.
+
+        Raises:
+            SensorError: it is no such share.
+        """
+        self._speed.add(share, now)
 
     def step(self, now: float) -> GateOutput:
         """The reference for this servo period. Call once per period."""
-        if self._state is GateState.DISARMED:
-            return GateOutput(None, self._state, ())
-        reasons = self._checked(now)
+        if self._state is GateState.SHADOW:
+            return self._silent(self._shadow(now))
+        if not self._sends:
+            return self._silent((self._fault,) if self._fault else ())
+        self._check_tracking(now)
+        reasons = self._reasons(now)
+        if reasons:
+            output = self._send(self._filter.step(None).position, reasons)
+            if self._after_rest and not self._filter.moving:
+                self._state, self._sends, self._after_rest = self._after_rest, False, None
+            return output
+        assert self._plan.newest is not None
+        filtered = self._filter.step(sample_motion(self._plan.newest, now))
+        return self._send(filtered.position, filtered.altered)
+
+    def _shadow(self, now: float) -> tuple[str, ...]:
+        """What the filter would alter, if the plan were followed from where the arm is."""
+        if reasons := self._missing(now):
+            return reasons
+        plan, joints = self._plan.newest, self._joints.newest
+        assert plan is not None
+        assert joints is not None
+        if plan is not self._shadowed:
+            self._shadowed = plan
+            self._filter.reset(joints.position)
+        altered = self._filter.step(sample_motion(plan, now)).altered
+        return tuple(reason for reason in altered if reason not in OF_MOTION)
+
+    def _check_tracking(self, now: float) -> None:
+        joints = self._joints.newest
+        if joints is None or not self._joints.fresh(now) or self._state is GateState.FAULT:
+            return
+        error = float(np.max(np.abs(joints.position - self._filter.position)))
+        if error > self._settings.tracking_error:
+            self.fault(f"arm is {error:.2f} rad away from its reference")
+
+    def _reasons(self, now: float) -> tuple[str, ...]:
+        """Reasons to brake now."""
         if self._state is GateState.FAULT:
-            return GateOutput(self._filter.step(None).position, self._state, (self._fault,))
-        plan = self._plan
-        if plan is None or reasons:
-            braked = self._filter.step(None)
-            if self._state is GateState.STOPPING and self._disarm_at_rest and not self._filter.moving:
-                self._state = GateState.DISARMED
-            return GateOutput(braked.position, self._state, reasons or ("no plan",))
-        filtered = self._filter.step(sample_motion(plan[1], now))
-        return GateOutput(filtered.position, self._state, filtered.altered)
+            return (self._fault,)
+        if self._state is GateState.STOPPED:
+            return (STOP_ASKED,)
+        return self._missing(now)
 
-    def _checked(self, now: float) -> tuple[str, ...]:
-        """Reasons to brake now; a broken tracking of the arm becomes a fault."""
+    def _missing(self, now: float) -> tuple[str, ...]:
+        """What is not there, or too old, to move by."""
         reasons = []
-        if self._stale(self._joints, now, self._settings.joint_timeout):
+        if not self._joints.fresh(now):
             reasons.append("joint states are stale")
-        elif self._joints is not None and self._state is not GateState.FAULT:
-            error = float(np.max(np.abs(self._joints[1].position - self._filter.position)))
-            if error > self._settings.tracking_error:
-                self._state = GateState.FAULT
-                self._fault = f"arm is {error:.2f} rad away from its reference"
-        if self._state is GateState.STOPPING:
-            reasons.append("stop was asked for")
-        if self._plan is not None and self._stale(self._plan, now, self._settings.plan_timeout):
+        if self._plan.newest is None:
+            reasons.append("no plan")
+        elif not self._plan.fresh(now):
             reasons.append("plan is stale")
-        return tuple(reasons)
+        self._filter.speed_share, silent = self._speed.share(now)
+        return (*reasons, silent) if silent else tuple(reasons)
 
-    @staticmethod
-    def _stale(entry: tuple[float, object] | None, now: float, timeout: float) -> bool:
-        return entry is None or not -timeout <= now - entry[0] <= timeout
+    def _silent(self, reasons: tuple[str, ...]) -> GateOutput:
+        return GateOutput(None, None, self._state, reasons)
+
+    def _send(self, position: F64, reasons: tuple[str, ...]) -> GateOutput:
+        return GateOutput(position, self._filter.velocity.copy(), self._state, reasons)

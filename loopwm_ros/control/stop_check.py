@@ -10,8 +10,9 @@ from loopwm_ros.control.jerk_limited import Motion, Stop
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.types import F64
 
-POINTS = np.linspace(0.0, 1.0, 7) ** 2  # of a stop that are looked at, as shares of its time: most at its start
+POINTS = np.linspace(0.0, 1.0, 19) ** 2  # of a stop that are looked at, as shares of its time: most at its start
 WIDEST = float(np.diff(POINTS).max())
+TOOL = slice(None, None, 3)  # of these, where the tool is looked at
 FAST = 0.97  # share of the tool's speed limit at these points; it may be faster between them
 SLOWING = 1e-6  # a tool that is too fast must get slower by this share each period
 INWARD = 1e-6  # a tool outside the workspace must come nearer by this each period [m]
@@ -40,7 +41,7 @@ class StopCheck:
         positions = np.array([each.position for each in path])
         if self._leaves_range(positions, stop.duration * WIDEST):
             return "position"
-        tools = [self._kinematics.tool_motion(each.position, each.velocity) for each in path]
+        tools = [self._kinematics.tool_motion(each.position, each.velocity) for each in path[TOOL]]
         if max(self._depth(place) for place, _ in tools) > max(0.0, self._outside - INWARD):
             return "workspace"
         if max(speed for _, speed in tools) > max(FAST * self._tool_speed, (1.0 - SLOWING) * self._speed):

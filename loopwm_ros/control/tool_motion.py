@@ -13,6 +13,7 @@ from loopwm_ros.types import F64, JointTrajectory
 WORKSPACE_MARGIN = 0.01  # kept from the safety filter's own box [m]
 PLANE_GAIN = 4.0  # speed back to the plane, per distance from it [1/s]
 PLANE_SPEED = 0.1  # at most [m/s]
+JOINT_SHARE = 0.8  # of the joints' acceleration limits that a plan uses
 NEAR_PLANE = 0.02  # at the start: from higher up the tool would come down on what lies below it [m]
 
 
@@ -36,6 +37,7 @@ class ToolMotion:
         self._high = np.asarray(arm.workspace.high) - WORKSPACE_MARGIN
         self._period, self._height = period, height
         self._change = max_acceleration * period
+        self._joint_change = JOINT_SHARE * kinematics.acceleration_limit * period
 
     def check_start(self, position: F64) -> None:
         """Refuse to start from joints (n,) [rad] whose tool is not in the plane, where there is one.
@@ -70,8 +72,13 @@ class ToolMotion:
             mean = speed + 0.5 * change
             speed = speed + change
             following, _ = self._kinematics.step(positions[-1], mean, dt)
-            positions.append(following)
             _, knot_velocity = self._kinematics.step(following, speed, dt)
+            excess = float(np.max(np.abs(knot_velocity - velocities[-1]) / self._joint_change))
+            if excess > 1.0:
+                knot_velocity = velocities[-1] + (knot_velocity - velocities[-1]) / excess
+                following = positions[-1] + 0.5 * (velocities[-1] + knot_velocity) * dt
+                speed = self._tool_velocity(following, knot_velocity)
+            positions.append(following)
             velocities.append(knot_velocity)
         offsets = np.asarray(dt * np.arange(len(positions)), dtype=np.float64)
         return with_stop_tail(

@@ -7,7 +7,7 @@ import numpy as np
 from loopwm_ros.control.jerk_limited import Motion
 from loopwm_ros.types import F64, JointTrajectory
 
-RESYNC = 0.05  # a reference further than this from what was really sent starts from there [rad]
+RESYNC = 0.02  # a reference further than this from what was really sent starts from there [rad]
 
 
 def sample(trajectory: JointTrajectory, now: float) -> tuple[F64, F64]:
