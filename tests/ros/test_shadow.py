@@ -1,4 +1,4 @@
-"""In shadow nothing is commanded, and somebody else moves the arm: mpc predicts it, the monitor confirms it."""
+"""In shadow nothing is commanded and somebody else moves the arm: mpc predicts it, monitor confirms it."""
 
 from __future__ import annotations
 
