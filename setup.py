@@ -74,6 +74,7 @@ setup(
     ],
     install_requires=[
         "annotated-types>=0.6",
+        "cryptography>=42",
         "jinja2>=3.1",
         "matplotlib>=3.8",
         "mcap>=1.2",

@@ -117,6 +117,10 @@ class Kinematics:
         jacobian = pin.computeFrameJacobian(self.model, self._data, position, self._tool)
         return float(np.sqrt(max(0.0, np.linalg.eigvalsh(jacobian @ jacobian.T)[0])))
 
+    def tool_positions(self, positions: F64) -> F64:
+        """Tool positions (m, 3) in the base frame [m] for joints (m, n) [rad]."""
+        return np.stack([self.tool_position(position) for position in positions])
+
     def step(self, position: F64, tool_velocity: F64, dt: float) -> tuple[F64, F64]:
         """Joints after `dt` [s] of `tool_velocity` (3,) [m/s], the tool kept oriented as at home.
 

@@ -11,9 +11,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from loopwm_ros.config import CameraConfig
 from loopwm_ros.validation import plots
+from loopwm_ros.validation.files import write_text_atomically
 from loopwm_ros.validation.film import encoded, film_strip
 from loopwm_ros.validation.player import film_data
-from loopwm_ros.validation.summary import EpisodeResult, Summary, write_text_atomically
+from loopwm_ros.validation.summary import EpisodeResult, Summary
 from loopwm_ros.validation.trace import Trace
 
 FIRST_SHOWN = 5  # films of the first episodes, however they ended

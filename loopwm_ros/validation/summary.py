@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from pydantic import Field, model_validator
 
 from loopwm_ros.control.goal import GoalSource
 from loopwm_ros.types import Plan
+from loopwm_ros.validation.files import write_text_atomically
 from loopwm_ros.validation.stage import settling
 from loopwm_ros.validation.statistics import (
     Counts,
@@ -247,18 +247,6 @@ def recoveries(facts: RunFacts, episodes: Sequence[EpisodeResult]) -> tuple[Reco
             )
         )
     return tuple(made)
-
-
-def write_text_atomically(path: Path, text: str) -> Path:
-    """Write a file whole or not at all, making its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return path
 
 
 def write_summary(path: Path, summary: Summary) -> Path:
