@@ -119,9 +119,7 @@ def _table(client: int, world: WorldConfig, draw: Draw) -> int:
     return int(table)
 
 
-def _arm_ids(
-    client: int, arm: ArmConfig, body: int, table: int, things: dict[str, int], draw: Draw
-) -> Scene:
+def _arm_ids(client: int, arm: ArmConfig, body: int, table: int, things: dict[str, int], draw: Draw) -> Scene:
     joints: dict[str, int] = {}
     links: dict[str, int] = {}
     effort: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""Parts that break in mid-episode, between the simulated arm and the controller, and between that and the gate."""
+"""Parts that break in mid-episode, between the simulated arm, the controller and the gate."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ class LockstepRunner:
         self._loop.reset(self._request.seed + index)
         self._watch.clear()
         period = 1.0 / self._request.world.servo_rate
-        self._stops = self._fault and StopWatch(self._fault, self._cell.now, period)
+        self._stops = None if self._fault is None else StopWatch(self._fault, self._cell.now, period)
         steps, why = 0, None
         try:
             self._set_goal()
@@ -98,7 +98,7 @@ class LockstepRunner:
         else:
             outcome, steps = self._run(index)
         result = self._result(index, outcome, steps, why)
-        fault = self._stops and self._stops.score
+        fault = None if self._stops is None else self._stops.score
         return EpisodeRun(result, self._trace.finish(result), self._watch.extremes, fault)
 
     def _run(self, index: int) -> tuple[Outcome, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
 from pydantic import Field
 
@@ -14,6 +16,7 @@ from loopwm_ros.validation.statistics import Record
 from loopwm_ros.validation.suite import FaultName
 
 AT_REST = 1e-4  # [rad/s]
+SPAN = 0.05  # acceleration is the change of velocity over this time: a servo's ripple is none [s]
 
 
 class Extremes(Record):
@@ -21,7 +24,7 @@ class Extremes(Record):
 
     position: float = Field(0.0, ge=0, description="beyond the joint limits [rad]")
     velocity: float = Field(0.0, ge=0, description="times the velocity limit")
-    acceleration: float = Field(0.0, ge=0, description="times the acceleration limit")
+    acceleration: float = Field(0.0, ge=0, description="times the acceleration limit, over 50 ms")
     workspace: float = Field(0.0, ge=0, description="the tool beyond the workspace [m]")
 
 
@@ -40,24 +43,26 @@ class MotionWatch:
 
     def __init__(self, kinematics: Kinematics, workspace: Box, period: float) -> None:
         """`period`: of the servo [s]."""
-        self._k, self._period = kinematics, period
+        self._k = kinematics
+        self._past: deque[F64] = deque(maxlen=1 + max(1, round(SPAN / period)))
+        self._span = period * max(1, round(SPAN / period))
         self._low, self._high = np.asarray(workspace.low), np.asarray(workspace.high)
         self.clear()
 
     def clear(self) -> None:
         """A new episode."""
-        self._before: F64 | None = None
+        self._past.clear()
         self._largest = np.zeros(4)
 
     def update(self, joints: JointState, truth: Truth) -> None:
         """The arm's true joints and surroundings after one servo period."""
         k = self._k
-        change = np.zeros_like(joints.velocity) if self._before is None else joints.velocity - self._before
-        self._before = joints.velocity
+        self._past.append(joints.velocity)
+        change = joints.velocity - self._past[0]
         excess = [
             np.max(np.maximum(joints.position - k.upper, k.lower - joints.position)),
             np.max(np.abs(joints.velocity) / k.velocity_limit),
-            np.max(np.abs(change) / self._period / k.acceleration_limit),
+            np.max(np.abs(change) / self._span / k.acceleration_limit),
             np.max(np.maximum(truth.tool - self._high, self._low - truth.tool)),
         ]
         self._largest = np.maximum(self._largest, excess)
@@ -66,9 +71,7 @@ class MotionWatch:
     def extremes(self) -> Extremes:
         """So far."""
         position, velocity, acceleration, workspace = self._largest.tolist()
-        return Extremes(
-            position=position, velocity=velocity, acceleration=acceleration, workspace=workspace
-        )
+        return Extremes(position=position, velocity=velocity, acceleration=acceleration, workspace=workspace)
 
 
 class StopWatch:

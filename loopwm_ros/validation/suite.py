@@ -43,12 +43,22 @@ class PartConfig(Settings):
     precise: RequiredShare | None = Field(None, description="for tasks with a precise distance")
 
 
+class MotionConfig(Settings):
+    """How far the simulated arm itself, not its reference, may go."""
+
+    position: Limit = Field(description="beyond the joint limits [rad]")
+    velocity: Limit = Field(description="times the velocity limit")
+    acceleration: Limit = Field(description="times the acceleration limit, over 50 ms")
+    workspace: Limit = Field(description="the tool beyond the workspace [m]")
+
+
 class FaultsConfig(Settings):
     """Lockstep episodes in which a part breaks for a while."""
 
     scenarios: tuple[FaultName, ...] = Field(min_length=1)
     episodes: int = Field(ge=1, description="of each scenario")
     seed: Seed
+    motion: MotionConfig
     stop_s: Positive = Field(description="longest time to rest, where the arm must stop [s]")
     recovered: RequiredShare = Field(
         description="of the episodes whose fault ends by itself: solved after it"
@@ -96,15 +106,6 @@ class ForcesConfig(Settings):
 
     things: ForceConfig = Field(ForceConfig(), description="with objects")
     table: ForceConfig = ForceConfig()
-
-
-class MotionConfig(Settings):
-    """How far the simulated arm itself, not its reference, may go."""
-
-    position: Limit = Field(description="beyond the joint limits [rad]")
-    velocity: Limit = Field(description="times the velocity limit")
-    acceleration: Limit = Field(description="times the acceleration limit")
-    workspace: Limit = Field(description="the tool beyond the workspace [m]")
 
 
 class Suite(Settings):

@@ -31,6 +31,7 @@ from loopwm_ros.validation.statistics import (
 Mode = Literal["lockstep", "realtime"]
 World = Literal["nominal", "randomised"]
 Count = Annotated[int, Field(ge=0)]
+NOWHERE = 10.0  # stands for a position that is no number [m]
 AT_ONCE = 0.05  # later than this is not at once [s]
 
 
@@ -189,7 +190,7 @@ class Measurements:
 
     def add_gap(self, name: str, step: int, metres: float) -> None:
         """Reality was this far from what had been imagined `step` transitions ahead."""
-        self.gaps.setdefault(name, {}).setdefault(step, []).append(metres)
+        self.gaps.setdefault(name, {}).setdefault(step, []).append(min(metres, NOWHERE))
 
     def merge(self, other: Measurements) -> None:
         """Add what was measured elsewhere."""
