@@ -18,7 +18,7 @@ COLOURS = (IMAGINED, MOVED, ACTUAL)  # of points, as they come
 def success_plot(parts: Sequence[PartResult], required: Mapping[str, RequiredShare]) -> str:
     """Success rate of each part with its 95 % interval, and what is required of it."""
     shown = [part for part in reversed(parts) if part.wilson95 is not None]
-    with drawing(max(0.75, 0.17 * len(shown) + 0.3)) as (figure, axes):
+    with drawing(max(1.0, 0.1 * len(shown))) as (figure, axes):
         figure.subplots_adjust(left=0.32)
         for row, part in enumerate(shown):
             low, high = part.wilson95 or (0.0, 1.0)
@@ -82,12 +82,12 @@ def force_plot(forces: Mapping[str, Sequence[float]]) -> str:
 def intervention_plot(shares: Mapping[str, float]) -> str:
     """Share of servo periods in which the safety gate altered the command, by reason."""
     names = list(shares)[::-1]
-    with drawing(max(0.6, 0.13 * len(names) + 0.3)) as (figure, axes):
+    with drawing() as (figure, axes):
         figure.subplots_adjust(left=0.36, right=0.9)
         bars = axes.barh(range(len(names)), [shares[name] * 100 for name in names], color=ACTUAL, height=0.6)
         axes.bar_label(bars, [f"{shares[name] * 100:.1f} %" for name in names], padding=4)
         axes.set_yticks(range(len(names)), [name if len(name) < 28 else f"{name[:26]}…" for name in names])
-        axes.set(xlabel="servo periods [%]", xlim=(0, None))
+        axes.set(xlabel="servo periods [%]", ylim=(-0.6, max(4, len(names)) - 0.4))
         axes.margins(x=0.1)
         axes.grid(visible=False, axis="y")
         return svg(figure)
@@ -96,7 +96,7 @@ def intervention_plot(shares: Mapping[str, float]) -> str:
 def stop_plot(scores: Sequence[FaultScore], promised: float) -> str:
     """Time from a fault to rest, one dot an episode, against what is promised."""
     names = list(dict.fromkeys(score.name for score in reversed(scores)))
-    with drawing(max(0.6, 0.14 * len(names) + 0.3)) as (figure, axes):
+    with drawing() as (figure, axes):
         figure.subplots_adjust(left=0.3)
         for score in scores:
             row = names.index(score.name)

@@ -17,6 +17,11 @@ from loopwm_ros.validation.report import data_uri, environment, plot
 from loopwm_ros.validation.suite import LOAD, RequiredShare, Suite
 
 FILMS_SHOWN = 40  # film strips of failures
+HEADLINES = {  # checks that are shown in large figures, where a suite has them
+    "faults.stop": "Longest stop [s]",
+    "load.deadline_misses": "Deadlines missed under load",
+    "forces.things.p99": "Contact force, p99 [N]",
+}
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,9 @@ def write_validation_report(
             run=certificate,
             suite=suite,
             groups=_grouped(certificate.checks),
+            headline=HEADLINES,
+            headlines=[check for check in certificate.checks if check.name in HEADLINES],
+            precise=any(part.precise is not None for part in certificate.parts),
             figure=figure,
             faults=_fault_rows(episodes.broken),
             plots=list(_plots(certificate, suite, episodes)),
