@@ -39,6 +39,7 @@ EXTRAS = {
         "mypy>=1.13",
         "pytest>=8.2",
         "pytest-timeout>=2.3",
+        "ray>=2.40",
         "ruff>=0.9",
         "types-PyYAML>=6.0.12",
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
@@ -11,6 +12,7 @@ from loopwm_ros.errors import LoopWMError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+PATIENCE = 5.0  # of a connection to a cluster [s]
 RETRIES = 3  # of an episode whose worker was lost
 
 
@@ -49,11 +51,31 @@ class RayTasks:
         waiting = [task.remote(work, item) for item in items]
         try:
             while waiting:
-                yield self._ray.get(waiting[0])
+                yield self._result(waiting[0])
                 waiting.pop(0)
         finally:
             for reference in waiting:
                 self._ray.cancel(reference)
+
+    def _result(self, reference: Any) -> Any:  # noqa: ANN401
+        """What a task returned, or the error that it raised itself."""
+        try:
+            return self._ray.get(reference)
+        except self._ray.exceptions.RayTaskError as error:
+            raise error.cause from error
+
+
+def _answers(address: str) -> None:
+    """Refuse at once what Ray would wait for, for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon:
+        return
+    try:
+        socket.create_connection((host, int(port)), PATIENCE).close()
+    except (OSError, ValueError) as error:
+        raise LoopWMError(
+            f"no Ray cluster at '{address}': {error}; start one with: ray start --head"
+        ) from error
 
 
 @contextmanager
@@ -66,6 +88,7 @@ def ray_cluster(address: str) -> Iterator[RayTasks]:
     """
     import ray  # noqa: PLC0415  (an optional, heavy module)
 
+    _answers(address)
     try:
         ray.init(address=address, log_to_driver=False, include_dashboard=False)
     except (ConnectionError, ValueError) as error:
