@@ -208,9 +208,8 @@ def test_a_controller_that_there_is_not_is_refused_by_name() -> None:
 
 
 def test_contact_is_that_of_what_moves_with_what_is_touched() -> None:
-    task = load_task("reach")
-    _, measured = run(controller="scripted", task=task, seed=1)
-    assert max(measured.thing_forces) > 1.0, "the ball is touched"
+    _, measured = push(controller="scripted", task=PUSH.model_copy(update={"time_limit": 4.0}))
+    assert max(measured.thing_forces) > 0.3, "the cube is pushed"
     assert measured.table_forces == [], "the arm's own foot on the table does not count"
     _, still = run(controller="zero")
     assert still.thing_forces == []
