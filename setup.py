@@ -23,6 +23,7 @@ EXTRAS = {
     "gpu": ["onnxruntime-gpu>=1.20"],
     "sim": ["pybullet>=3.2.5"],
     "ros": ["ros-rclpy[fastrtps]>=7.1", "ros-common-interfaces>=5.3", "ros-lifecycle-msgs>=2.0"],
+    "ray": ["ray>=2.40"],
     "train": [
         "torch==2.13.0",
         "onnx>=1.17",
@@ -38,6 +39,7 @@ EXTRAS = {
         "mypy>=1.13",
         "pytest>=8.2",
         "pytest-timeout>=2.3",
+        "ray>=2.40",
         "ruff>=0.9",
         "types-PyYAML>=6.0.12",
     ],

@@ -7,9 +7,9 @@ from typing import Literal
 from pydantic import Field
 
 from loopwm_ros.config import ArmConfig, Settings, TaskConfig, load_arm, load_task, usual_arm
+from loopwm_ros.config.task import Disturb
 from loopwm_ros.control.goal import GoalSource
 from loopwm_ros.nodes import params
-from loopwm_ros.validation.request import Disturb
 
 
 class SimSettings(Settings):

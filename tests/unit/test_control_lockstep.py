@@ -114,3 +114,37 @@ def test_a_new_episode_starts_anew() -> None:
             loop.step()
         assert controller.stamps("tick") == pytest.approx([0.0, RATIO * SERVO])
     assert arm.seeds == [0, 1, 2]
+
+
+class Spoilt(ExactArm):
+    """Joint states that do not arrive, then some that are not finite."""
+
+    def joint_state(self) -> JointState | None:
+        joints = super().joint_state()
+        if 4 <= self._tick < 8:
+            return None
+        if 8 <= self._tick < 12:
+            return JointState(joints.stamp, np.full_like(joints.position, np.nan), joints.velocity)
+        return joints
+
+
+def test_joints_that_do_not_arrive_are_not_passed_on() -> None:
+    log = Log()
+    loop = Lockstep(Spoilt(KINEMATICS.home), build_gate(KINEMATICS, ARM, SERVO), log, RATIO, None)
+    loop.reset(0)
+    for _ in range(7):
+        loop.step()
+    assert len(log.stamps("joints")) == 3
+    with pytest.raises(SensorError, match="NaN"):
+        loop.step()
+
+
+def test_input_that_is_refused_is_told_where_someone_asks() -> None:
+    refused: list[SensorError] = []
+    gate = build_gate(KINEMATICS, ARM, SERVO)
+    loop = Lockstep(Spoilt(KINEMATICS.home), gate, Log(), RATIO, None, refused.append)
+    loop.reset(0)
+    for _ in range(16):
+        loop.step()
+    assert len(refused) == 4
+    assert all("NaN" in str(error) for error in refused)

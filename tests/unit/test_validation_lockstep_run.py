@@ -205,3 +205,37 @@ def test_several_processes_change_no_result() -> None:
 def test_a_controller_that_there_is_not_is_refused_by_name() -> None:
     with pytest.raises(ConfigError, match=r"unknown controller 'psychic'; valid: .*scripted"):
         run(controller="psychic")
+
+
+def test_contact_is_that_of_what_moves_with_what_is_touched() -> None:
+    _, measured = push(controller="scripted", task=PUSH.model_copy(update={"time_limit": 4.0}))
+    assert max(measured.thing_forces) > 0.3, "the cube is pushed"
+    assert measured.table_forces == [], "the arm's own foot on the table does not count"
+    _, still = run(controller="zero")
+    assert still.thing_forces == []
+    assert still.gate_periods == 40
+
+
+def test_the_truth_is_watched_and_a_fault_scored(tmp_path: Path) -> None:
+    task = TASK.model_copy(update={"time_limit": 2.5})
+    bundle = make_bundle(tmp_path, ARM, task)
+    (plain,), measured = run(controller="mpc", task=task, bundle=bundle)
+    assert plain.motion is not None
+    assert 0 < plain.motion.velocity < 1.05
+    assert plain.fault is None
+    assert set(measured.gaps) == {"tool"}
+    assert min(measured.gaps["tool"]) == 1
+    (broken,), _ = run(controller="mpc", task=task, bundle=bundle, fault="joints_nan")
+    assert broken.fault is not None
+    assert broken.fault.stopped_after_s is not None
+    assert broken.fault.stopped_after_s < 0.4
+    assert broken.trace.held_back["joint states are stale"] > 0.5
+
+
+def test_a_fault_that_lasts_must_be_over_before_success_counts(tmp_path: Path) -> None:
+    task = load_task("reach").model_copy(update={"time_limit": 5.0})
+    bundle = make_bundle(tmp_path, ARM, task)
+    (episode,), _ = run(controller="mpc", task=task, bundle=bundle, fault="camera_stops", seed=2)
+    assert episode.fault is not None
+    assert episode.result.success
+    assert episode.result.time_to_success_s >= episode.fault.begins_s + 1.0 + task.success_hold - 0.05
