@@ -14,14 +14,14 @@ from loopwm_ros.nodes.monitor_parameters import MonitorParameters
 from loopwm_ros.nodes.mpc_parameters import MpcParameters
 from loopwm_ros.nodes.params import LIVE
 from loopwm_ros.nodes.player import PlayerSettings
-from loopwm_ros.nodes.safety import SafetySettings
+from loopwm_ros.nodes.safety_parameters import SafetyParameters
 from loopwm_ros.nodes.sim_settings import SimSettings
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "parameters.md"
 NODES: dict[str, type[Settings]] = {
     "sim": SimSettings,
     "mpc": MpcParameters,
-    "safety": SafetySettings,
+    "safety": SafetyParameters,
     "monitor": MonitorParameters,
     "player": PlayerSettings,
 }

@@ -19,6 +19,7 @@ class Topics(Settings):
     joint_states: str = "/joint_states"
     command: str = "/forward_position_controller/commands"
     velocity: str = "/forward_velocity_controller/commands"
+    reference: str = "/safety/reference"  # positions that belong to the velocities
     trajectory: str = "/joint_trajectory_controller/joint_trajectory"
 
 
@@ -100,6 +101,21 @@ class ArmConfig(Settings):
     def tool_point(self) -> str:
         """The frame whose origin is the tool position: the rod's tip where there is a rod."""
         return self.tool_frame if self.rod is None else ROD_TIP
+
+    @property
+    def position_topic(self) -> str:
+        """Where position references are, unless they are trajectories."""
+        return self.topics.reference if self.controller == "forward_velocity" else self.topics.command
+
+    @property
+    def command_topic(self) -> str:
+        """Where the arm's controller listens."""
+        names = {
+            "forward_position": self.topics.command,
+            "forward_velocity": self.topics.velocity,
+            "joint_trajectory": self.topics.trajectory,
+        }
+        return names[self.controller]
 
     @model_validator(mode="after")
     def _lengths(self) -> ArmConfig:

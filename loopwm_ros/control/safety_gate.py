@@ -87,6 +87,11 @@ class SafetyGate:
         """The newest accepted joint state."""
         return self._joints.newest
 
+    def fresh_joints(self, now: float) -> F64 | None:
+        """Measured joints (n,) [rad]; None where they are not fresh."""
+        newest = self._joints.newest
+        return newest.position if newest is not None and self._joints.fresh(now) else None
+
     def longest_stop(self, period: float) -> float:
         """From the loss of input to rest, at most [s]; `period` is the servo period [s]."""
         chosen = self._settings

@@ -74,7 +74,7 @@ def read_episode(path: Path, arm: ArmConfig) -> Episode:
 def _topic_types(arm: ArmConfig) -> dict[str, str]:
     return {
         arm.topics.joint_states: "sensor_msgs/msg/JointState",
-        arm.topics.command: "std_msgs/msg/Float64MultiArray",
+        arm.position_topic: "std_msgs/msg/Float64MultiArray",
         arm.topics.trajectory: "trajectory_msgs/msg/JointTrajectory",
         topics.COMPRESSED: "sensor_msgs/msg/CompressedImage",
         topics.IMAGE: "sensor_msgs/msg/Image",
@@ -141,10 +141,10 @@ def _commands(path: Path, arm: ArmConfig, log: Log, clock: Clock) -> Series:
     """References on the topic of the arm's controller, else on that of the other kind of controller."""
     trajectory = arm.topics.trajectory
     prefers_trajectory = arm.controller == "joint_trajectory"
-    if trajectory in log and (prefers_trajectory or arm.topics.command not in log):
+    if trajectory in log and (prefers_trajectory or arm.position_topic not in log):
         rows = log[trajectory]
         return _followed([trajectory_from(message, arm.joints) for _, message in rows], _times(rows, clock))
-    rows = _rows(path, log, arm.topics.command, "commands sent to the controller")
+    rows = _rows(path, log, arm.position_topic, "commands sent to the controller")
     return Series.ordered(
         _times(rows, clock), [positions_from(message, len(arm.joints)) for _, message in rows]
     )

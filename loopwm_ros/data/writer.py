@@ -61,7 +61,7 @@ class EpisodeWriter:
 
     def command(self, stamp: float, position: F64) -> None:
         """Joint references (n,) [rad] that were sent to the controller."""
-        self._write(self._arm.topics.command, stamp, self._build.command(position))
+        self._write(self._arm.position_topic, stamp, self._build.command(position))
 
     def label(self, stamp: float, name: str, position: F64) -> None:
         """True position (3,) of `name` in the base frame [m]."""

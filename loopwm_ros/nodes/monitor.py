@@ -26,12 +26,11 @@ from loopwm_ros.nodes.diagnostics import Level
 from loopwm_ros.nodes.markers import compared_markers
 from loopwm_ros.nodes.monitor_inputs import MonitorInputs
 from loopwm_ros.nodes.monitor_parameters import MonitorParameters
+from loopwm_ros.nodes.monitor_topics import MARKER_TOPIC, SPEED_TOPIC
 from loopwm_ros.nodes.qos import COMMAND, REPORT
 from loopwm_ros.nodes.ros_messages import message_factory
 
 NAME = "monitor"
-SPEED_TOPIC = "/monitor/speed_scale"
-MARKER_TOPIC = "/monitor/markers"
 PERIOD = 0.05  # [s] between two heartbeats for the safety node
 
 

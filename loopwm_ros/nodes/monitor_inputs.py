@@ -33,7 +33,7 @@ class MonitorInputs:
         self._subscribe(MultiDOFJointTrajectory, PREDICTION, self._on_prediction, REPORT)
         self._subscribe(MultiDOFJointTrajectory, READING, self._on_reading, REPORT)
         self._subscribe(TrajectoryMessage, PLAN, self._on_plan, COMMAND)
-        self._subscribe(Float64MultiArray, names.command, self._on_command, COMMAND)
+        self._subscribe(Float64MultiArray, arm.position_topic, self._on_command, COMMAND)
         self._subscribe(TrajectoryMessage, names.trajectory, self._on_trajectory, COMMAND)
 
     def _subscribe(self, kind: type, topic: str, use: Callable[[Any], None], qos: Any) -> None:  # noqa: ANN401

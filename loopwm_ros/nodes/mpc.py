@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -22,7 +22,7 @@ from visualization_msgs.msg import MarkerArray
 
 from loopwm_ros.control.receding_horizon import PlanReport
 from loopwm_ros.errors import ConfigError, LoopWMError, SensorError
-from loopwm_ros.nodes import diagnostics, goal_topics, params, spin
+from loopwm_ros.nodes import diagnostics, goal_topics, heartbeats, params, spin
 from loopwm_ros.nodes.diagnostics import Level
 from loopwm_ros.nodes.goal_inputs import GoalInputs
 from loopwm_ros.nodes.markers import imagined_markers
@@ -52,7 +52,7 @@ class MpcNode(LifecycleNode):
         self._goal_inputs: GoalInputs | None = None
         self._timer: Timer | None = None
         self._activations = 0
-        self._problem = self._goal_trouble = ""
+        self._problem = self._goal_trouble = self._bundle = ""
         self._make = message_factory()
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_service(Trigger, goal_topics.CAPTURE, self._on_capture)
@@ -60,7 +60,10 @@ class MpcNode(LifecycleNode):
         self._imagined = self.create_publisher(MarkerArray, IMAGINED_TOPIC, REPORT)
         self._predictions = PredictionTopics(self, self._make)
         self._report = self.create_publisher(DiagnosticArray, diagnostics.TOPIC, REPORT)
+        self._beat = self.create_publisher(DiagnosticStatus, heartbeats.MPC_TOPIC, COMMAND)
+        self._safety = heartbeats.Heard(self, heartbeats.SAFETY_TOPIC)
         self.create_timer(diagnostics.PERIOD, self._on_heartbeat, clock=self._steady)
+        self.create_timer(heartbeats.PERIOD, self._on_beat, clock=self._steady)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load and verify the bundle, open and warm up its sessions, subscribe."""
@@ -112,7 +115,7 @@ class MpcNode(LifecycleNode):
         parameters = params.read(self, MpcParameters)
         self._engine = engine = MpcEngine(parameters, self._on_plan)
         self._resources.callback(engine.close)
-        self._activations = 0
+        self._activations, self._bundle = 0, engine.bundle_sha256
         self._inputs = MpcInputs(self, engine.arm, engine.image_topic, engine.inbox)
         self._goal_inputs = GoalInputs(self, engine.arm, engine.goals)
         spin.settle()
@@ -141,6 +144,7 @@ class MpcNode(LifecycleNode):
                 inputs.close()
         self._resources.close()
         self._inputs = self._goal_inputs = self._engine = None
+        self._bundle = ""
 
     def _locked(self) -> str | None:
         return None if self._engine is None else "the node is configured; clean it up first"
@@ -161,6 +165,8 @@ class MpcNode(LifecycleNode):
             return
         self._plans.publish(self._make.trajectory(cycle.trajectory, engine.arm.joints))
         try:
+            if self._safety.known and not self._safety.alive:
+                raise SensorError("safety is silent on /safety/state: nothing new is planned; is it running?")
             engine.published(cycle, time.perf_counter(), self._now())
             self._problem = ""
         except SensorError as error:
@@ -195,9 +201,21 @@ class MpcNode(LifecycleNode):
             response.message = str(error)
         return response
 
-    def _on_heartbeat(self) -> None:
+    def _on_beat(self) -> None:
+        """Tell the safety node that this one lives, and with which model."""
+        self._beat.publish(
+            DiagnosticStatus(
+                name=NAME, message=self._state, values=[KeyValue(key=heartbeats.BUNDLE, value=self._bundle)]
+            )
+        )
+
+    @property
+    def _state(self) -> str:
         active = self._timer is not None
-        state = "active" if active else "unconfigured" if self._engine is None else "inactive"
+        return "active" if active else "unconfigured" if self._engine is None else "inactive"
+
+    def _on_heartbeat(self) -> None:
+        state, active = self._state, self._timer is not None
         goal, arm, values = "", "", {}
         if self._goal_inputs is not None:
             self._goal_inputs.check()

@@ -87,6 +87,11 @@ class MpcEngine:
         self._warm_up()
         self.goals = GoalDesk(parameters, task, self._mpc)
 
+    @property
+    def bundle_sha256(self) -> str:
+        """Hash of the bundle that it plans with."""
+        return self._mpc.bundle.sha256
+
     def _warm_up(self) -> None:
         """Plan a few times on black images, so that the first real cycle finds all in place.
 

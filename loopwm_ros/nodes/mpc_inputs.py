@@ -41,7 +41,7 @@ class MpcInputs:
         self._subscriptions: list[Subscription[Any]] = [
             node.create_subscription(JointStateMessage, names.joint_states, self._on_joints, SENSOR),
             node.create_subscription(camera[0], image_topic, camera[1], SENSOR),
-            node.create_subscription(Float64MultiArray, names.command, self._on_command, COMMAND),
+            node.create_subscription(Float64MultiArray, arm.position_topic, self._on_command, COMMAND),
             node.create_subscription(TrajectoryMessage, names.trajectory, self._on_trajectory, COMMAND),
         ]
 
@@ -75,7 +75,7 @@ class MpcInputs:
         try:
             self._inbox.put_sent(self._now(), positions_from(message, len(self._arm.joints)))
         except SensorError as error:
-            self._log(self._arm.topics.command, str(error))
+            self._log(self._arm.position_topic, str(error))
 
     def _on_trajectory(self, message: TrajectoryMessage) -> None:
         try:

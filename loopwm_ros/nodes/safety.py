@@ -7,56 +7,35 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray
-from pydantic import Field
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState as JointStateMessage
-from std_msgs.msg import Float64MultiArray
+from std_msgs.msg import Float64
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory as TrajectoryMessage
 
-from loopwm_ros.config import Settings, load_arm
+from loopwm_ros.config import load_arm
+from loopwm_ros.control.assembly import build_gate
 from loopwm_ros.control.kinematics import Kinematics
-from loopwm_ros.control.safety_filter import SafetyFilter
-from loopwm_ros.control.safety_gate import GateOutput, GateSettings, GateState, SafetyGate
-from loopwm_ros.errors import ConfigError, SensorError
+from loopwm_ros.control.safety_gate import GateOutput, GateState
+from loopwm_ros.errors import SensorError
 from loopwm_ros.messages import joint_state_from, trajectory_from
-from loopwm_ros.nodes import diagnostics, params, spin
+from loopwm_ros.nodes import diagnostics, heartbeats, params, spin
+from loopwm_ros.nodes.arming_gate import ArmingGate
+from loopwm_ros.nodes.commander import Commander
 from loopwm_ros.nodes.diagnostics import Level
+from loopwm_ros.nodes.monitor_topics import SPEED_TOPIC
 from loopwm_ros.nodes.qos import COMMAND, REPORT, SENSOR
-from loopwm_ros.nodes.ros_messages import message_factory
-from loopwm_ros.types import F64, JointTrajectory
+from loopwm_ros.nodes.safety_parameters import SafetyParameters
+from loopwm_ros.nodes.watch import Inlet, Watch
 
 NAME = diagnostics.SAFETY
 PLAN_TOPIC = "/mpc/plan"
 STANDSTILL = 0.5  # [s] without a servo period
-_LEVELS = {GateState.ARMED: Level.OK, GateState.DISARMED: Level.OK, GateState.STOPPING: Level.WARN}
-
-
-class SafetySettings(Settings):
-    """Parameters of the safety node."""
-
-    arm: str = Field(
-        "", description="arm, by name or path of a YAML file; to be named, for the limits are its"
-    )
-    servo_rate: float = Field(80.0, ge=10.0, le=1000.0, description="commands to the controller [Hz]")
-    joint_timeout: float = Field(
-        0.15, ge=0.02, le=1.0, description="age of joint states that stops the arm [s]"
-    )
-    plan_timeout: float = Field(0.15, ge=0.05, le=1.0, description="age of a plan that stops the arm [s]")
-    tracking_error: float = Field(
-        0.35, ge=0.01, le=1.0, description="command to measured joint: a fault [rad]"
-    )
-    jump: float = Field(0.2, ge=0.01, le=1.0, description="plan away from the command: refused [rad]")
-    auto_arm: bool = Field(False, description="arm by itself, once, when joint states arrive")
-
-    def gate(self) -> GateSettings:
-        """The part that the gate needs."""
-        return GateSettings(**self.model_dump(include=set(GateSettings.model_fields)))
+_LEVELS = {GateState.STOPPED: Level.WARN, GateState.FAULT: Level.ERROR}
 
 
 class SafetyNode(Node):
@@ -66,38 +45,46 @@ class SafetyNode(Node):
         """Start the node; `overrides` win over parameters from the command line.
 
         Raises:
-            ConfigError: no arm is named, or its file is not usable.
+            ConfigError: no arm is named, its file or the suite's is not usable, or settings contradict.
         """
         super().__init__(NAME, parameter_overrides=list(overrides))
-        params.declare(self, SafetySettings)
-        settings = params.read(self, SafetySettings)
-        if not settings.arm:
-            raise ConfigError("which arm is this? Set the parameter arm: --ros-args -p arm:=NAME")
-        params.guard(self, SafetySettings, lambda: "limits are fixed when the safety node starts")
+        params.declare(self, SafetyParameters)
+        settings = params.read(self, SafetyParameters)
+        settings.check()
+        params.guard(self, SafetyParameters, lambda: "limits are fixed when the safety node starts")
         self._arm = load_arm(settings.arm)
         self._period = 1.0 / settings.servo_rate
-        self._filter = SafetyFilter(Kinematics(self._arm), self._arm, self._period)
-        self._gate = SafetyGate(self._filter, settings.gate())
+        kinematics = Kinematics(self._arm)
+        self._gate = build_gate(kinematics, self._arm, self._period, settings)
         self._auto_arm = settings.auto_arm
-        self._output = GateOutput(None, self._gate.state, ())
-        self._make = message_factory()
+        self._output = GateOutput(None, None, self._gate.state, ())
         self._served = time.perf_counter()  # the last servo period, on the steady clock
-        self._connect()
+        self._commander = Commander(self, self._arm, kinematics, self._period)
+        self._mpc = heartbeats.Heard(self, heartbeats.MPC_TOPIC)
+        self._arming = ArmingGate(settings, self._arm, self._mpc)
+        self._connect(monitored=settings.monitor_timeout > 0.0)
+        if settings.shadow:
+            self._gate.shadow()
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         simulated = bool(self.get_parameter("use_sim_time").value)
         self.create_timer(self._period, self._on_servo, clock=self.get_clock() if simulated else steady)
-        self.create_timer(diagnostics.PERIOD, self._on_heartbeat, clock=steady)
+        self.create_timer(heartbeats.PERIOD, self._on_watch, clock=steady)
+        self.create_timer(diagnostics.PERIOD, self._on_report, clock=steady)
 
-    def _connect(self) -> None:
-        names = self._arm.topics
-        if self._arm.controller == "forward_position":
-            self._commands = self.create_publisher(Float64MultiArray, names.command, COMMAND)
-        else:
-            self._commands = self.create_publisher(TrajectoryMessage, names.trajectory, COMMAND)
+    def _connect(self, monitored: bool) -> None:
+        joints, single = self._arm.topics.joint_states, [PLAN_TOPIC]
+        self._inlets = [
+            Inlet(self, JointStateMessage, joints, self._on_joints, SENSOR),
+            Inlet(self, TrajectoryMessage, PLAN_TOPIC, self._on_plan, COMMAND),
+        ]
+        if monitored:
+            single.append(SPEED_TOPIC)
+            self._inlets.append(Inlet(self, Float64, SPEED_TOPIC, self._on_speed, COMMAND))
+        self._watch = Watch(self, self._arm, tuple(single))
         self._report = self.create_publisher(DiagnosticArray, diagnostics.TOPIC, REPORT)
-        self.create_subscription(JointStateMessage, names.joint_states, self._on_joints, SENSOR)
-        self.create_subscription(TrajectoryMessage, PLAN_TOPIC, self._on_plan, COMMAND)
+        self._beat = self.create_publisher(DiagnosticStatus, heartbeats.SAFETY_TOPIC, COMMAND)
         self.create_service(SetBool, "~/arm", self._on_arm)
+        self.create_service(Trigger, "~/shadow", self._on_shadow)
         self.create_service(Trigger, "~/stop", self._on_stop)
         self.create_service(Trigger, "~/reset", self._on_reset)
 
@@ -119,26 +106,34 @@ class SafetyNode(Node):
         except SensorError as error:
             self._refuse(PLAN_TOPIC, error)
 
+    def _on_speed(self, message: Float64) -> None:
+        try:
+            self._gate.add_speed(message.data, self._now())
+        except SensorError as error:
+            self._refuse(SPEED_TOPIC, error)
+
     def _on_servo(self) -> None:
         now, self._served = self._now(), time.perf_counter()
         if self._auto_arm and self._gate.joints is not None and (refusal := self._arm_gate(now)):
             self.get_logger().warning(f"not armed yet: {refusal}", throttle_duration_sec=1.0)
-        before, self._output = self._gate.state, self._gate.step(now)
-        if self._output.position is not None:
-            self._commands.publish(self._command(self._output.position))
+        for inlet in self._inlets:
+            if inlet.flooded:
+                self._gate.fault(inlet.flooded)
+        before, self._output = self._output.state, self._gate.step(now)
+        self._commander.send(self._output, self._gate.fresh_joints(now))
         if self._output.state is GateState.FAULT is not before:
-            self.get_logger().error(f"fault: {self._output.reasons[0]}")
+            self.get_logger().error(f"fault: {', '.join(self._output.reasons)}")
 
-    def _command(self, position: F64) -> Float64MultiArray | TrajectoryMessage:
-        """The controller's message: a reference now, or to be reached in one servo period."""
-        if self._arm.controller == "forward_position":
-            return self._make.command(position)
-        at = np.array([self._period])
-        point = JointTrajectory(0.0, at, position[None], self._filter.velocity[None])
-        return self._make.trajectory(point, self._arm.joints)
+    def _on_watch(self) -> None:
+        trouble = self._watch.trouble() or self._arming.broken()
+        if trouble:
+            self._gate.fault(trouble)
+        self._beat.publish(DiagnosticStatus(name=NAME, hardware_id=self._arm.name, message=self._gate.state.value))
 
     def _arm_gate(self, now: float) -> str:
         """Arm; returns why not, or an empty string."""
+        if refusals := self._arming.refusals():
+            return "cannot arm: " + "; ".join(refusals)
         try:
             self._gate.arm(now)
         except SensorError as error:
@@ -153,24 +148,35 @@ class SafetyNode(Node):
             response.message = self._arm_gate(self._now())
         else:
             self._gate.disarm()
+        if response.message:
+            self.get_logger().warning(response.message)
         response.success = not response.message
         response.message = response.message or self._gate.state.value
         return response
 
+    def _on_shadow(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._auto_arm = False
+        self._gate.shadow()
+        return self._answer(response, self._gate.state is not GateState.FAULT)
+
     def _on_stop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._auto_arm = False
         self._gate.stop()
-        response.success, response.message = True, self._gate.state.value
-        return response
+        return self._answer(response, success=True)
 
     def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        for inlet in self._inlets:
+            inlet.open()
         self._gate.reset()
-        response.success, response.message = True, self._gate.state.value
+        return self._answer(response, success=True)
+
+    def _answer(self, response: Trigger.Response, success: bool) -> Trigger.Response:
+        response.success, response.message = success, self._gate.state.value
         return response
 
-    def _on_heartbeat(self) -> None:
+    def _on_report(self) -> None:
         state, reasons = self._output.state, diagnostics.BETWEEN.join(self._output.reasons)
-        level = Level.WARN if reasons and state is GateState.ARMED else _LEVELS.get(state, Level.ERROR)
+        level = Level.WARN if reasons and state is GateState.ARMED else _LEVELS.get(state, Level.OK)
         if time.perf_counter() - self._served > STANDSTILL:
             level, reasons = Level.ERROR, "ROS time stands still, nothing is sent; is /clock published?"
         text = f"{state.value}: {reasons}" if reasons else state.value
@@ -178,10 +184,15 @@ class SafetyNode(Node):
         stamp = self.get_clock().now().to_msg()
         self._report.publish(diagnostics.heartbeat(stamp, NAME, self._arm.name, level, text, values))
 
+    def destroy_node(self) -> None:
+        """A velocity controller must not be left moving."""
+        self._commander.rest()
+        super().destroy_node()
+
 
 def main() -> int:
     """Run the safety node until interrupted."""
-    return spin.run(NAME, SafetyNode, SafetySettings)
+    return spin.run(NAME, SafetyNode, SafetyParameters)
 
 
 if __name__ == "__main__":

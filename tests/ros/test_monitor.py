@@ -19,7 +19,8 @@ from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.control.trajectory import hold
 from loopwm_ros.errors import CertificateError, ConfigError, MismatchError
 from loopwm_ros.nodes.diagnostics import values_of
-from loopwm_ros.nodes.monitor import MARKER_TOPIC, NAME, SPEED_TOPIC, MonitorNode
+from loopwm_ros.nodes.monitor import NAME, MonitorNode
+from loopwm_ros.nodes.monitor_topics import MARKER_TOPIC, SPEED_TOPIC
 from loopwm_ros.nodes.monitor_inputs import PLAN
 from loopwm_ros.nodes.prediction_topics import PREDICTION, READING
 from loopwm_ros.nodes.qos import COMMAND, REPORT, SENSOR_SOURCE

@@ -1,0 +1,54 @@
+"""May this arm be armed with this model? Only with a validation of exactly these, and one that was passed."""
+
+from __future__ import annotations
+
+from loopwm_ros.config import ArmConfig
+from loopwm_ros.errors import LoopWMError
+from loopwm_ros.nodes.heartbeats import BUNDLE, Heard
+from loopwm_ros.nodes.safety_parameters import SafetyParameters
+from loopwm_ros.validation.certificate import load_certificate, settings_sha256, shortcomings
+from loopwm_ros.validation.suite import load_suite
+
+FIX = "make one with: loopwm validate --bundle BUNDLE --arm ARM --suite SUITE --out FOLDER"
+
+
+class ArmingGate:
+    """Asks for what is needed at every arming, and watches that it stays so."""
+
+    def __init__(self, settings: SafetyParameters, arm: ArmConfig, mpc: Heard) -> None:
+        """The suite is read at once, the validation at each arming.
+
+        Raises:
+            ConfigError: there is no such suite, or it is not usable.
+        """
+        self._settings, self._arm, self._mpc = settings, arm, mpc
+        self._suite = settings_sha256(load_suite(settings.suite)) if settings.suite else None
+        self._permitted = ""  # hash of the bundle that the arm was armed with
+
+    def refusals(self) -> list[str]:
+        """Every reason why the arm must not be armed now; none: it may be."""
+        chosen = self._settings
+        self._permitted = ""
+        if not chosen.need_validation:
+            return []
+        if not self._mpc.alive:
+            return ["mpc is silent on /mpc/state, so what it plans with is not known; start it"]
+        bundle = self._mpc.value(BUNDLE)
+        if not bundle:
+            return ["mpc has no bundle yet: configure and activate it"]
+        if chosen.certificate is None:
+            return [f"no validation is given (parameter validation); {FIX}"]
+        try:
+            certificate = load_certificate(chosen.certificate, chosen.key)
+            found = shortcomings(certificate, bundle_sha256=bundle, arm=self._arm, suite_sha256=self._suite)
+        except LoopWMError as error:
+            return [str(error)]
+        self._permitted = "" if found else bundle
+        return found
+
+    def broken(self) -> str:
+        """Why an armed arm must not go on; empty where it may."""
+        bundle = self._mpc.value(BUNDLE)
+        if not self._permitted or not self._mpc.alive or bundle in ("", self._permitted):
+            return ""
+        return f"mpc has changed to another bundle, {bundle[:12]}…, than the validated {self._permitted[:12]}…"
