@@ -50,6 +50,13 @@ class Worlds(str, Enum):
     randomised = "randomised"
 
 
+class Engines(str, Enum):
+    """Which physics moves the arm: what models learn in, or the stand-in for a physical arm."""
+
+    bullet = "bullet"
+    mujoco = "mujoco"
+
+
 class Goals(str, Enum):
     """Where the controller has the goal from."""
 
@@ -90,6 +97,9 @@ def sim(
     disturb: Annotated[
         Disturbances, typer.Option(help="What goes wrong in mid-episode; all: in turn.")
     ] = Disturbances.none,
+    engine: Annotated[
+        Engines, typer.Option(help="Physics, in lockstep; mujoco: the stand-in arm.")
+    ] = Engines.bullet,
     workers: Annotated[int, typer.Option(min=1, help="Episodes at once, in lockstep.")] = 1,
     blank_camera: Annotated[bool, typer.Option("--blank-camera", help="The robot sees black.")] = False,
     camera: Annotated[str, typer.Option(help="Pixels of the camera, WxH; default: the arm's.")] = "",
@@ -112,7 +122,7 @@ def sim(
     from loopwm_ros.validation.summary import write_summary
     from loopwm_ros.world_model.settings import WorldModelSettings
 
-    _refuse_mixture(controller, lockstep, camera, workers)
+    _refuse_mixture(controller, lockstep, camera, workers, engine)
     task_settings = load_task(task)
     arm = arm or usual_arm(task_settings.name)
     arm_settings = load_arm(arm)
@@ -139,6 +149,7 @@ def sim(
         goal=goal.value,
         disturb=disturb.value,
         workers=workers,
+        engine=engine.value,
     )
     console = Console()
     mode = "lockstep" if lockstep else "real time over ROS 2"
@@ -156,11 +167,15 @@ def sim(
         raise typer.Exit(FELL_SHORT)
 
 
-def _refuse_mixture(controller: Controllers, lockstep: bool, camera: str, workers: int) -> None:
+def _refuse_mixture(
+    controller: Controllers, lockstep: bool, camera: str, workers: int, engine: Engines
+) -> None:
     if not lockstep and workers > 1:
         raise ConfigError("--workers is for lockstep; real time has one robot")
     if not lockstep and controller is not Controllers.mpc:
         raise ConfigError(f"controller '{controller.value}' is a baseline without ROS nodes: add --lockstep")
+    if not lockstep and engine is not Engines.bullet:
+        raise ConfigError(f"--engine {engine.value} is for lockstep; in real time start the standin node")
     if lockstep and camera:
         raise ConfigError("--camera is for real time; in lockstep the camera is as the arm file says")
 

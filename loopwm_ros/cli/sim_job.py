@@ -28,7 +28,7 @@ from loopwm_ros.validation.summary import (
 )
 from loopwm_ros.validation.trace import EpisodeRun, Trace
 
-VERSIONED = ("loopwm_ros", "numpy", "onnxruntime", "onnxruntime-gpu", "pybullet", "rclpy")
+VERSIONED = ("loopwm_ros", "mujoco", "numpy", "onnxruntime", "onnxruntime-gpu", "pybullet", "rclpy")
 PLANNING = ("mpc", "policy", "simulator")  # controllers that have a planner
 ROUNDING = 1e-9  # of a product of two exact numbers
 Runner = Callable[[Measurements, Callable[[EpisodeRun], None]], None]
@@ -103,6 +103,7 @@ class SimJob:
             disturb=run.disturb,
             planner=self._planner(),
             workers=run.workers,
+            engine=run.engine,
             success_distance_m=run.task.success_distance,
             precise_distance_m=run.task.precise_distance,
             success_hold_s=run.task.success_hold,

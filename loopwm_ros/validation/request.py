@@ -12,6 +12,7 @@ from loopwm_ros.config.task import TOOL
 from loopwm_ros.control.assembly import MpcSettings
 from loopwm_ros.control.goal import GoalSource
 from loopwm_ros.errors import ConfigError
+from loopwm_ros.validation.engines import CELLS, Engine
 
 Disturb = Literal["none", "object_moved", "goal_moved", "camera_nudged", "object_hidden", "all"]
 GOAL_USERS = ("mpc", "policy")  # controllers that a goal can be given to
@@ -34,11 +35,16 @@ class RunRequest:
     goal: GoalSource = "seen"
     disturb: Disturb = "none"
     workers: int = 1  # episodes at once, in lockstep
+    engine: Engine = "bullet"  # of the physics, in lockstep
 
     def __post_init__(self) -> None:
         """Raises ConfigError: the options do not go together."""
         if self.goal not in get_args(GoalSource):
             raise ConfigError(f"goal is '{self.goal}'; expected one of {', '.join(get_args(GoalSource))}")
+        if self.engine not in CELLS:
+            raise ConfigError(f"engine is '{self.engine}'; expected one of {', '.join(CELLS)}")
+        if self.engine != "bullet" and self.controller == "simulator":
+            raise ConfigError("controller 'simulator' plans in PyBullet's state; leave out --engine")
         if self.goal != "seen" and self.controller not in GOAL_USERS:
             raise ConfigError(f"controller '{self.controller}' takes no goal; leave out --goal {self.goal}")
         if self.goal == "image" and (reason := self.task.no_goal_image):

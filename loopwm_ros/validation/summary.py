@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from loopwm_ros.control.goal import GoalSource
 from loopwm_ros.types import Plan
+from loopwm_ros.validation.engines import Engine
 from loopwm_ros.validation.stage import settling
 from loopwm_ros.validation.statistics import (
     Counts,
@@ -87,6 +88,7 @@ class RunFacts(Record):
     disturb: str = "none"
     planner: PlannerFacts | None = None  # None: no planner, or not noted
     workers: int = 1  # episodes at once
+    engine: Engine = "bullet"  # of the physics
     success_distance_m: float
     precise_distance_m: float | None = None  # None: the task does not ask for it
     success_hold_s: float
