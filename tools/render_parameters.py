@@ -15,6 +15,7 @@ from loopwm_ros.nodes.params import LIVE
 from loopwm_ros.nodes.player import PlayerSettings
 from loopwm_ros.nodes.safety import SafetySettings
 from loopwm_ros.nodes.sim_settings import SimSettings
+from loopwm_ros.nodes.standin_settings import StandinParameters
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "parameters.md"
 NODES: dict[str, type[Settings]] = {
@@ -22,6 +23,7 @@ NODES: dict[str, type[Settings]] = {
     "mpc": MpcParameters,
     "safety": SafetySettings,
     "player": PlayerSettings,
+    "standin": StandinParameters,
 }
 
 

@@ -112,6 +112,10 @@ class BulletCell:
         self._hold_cover()
         self._capture()
 
+    def shift(self, seconds: float) -> None:
+        """Time goes on, or back, while all stands still."""
+        self._start += seconds
+
     def joint_state(self) -> JointState:
         """Measured joints now."""
         states = pybullet.getJointStates(self._scene.arm, self._scene.joints, physicsClientId=self._client)

@@ -45,10 +45,6 @@ class MujocoCell(BulletCell):
         super().place(name, x, y, yaw)
         self._plant.put(self._draw.things[name].at(x, y, yaw), name)
 
-    def shift(self, seconds: float) -> None:
-        """Time goes on, or back, while all stands still."""
-        self._start += seconds
-
     def _begin(self, seed: int) -> None:
         settings = self._settings
         rng = np.random.default_rng((seed, Stream.PLANT))

@@ -14,16 +14,16 @@ from loopwm_ros.types import F64
 class Drive:
     """Servos of all joints of the arm, the locked ones included.
 
-    `torque = M(q) (w^2 (r - q) - 2 z w dq/dt)`, with `w` and `z` from the settings and `r` the reference behind a
-    first-order low-pass. Where that is more than one joint can give, all give less: a joint at its limit alone would
-    send the others astray. Gravity is compensated apart from it, nothing else is: dry friction and forces from
-    outside leave an error.
+    `torque = M(q) (w^2 (r - q) - 2 z w dq/dt)`, with `w` and `z` from the settings and `r` the reference
+    behind a first-order low-pass. Where that is more than one joint can give, all give less: a joint at its
+    limit alone would send the others astray. Gravity is compensated apart from it, nothing else is: dry
+    friction and forces from outside leave an error.
     """
 
     def __init__(
         self, model: mujoco.MjModel, data: mujoco.MjData, start: dict[str, float], settings: StandinSettings
     ) -> None:
-        """`start`: where each joint is and stays, by name, in the order of commands; commands may be fewer."""
+        """`start`: where each joint is and stays, by name; first those that are commanded, in their order."""
         self._model, self._data = model, data
         joints = [model.joint(name) for name in start]
         self._position = np.array([joint.qposadr[0] for joint in joints])

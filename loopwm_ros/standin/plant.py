@@ -78,7 +78,10 @@ class Plant:
             return
         body = self._model.body(name)
         if not body.jntnum[0]:
-            self._model.body_pos[body.id], self._model.body_quat[body.id] = thing.position, _about_z(thing.yaw)
+            self._model.body_pos[body.id], self._model.body_quat[body.id] = (
+                thing.position,
+                _about_z(thing.yaw),
+            )
             return
         joint = self._data.joint(name)
         joint.qpos[:] = *thing.position, *_about_z(thing.yaw)

@@ -10,7 +10,6 @@ from loopwm_ros.standin.settings import StandinSettings
 from loopwm_ros.types import F64, U8
 
 
-
 class Stream(IntEnum):
     """Independent random numbers of one episode; streams 0 and 1 drew the scene and what goes wrong in it."""
 

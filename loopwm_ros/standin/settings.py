@@ -16,7 +16,7 @@ class StandinSettings(Settings):
     )
     friction_share: float = Field(0.15, ge=0.0, le=0.5, description="off the drawn friction")
     mass_share: float = Field(
-        0.1, ge=0.0, le=0.5, description="off each link's and object's mass; the servo knows the URDF's alone"
+        0.1, ge=0.0, le=0.5, description="off each mass; what compensates gravity knows the URDF's"
     )
     servo_frequency: float = Field(12.0, ge=2.0, le=30.0, description="of each joint's servo [Hz]")
     servo_damping: float = Field(0.9, ge=0.3, le=2.0, description="of that servo; 1: critical")

@@ -15,10 +15,16 @@ from loopwm_ros.config import Settings
 from loopwm_ros.nodes.mpc_parameters import MpcParameters
 from loopwm_ros.nodes.safety import SafetySettings
 from loopwm_ros.nodes.sim_settings import SimSettings
+from loopwm_ros.nodes.standin_settings import StandinParameters
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "launch").glob("*.launch.py"))
-NODES: dict[str, type[Settings]] = {"sim": SimSettings, "safety": SafetySettings, "mpc": MpcParameters}
+NODES: dict[str, type[Settings]] = {
+    "sim": SimSettings,
+    "safety": SafetySettings,
+    "mpc": MpcParameters,
+    "standin": StandinParameters,
+}
 
 
 def calls(tree: ast.AST, *names: str) -> list[ast.Call]:
