@@ -98,7 +98,7 @@ def sim(
         Disturbances, typer.Option(help="What goes wrong in mid-episode; all: in turn.")
     ] = Disturbances.none,
     engine: Annotated[
-        Engines, typer.Option(help="Physics, in lockstep; mujoco: the stand-in arm.")
+        Engines, typer.Option(help="Physics; mujoco: the stand-in for a physical arm.")
     ] = Engines.bullet,
     workers: Annotated[int, typer.Option(min=1, help="Episodes at once, in lockstep.")] = 1,
     blank_camera: Annotated[bool, typer.Option("--blank-camera", help="The robot sees black.")] = False,
@@ -122,7 +122,7 @@ def sim(
     from loopwm_ros.validation.summary import write_summary
     from loopwm_ros.world_model.settings import WorldModelSettings
 
-    _refuse_mixture(controller, lockstep, camera, workers, engine)
+    _refuse_mixture(controller, lockstep, camera, workers)
     task_settings = load_task(task)
     arm = arm or usual_arm(task_settings.name)
     arm_settings = load_arm(arm)
@@ -153,7 +153,8 @@ def sim(
     )
     console = Console()
     mode = "lockstep" if lockstep else "real time over ROS 2"
-    job = SimJob(request, RunTable(console, f"{task}, {arm}, {controller.value}, {mode}"))
+    title = ", ".join((task, arm, controller.value, engine.value, mode))
+    job = SimJob(request, RunTable(console, title))
     with job.table.shown():
         summary = job.lockstep() if lockstep else job.realtime(arm, task, camera_size(camera), out)
     print_summary(console, summary)
@@ -167,15 +168,11 @@ def sim(
         raise typer.Exit(FELL_SHORT)
 
 
-def _refuse_mixture(
-    controller: Controllers, lockstep: bool, camera: str, workers: int, engine: Engines
-) -> None:
+def _refuse_mixture(controller: Controllers, lockstep: bool, camera: str, workers: int) -> None:
     if not lockstep and workers > 1:
         raise ConfigError("--workers is for lockstep; real time has one robot")
     if not lockstep and controller is not Controllers.mpc:
         raise ConfigError(f"controller '{controller.value}' is a baseline without ROS nodes: add --lockstep")
-    if not lockstep and engine is not Engines.bullet:
-        raise ConfigError(f"--engine {engine.value} is for lockstep; in real time start the standin node")
     if lockstep and camera:
         raise ConfigError("--camera is for real time; in lockstep the camera is as the arm file says")
 

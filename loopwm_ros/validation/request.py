@@ -35,7 +35,7 @@ class RunRequest:
     goal: GoalSource = "seen"
     disturb: Disturb = "none"
     workers: int = 1  # episodes at once, in lockstep
-    engine: Engine = "bullet"  # of the physics, in lockstep
+    engine: Engine = "bullet"  # of the physics
 
     def __post_init__(self) -> None:
         """Raises ConfigError: the options do not go together."""
