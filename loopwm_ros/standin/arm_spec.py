@@ -11,15 +11,16 @@ import mujoco
 from loopwm_ros.bullet.urdf import simulation_urdf
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.errors import ConfigError
+from loopwm_ros.standin.settings import StandinSettings
 
 COMPILER = {"strippath": "false", "fusestatic": "false", "discardvisual": "true", "balanceinertia": "true"}
 MESHES = (".obj", ".stl")
 ARM, SURROUNDINGS = 1, 2  # collision groups
-ROD_PRIORITY = 1  # the arm's friction rules where it touches something
+PRIORITY = 1  # the arm's friction counts where it touches something
 
 
-def arm_spec(arm: ArmConfig) -> mujoco.MjSpec:
-    """Links, joints, collision shapes and a servo for each joint; the root stands in the base frame.
+def arm_spec(arm: ArmConfig, settings: StandinSettings) -> mujoco.MjSpec:
+    """Links, joints, collision shapes and a motor for each joint; the root stands in the base frame.
 
     The arm meets its surroundings and not itself. Gravity is compensated, for the URDF's masses.
 
@@ -30,9 +31,12 @@ def arm_spec(arm: ArmConfig) -> mujoco.MjSpec:
     for body in spec.bodies[1:]:  # the first is the world
         body.gravcomp = 1.0
     for geom in spec.geoms:
-        geom.contype, geom.conaffinity, geom.priority = ARM, SURROUNDINGS, ROD_PRIORITY
+        geom.contype, geom.conaffinity, geom.priority = ARM, SURROUNDINGS, PRIORITY
     for name in (*arm.joints, *arm.locked_joints):
-        effort = spec.joint(name).actfrcrange  # the URDF's, as the joint has it
+        joint = spec.joint(name)
+        effort = joint.actfrcrange  # the URDF's
+        joint.armature += settings.rotor_inertia
+        joint.frictionloss += settings.joint_friction * effort[1]
         spec.add_actuator(name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT, forcerange=effort)
     return spec
 

@@ -13,6 +13,7 @@ from loopwm_ros.standin.arm_spec import arm_spec
 from loopwm_ros.standin.plant import Plant
 from loopwm_ros.standin.sensors import Sensors, Stream
 from loopwm_ros.standin.settings import StandinSettings
+from loopwm_ros.standin.surroundings import cell_model
 from loopwm_ros.standin.transport import Transport
 from loopwm_ros.types import F64, U8, JointState
 
@@ -29,7 +30,7 @@ class MujocoCell(BulletCell):
     ) -> None:
         """Raises ConfigError: MuJoCo cannot load the arm."""
         self._settings = settings or StandinSettings()
-        self._spec = arm_spec(arm)
+        self._spec = arm_spec(arm, self._settings)
         self._plant: Plant
         self._sensors: Sensors
         self._transport: Transport
@@ -43,12 +44,13 @@ class MujocoCell(BulletCell):
     def place(self, name: str, x: float, y: float, yaw: float) -> None:
         """Put an object elsewhere on the table, at rest; a mark that is not shown stays so."""
         super().place(name, x, y, yaw)
-        self._plant.put(self._draw.things[name].at(x, y, yaw), name)
+        self._plant.put(name, self._draw.things[name].at(x, y, yaw))
 
     def _begin(self, seed: int) -> None:
         settings = self._settings
         rng = np.random.default_rng((seed, Stream.PLANT))
-        self._plant = Plant(self._arm, self._spec, self._world, self._draw, settings, rng)
+        model = cell_model(self._spec, self._world, self._draw, settings, rng)
+        self._plant = Plant(self._arm, model, self._draw, settings)
         self._sensors = Sensors(settings, seed)
         self._transport = Transport(
             settings.command_delay, settings.command_jitter, np.random.default_rng((seed, Stream.COMMAND))

@@ -71,7 +71,7 @@ def swept(cell: MujocoCell, seed: int, friction: float) -> np.ndarray:
     cell._draw = type(cell.draw)(**{**vars(cell.draw), "friction": friction})
     cell._begin(seed)
     before = cell.truth().points["cube"]
-    cell._plant._data.joint("cube").qvel[0] = 0.5
+    cell._plant._data.joint("cell/cube").qvel[0] = 0.5
     for _ in range(80):
         cell.step(None)
     return cell.truth().points["cube"][:2] - before[:2]
@@ -269,3 +269,14 @@ def test_a_urdf_that_mujoco_cannot_load_is_named(tmp_path, kind, inertial, messa
     path.write_text(source.read_text().replace("</robot>", f"{cover}</robot>"))
     with pytest.raises(ConfigError, match=message):
         make(load_arm("ur5e").model_copy(update={"urdf": str(path)}), TASK)
+
+
+def test_objects_may_be_called_as_links_are_and_stay_where_they_have_no_mass() -> None:
+    ball = TASK.objects["ball"].model_copy(update={"mass": (0.0, 0.0)})
+    task = TASK.model_copy(update={"objects": {"panda_link1": ball}, "goal": "panda_link1"})
+    cell = make(ARM, task)
+    cell.place("panda_link1", 0.5, 0.1, 0.0)
+    for _ in range(20):
+        cell.step(None)
+    assert np.allclose(cell.truth().points["panda_link1"][:2], [0.5, 0.1])
+    cell.close()
