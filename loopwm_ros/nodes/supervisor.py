@@ -10,13 +10,13 @@ from pathlib import Path
 
 from std_srvs.srv import SetBool, Trigger
 
+from loopwm_ros.config.world import Engine
 from loopwm_ros.control.safety_gate import GateState
 from loopwm_ros.nodes import environment, processes
 from loopwm_ros.nodes.episode_report import EpisodeReport
 from loopwm_ros.nodes.json_lines import JsonLines
 from loopwm_ros.nodes.processes import Child, ProcessError
 from loopwm_ros.nodes.ros_client import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, RosClient
-from loopwm_ros.validation.engines import Engine
 from loopwm_ros.validation.request import RunRequest
 from loopwm_ros.validation.summary import Measurements
 from loopwm_ros.validation.trace import EpisodeRun, Progress

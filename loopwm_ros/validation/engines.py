@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from loopwm_ros.bullet.cell import BulletCell
 from loopwm_ros.config import ArmConfig, TaskConfig, WorldConfig
+from loopwm_ros.config.world import Engine
 from loopwm_ros.standin.cell import MujocoCell
 
-Engine = Literal["bullet", "mujoco"]
 CELLS: dict[Engine, type[BulletCell]] = {"bullet": BulletCell, "mujoco": MujocoCell}
 
 

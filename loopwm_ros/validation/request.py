@@ -9,10 +9,10 @@ from loopwm_ros.bullet.disturb import DISTURBANCES, DisturbanceName
 from loopwm_ros.bundle import Bundle
 from loopwm_ros.config import ArmConfig, TaskConfig, WorldConfig
 from loopwm_ros.config.task import TOOL
+from loopwm_ros.config.world import Engine
 from loopwm_ros.control.assembly import MpcSettings
 from loopwm_ros.control.goal import GoalSource
 from loopwm_ros.errors import ConfigError
-from loopwm_ros.validation.engines import CELLS, Engine
 
 Disturb = Literal["none", "object_moved", "goal_moved", "camera_nudged", "object_hidden", "all"]
 GOAL_USERS = ("mpc", "policy")  # controllers that a goal can be given to
@@ -41,8 +41,8 @@ class RunRequest:
         """Raises ConfigError: the options do not go together."""
         if self.goal not in get_args(GoalSource):
             raise ConfigError(f"goal is '{self.goal}'; expected one of {', '.join(get_args(GoalSource))}")
-        if self.engine not in CELLS:
-            raise ConfigError(f"engine is '{self.engine}'; expected one of {', '.join(CELLS)}")
+        if self.engine not in get_args(Engine):
+            raise ConfigError(f"engine is '{self.engine}'; expected one of {', '.join(get_args(Engine))}")
         if self.engine != "bullet" and self.controller == "simulator":
             raise ConfigError("controller 'simulator' plans in PyBullet's state; leave out --engine")
         if self.goal != "seen" and self.controller not in GOAL_USERS:

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from loopwm_ros.config.world import Engine
 from loopwm_ros.control.goal import GoalSource
 from loopwm_ros.types import Plan
-from loopwm_ros.validation.engines import Engine
 from loopwm_ros.validation.stage import settling
 from loopwm_ros.validation.statistics import (
     Counts,
