@@ -23,6 +23,7 @@ EXTRAS = {
     "gpu": ["onnxruntime-gpu>=1.20"],
     "sim": ["mujoco>=3.12,<4", "pybullet>=3.2.5"],
     "ros": ["ros-rclpy[fastrtps]>=7.1", "ros-common-interfaces>=5.3", "ros-lifecycle-msgs>=2.0"],
+    "ray": ["ray>=2.40"],
     "train": [
         "torch==2.13.0",
         "onnx>=1.17",
@@ -74,6 +75,7 @@ setup(
     ],
     install_requires=[
         "annotated-types>=0.6",
+        "cryptography>=42",
         "jinja2>=3.1",
         "matplotlib>=3.8",
         "mcap>=1.2",

@@ -32,6 +32,10 @@ class BagError(LoopWMError):
     """A recording cannot be read."""
 
 
+class CertificateError(LoopWMError):
+    """A validation's result cannot be read, or cannot be trusted."""
+
+
 class ExportError(LoopWMError):
     """An exported graph does not reproduce the trained model."""
 

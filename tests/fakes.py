@@ -70,6 +70,10 @@ class KinematicModel:
         self._loops[self.spec.mean_loops] += len(actions)
         return self._moved(state, actions.sum(axis=0))
 
+    def predict(self, state: F32, actions: F32) -> F32:
+        self._loops[self.spec.mean_loops] += len(actions)
+        return np.stack([self._moved(state, total)[0, :6] for total in np.cumsum(actions, axis=0)])
+
     def rollout(self, state: F32, actions: F32, loops: int, deadline: float | None) -> Rollout:
         rows, horizon, _ = actions.shape
         used = min(loops or self.spec.mean_loops, self.spec.mean_loops)

@@ -23,8 +23,8 @@ class Backend(Protocol):
         """Advance one servo period under joint position references (n,) [rad]; None holds."""
         ...
 
-    def joint_state(self) -> JointState:
-        """Joints now."""
+    def joint_state(self) -> JointState | None:
+        """Joints now; None where none arrived during the last step."""
         ...
 
     def new_frame(self) -> CameraFrame | None:

@@ -29,7 +29,7 @@ class BlankCamera:
         """Advance one servo period."""
         self._backend.step(command)
 
-    def joint_state(self) -> JointState:
+    def joint_state(self) -> JointState | None:
         """Joints now."""
         return self._backend.joint_state()
 

@@ -31,6 +31,14 @@ class Truth:
     distance: float  # by which the task is judged; 0 when the tool touches its goal or is inside
 
 
+@dataclass(frozen=True)
+class Contact:
+    """Sums of normal forces on the arm's moving links, and what it holds, in the last physics step [N]."""
+
+    things: float  # from objects
+    table: float
+
+
 class BulletCell:
     """`backends.base.Backend` on PyBullet. Deterministic given a seed and the commands."""
 
@@ -139,6 +147,16 @@ class BulletCell:
         )
         tool = np.array(link[4])
         return Truth(points, yaw, tool, self._distance(points, tool))
+
+    def contact(self) -> Contact:
+        """What the arm presses on now; for scores alone."""
+        things = sum(self._force(body) for body in self._scene.things.values())
+        return Contact(things, self._force(self._scene.table))
+
+    def _force(self, body: int) -> float:
+        """Sum of normal forces between the arm's moving links and a body [N]."""
+        points = pybullet.getContactPoints(self._scene.arm, body, physicsClientId=self._client)
+        return float(sum(point[9] for point in points if point[3] in self._scene.moving))
 
     def place(self, name: str, x: float, y: float, yaw: float) -> None:
         """Put an object elsewhere on the table, at rest; a mark that is not shown stays so."""

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 
 from loopwm_ros.bullet.cell import BulletCell
 from loopwm_ros.config import CameraConfig, TaskConfig
-from loopwm_ros.config.task import TOOL
+from loopwm_ros.config.task import TOOL, DisturbanceName
 from loopwm_ros.processing.camera import camera_pose
 from loopwm_ros.types import F64
 
-DisturbanceName = Literal["object_moved", "goal_moved", "camera_nudged", "object_hidden"]
 DISTURBANCES: tuple[DisturbanceName, ...] = get_args(DisturbanceName)
 MOVE = (0.05, 0.12)  # how far a hand moves things [m]
 NUDGE = math.radians(2.0)  # turn of a camera that someone runs into [rad]

@@ -33,6 +33,8 @@ class Scene:
     tool: int
     things: dict[str, int]
     forces: tuple[float, ...]  # effort limits of the controlled joints [N m]
+    table: int
+    moving: frozenset[int]  # links of the arm that move
 
 
 def load_scene(client: int, arm: ArmConfig, world: WorldConfig, draw: Draw) -> Scene:
@@ -43,9 +45,9 @@ def load_scene(client: int, arm: ArmConfig, world: WorldConfig, draw: Draw) -> S
     with tempfile.TemporaryDirectory() as folder:
         path = simulation_urdf(arm, Path(folder))
         body = pybullet.loadURDF(str(path), useFixedBase=True, physicsClientId=client)
-    _table(client, world, draw)
+    table = _table(client, world, draw)
     things = {name: load_thing(client, thing, draw.friction) for name, thing in draw.things.items()}
-    return _arm_ids(client, arm, body, things, draw)
+    return _arm_ids(client, arm, body, table, things, draw)
 
 
 def load_thing(client: int, thing: Thing, friction: float) -> int:
@@ -97,7 +99,7 @@ def hold_cover(client: int, cover: int, point: F64, camera: F64) -> None:
     pybullet.resetBasePositionAndOrientation(cover, position.tolist(), [0, 0, 0, 1], physicsClientId=client)
 
 
-def _table(client: int, world: WorldConfig, draw: Draw) -> None:
+def _table(client: int, world: WorldConfig, draw: Draw) -> int:
     low, high = np.asarray(world.table_low), np.asarray(world.table_high)
     half = ((high - low) / 2).tolist()
     value = draw.table_value
@@ -114,16 +116,20 @@ def _table(client: int, world: WorldConfig, draw: Draw) -> None:
         physicsClientId=client,
     )
     pybullet.changeDynamics(table, -1, lateralFriction=draw.friction, physicsClientId=client)
+    return int(table)
 
 
-def _arm_ids(client: int, arm: ArmConfig, body: int, things: dict[str, int], draw: Draw) -> Scene:
+def _arm_ids(client: int, arm: ArmConfig, body: int, table: int, things: dict[str, int], draw: Draw) -> Scene:
     joints: dict[str, int] = {}
     links: dict[str, int] = {}
     effort: dict[str, float] = {}
+    moving: set[int] = set()
     for index in range(pybullet.getNumJoints(body, physicsClientId=client)):
         info = pybullet.getJointInfo(body, index, physicsClientId=client)
         name = info[1].decode()
         joints[name], effort[name], links[info[12].decode()] = index, float(info[10]), index
+        if info[2] != pybullet.JOINT_FIXED or info[16] in moving:  # a link's parent comes before it
+            moving.add(index)
     for name, value in zip(arm.joints, draw.start, strict=True):
         pybullet.resetJointState(body, joints[name], value, physicsClientId=client)
     for name, value in arm.locked_joints.items():
@@ -137,4 +143,6 @@ def _arm_ids(client: int, arm: ArmConfig, body: int, things: dict[str, int], dra
         tool=links[arm.tool_point],
         things=things,
         forces=tuple(effort[name] for name in arm.joints),
+        table=table,
+        moving=frozenset(moving),
     )

@@ -26,6 +26,10 @@ COMMANDS = {  # what it does, an example
         "Export a trained model as a bundle of ONNX graphs.",
         "loopwm export --run runs/reach --out models/my_reach",
     ),
+    "validate": (
+        "Validate a model on an arm in simulation: what the robot asks for before it arms.",
+        "loopwm validate --bundle models/panda_reach --arm panda --suite sim/suites/reach.yaml --workers 4",
+    ),
     "arm": (
         "Check an arm file: limits, reach, camera.",
         "loopwm arm robot.yaml --task reach --picture out/view.png",
@@ -36,6 +40,7 @@ EXTRAS = {  # the extra that installs each optional module
     **dict.fromkeys(("onnx", "onnxscript", "safetensors", "tensorboard", "torch"), "train"),
     "onnxruntime": "cpu",
     "pybullet": "sim",
+    "ray": "ray",
     "rclpy": "ros",
 }
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import platform
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from importlib.metadata import distributions
 from pathlib import Path
 
 from loopwm_ros.cli.sim_table import RunTable
@@ -27,8 +25,8 @@ from loopwm_ros.validation.summary import (
     summarise,
 )
 from loopwm_ros.validation.trace import EpisodeRun, Trace
+from loopwm_ros.validation.versions import versions
 
-VERSIONED = ("loopwm_ros", "mujoco", "numpy", "onnxruntime", "onnxruntime-gpu", "pybullet", "rclpy")
 PLANNING = ("mpc", "policy", "simulator")  # controllers that have a planner
 ROUNDING = 1e-9  # of a product of two exact numbers
 Runner = Callable[[Measurements, Callable[[EpisodeRun], None]], None]
@@ -109,7 +107,7 @@ class SimJob:
             success_hold_s=run.task.success_hold,
             time_limit_s=run.task.time_limit,
             cycle_deadline_ms=slot_ms if mode == "realtime" else None,
-            versions=_versions(),
+            versions=versions(),
         )
 
     def _planner(self) -> PlannerFacts | None:
@@ -155,9 +153,3 @@ def loop_count(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise ConfigError(f"--loops is '{text}'; expected auto, or a number of at least 1")
     return int(text)
-
-
-def _versions() -> dict[str, str]:
-    """Installed versions that a result depends on."""
-    found = {d.name: d.version for d in distributions() if d.name in VERSIONED}
-    return {"python": platform.python_version(), **dict(sorted(found.items()))}

@@ -58,8 +58,12 @@ def _merged(folder: str, name: str, seen: tuple[Path, ...] = ()) -> Any:  # noqa
     return {**below, **raw} if isinstance(below, dict) else raw
 
 
-def _named(folder: str, name: str, kind: type[SettingsT]) -> SettingsT:
-    """Settings by short name or by path."""
+def load_named(folder: str, name: str, kind: type[SettingsT]) -> SettingsT:
+    """Settings by short name, of a file in sim/`folder`, or by path.
+
+    Raises:
+        ConfigError: there is no such file, or it does not validate.
+    """
     return validated(_merged(folder, name), _located(folder, name), kind)
 
 
@@ -77,14 +81,14 @@ def usual_arm(task: str) -> str:
 
 def load_arm(name: str) -> ArmConfig:
     """Arm by name or path."""
-    return _named("arms", name, ArmConfig)
+    return load_named("arms", name, ArmConfig)
 
 
 def load_task(name: str) -> TaskConfig:
     """Task by name or path."""
-    return _named("tasks", name, TaskConfig)
+    return load_named("tasks", name, TaskConfig)
 
 
 def load_world(name: str) -> WorldConfig:
     """World by name or path."""
-    return _named("worlds", name, WorldConfig)
+    return load_named("worlds", name, WorldConfig)

@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 from loopwm_ros.config.base import Positive, Range, Settings, Vec3
 
 TOOL = "tool"  # the point that each arm has
+DisturbanceName = Literal["object_moved", "goal_moved", "camera_nudged", "object_hidden"]
+Disturb = Literal["none", "object_moved", "goal_moved", "camera_nudged", "object_hidden", "all"]
 
 
 class ObjectConfig(Settings):

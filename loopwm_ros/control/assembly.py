@@ -8,8 +8,10 @@ from pydantic import ValidationError
 
 from loopwm_ros.bundle import Bundle, check_fit
 from loopwm_ros.config import ArmConfig, Settings, TaskConfig
+from loopwm_ros.config.task import TOOL
 from loopwm_ros.control.goal import GoalSettings, GoalTracker
 from loopwm_ros.control.kinematics import Kinematics
+from loopwm_ros.control.prediction_gap import GapMeter, GapSettings
 from loopwm_ros.control.receding_horizon import RecedingHorizon
 from loopwm_ros.control.safety_filter import SafetyFilter
 from loopwm_ros.control.safety_gate import GateSettings, SafetyGate
@@ -31,6 +33,7 @@ class MpcSettings(Settings):
     model: WorldModelSettings = WorldModelSettings()
     planner: PlannerSettings = PlannerSettings()
     goal: GoalSettings = GoalSettings()
+    gap: GapSettings = GapSettings()
 
 
 def planner_settings(task: TaskConfig, kind: PlannerKind, **chosen: int | str) -> PlannerSettings:
@@ -93,6 +96,7 @@ def build_mpc(
         )
     model = OnnxWorldModel(bundle, kinematics, settings.model)
     motion = build_motion(kinematics, arm, task, control_period)
+    points = dict.fromkeys((TOOL, task.moved))
     horizon = RecedingHorizon(
         model,
         make_planner(settings.planner, model, policy=model.policy),
@@ -100,6 +104,7 @@ def build_mpc(
         GoalTracker(task, manifest.spec, arm.workspace, settings.goal),
         kinematics,
         motion,
+        GapMeter(model, points, settings.gap) if settings.gap.steps else None,
     )
     return Mpc(bundle, model, horizon, motion, Synchroniser((manifest.camera.width, manifest.camera.height)))
 

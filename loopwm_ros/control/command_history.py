@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import deque
 
 import numpy as np
+from numpy.typing import NDArray
 
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.control.synchroniser import JUMP
 from loopwm_ros.types import F64
 
 HISTORY = 400  # commands kept: over 3 s at 120 Hz
+SILENCE = 0.25  # without a command for longer nobody commands the arm, who is moved by others if at all [s]
 
 
 class CommandHistory:
@@ -47,6 +49,21 @@ class CommandHistory:
     def last(self) -> tuple[float, F64] | None:
         """Time and joints (n,) of the last reference."""
         return None if self._last is None else (self._stamps[-1], self._last)
+
+    @property
+    def oldest(self) -> float:
+        """Before this time [s] references have been forgotten; minus infinity while none has been."""
+        return self._stamps[0] if len(self._stamps) == HISTORY else -np.inf
+
+    def silent(self, now: float) -> bool:
+        """Is nobody commanding the arm at `now` [s]: disarmed, or in shadow?"""
+        return not self._stamps or abs(now - self._stamps[-1]) > SILENCE
+
+    def commanded(self, times: F64) -> NDArray[np.bool_]:
+        """Which of `times` (m,), none after the last reference, did not fall into a silence."""
+        stamps = np.asarray(self._stamps)
+        after = np.clip(np.searchsorted(stamps, times), 0, len(stamps) - 1)
+        return np.asarray(stamps[after] - stamps[np.maximum(after - 1, 0)] <= SILENCE)
 
     def tool_at(self, times: F64) -> F64:
         """Commanded tool positions (m, 3) at `times` (m,), held outside the history."""

@@ -26,6 +26,6 @@ class Controller(Protocol):
         """A joint reference (n,) that was really sent."""
         ...
 
-    def tick(self, now: float) -> JointTrajectory:
-        """The trajectory to follow from `now` on."""
+    def tick(self, now: float) -> JointTrajectory | None:
+        """The trajectory to follow from `now` on; None where none was made in time."""
         ...

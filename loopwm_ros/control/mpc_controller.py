@@ -29,11 +29,13 @@ class MpcController:
         self._synchroniser.clear()
         self._synchroniser.add_joints(joints)
         self._horizon.start(now, joints.position, seed)
+        self._horizon.add_joints(joints)
         self._slot = now
 
     def observe_joints(self, joints: JointState) -> None:
         """A measured joint state."""
         self._synchroniser.add_joints(joints)
+        self._horizon.add_joints(joints)
 
     def observe_frame(self, frame: CameraFrame) -> None:
         """A camera frame that has arrived."""

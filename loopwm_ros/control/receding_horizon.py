@@ -14,15 +14,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from loopwm_ros.control.command_history import CommandHistory
 from loopwm_ros.control.goal import GoalTracker
 from loopwm_ros.control.kinematics import Kinematics
+from loopwm_ros.control.motion_history import MotionHistory
+from loopwm_ros.control.prediction_gap import Gap, GapMeter, Hindsight, Prediction, Reading
 from loopwm_ros.control.synchroniser import JUMP
 from loopwm_ros.control.tool_motion import ToolMotion
 from loopwm_ros.control.trajectory import deviation, hold, sample
 from loopwm_ros.planning.base import Objective, Planner
-from loopwm_ros.processing.states import action_from_displacement, tool_velocity
-from loopwm_ros.types import F32, F64, Encoding, JointTrajectory, Observation, Plan
+from loopwm_ros.processing.states import tool_velocity
+from loopwm_ros.types import F32, F64, Encoding, JointState, JointTrajectory, Observation, Plan
 from loopwm_ros.world_model.base import WorldModel
 
 COMMITTED = 3  # actions turned into joint motion: this slot's, and two more should the next plan be late
@@ -44,6 +45,9 @@ class PlanReport:
     goal: F64 | None  # goal object, base frame [m], (3,)
     encoding: Encoding | None = None  # of the newest observation, `delay` before the effect
     beside: str = ""  # where the goal is seen, if that is beside the workspace
+    gaps: tuple[Gap, ...] = ()  # in hindsight, with ...
+    prediction: Prediction | None = None  # ... what they are measured on; None: off, or no time for it
+    reading: Reading | None = None  # what the encoder was sure of in the newest observation
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,11 @@ class Due:
 class RecedingHorizon:
     """One arm's controller. Call `start`, then `plan` once per slot and `command` once per period.
 
-    `command` may be called from another thread than the rest. `plan` and `add_command` share one, for the
-    kinematics' and the model's sake; `start` comes before either thread.
+    `command` may be called from another thread than the rest. `plan`, `add_command` and `add_joints` share
+    one, for the kinematics' and the model's sake; `start` comes before either thread.
+
+    While nobody commands the arm (disarmed, or in shadow) every plan starts at rest from the measured joints,
+    and the model is told how the arm was really moved.
     """
 
     def __init__(
@@ -69,27 +76,30 @@ class RecedingHorizon:
         goal: GoalTracker,
         kinematics: Kinematics,
         motion: ToolMotion,
+        gap: GapMeter | None = None,
     ) -> None:
+        """Put it together; without `gap` there is no hindsight."""
+        self._gap = gap
         self._model, self._planner, self._objective_for = model, planner, objective_for
         self._goal, self._motion = goal, motion
         self._spec = model.spec
-        self._history = CommandHistory(kinematics)
-        self._kinematics = kinematics
+        self._history = MotionHistory(kinematics, model.spec)
         self._lock = threading.Lock()
         self._active: JointTrajectory | None = None
         self._next: JointTrajectory | None = None
         self._state: tuple[float, F32] | None = None  # stamp of the last observation, h_k
-        self._encoding: Encoding | None = None  # of that observation
+        self._encoding: Encoding | None = None  # of that observation, with ...
+        self._reading: Reading | None = None  # ... what is sure in it
         self._planned_slot = -np.inf
         self._seed = 0
 
     def start(self, now: float, position: F64, seed: int = 0) -> None:
         """Begin at rest at the measured joints (n,) [rad]; forget all that was before."""
+        self._history.clear(now, position)
         with self._lock:
-            self._history.clear(now, position)
             self._active, self._next = hold(now, position), None
         self._planned_slot = now - self._spec.model_period
-        self._state = None
+        self._forget()
         self._goal.clear()
         self._seed = seed
         self._planner.reset(seed)
@@ -114,8 +124,11 @@ class RecedingHorizon:
 
     def add_command(self, stamp: float, position: F64) -> None:
         """Note a joint reference (n,) that was really sent to the controller."""
-        with self._lock:
-            self._history.add(stamp, position)
+        self._history.add_command(stamp, position)
+
+    def add_joints(self, joints: JointState) -> None:
+        """Note a measured joint state."""
+        self._history.add_joints(joints)
 
     def command(self, now: float) -> Due:
         """What is due at `now` [s]."""
@@ -139,41 +152,69 @@ class RecedingHorizon:
         began = time.perf_counter()
         if self._state is not None and self._state[0] - observation.stamp > JUMP:
             self._restart(slot)
-        effect = slot + self._spec.model_period
+        if observation.stamp > self._history.known[1]:
+            self._history.add_joints(observation.joints)
         with self._lock:
             self._promoted(slot)
-        self._observe(observation)
-        assert self._state is not None
-        stamp, state = self._state
-        reference = self._reference(effect)
-        target = self._goal.target
-        plan = None
+        self._observe(observation, slot)
+        effect = slot + self._spec.model_period
+        reference = self._reference(effect, slot)
+        plan = self._search(slot, effect, deadline)
         velocities = np.zeros((COMMITTED * self._spec.stride, 3))
-        if target is not None:
-            pending = self._actions(stamp, effect)
-            state = self._model.advance(state, pending)
-            objective = self._objective_for(target, pending[-1])
-            elapsed = max(1, round((slot - self._planned_slot) / self._spec.model_period))
-            plan = self._planner.plan(state, objective, elapsed, deadline)
-            velocities = np.repeat(
-                tool_velocity(self._spec, plan.actions[:COMMITTED]), self._spec.stride, axis=0
-            )
-            self._planned_slot = slot
+        if plan is not None:
+            actions = tool_velocity(self._spec, plan.actions[:COMMITTED])
+            velocities = np.repeat(actions, self._spec.stride, axis=0)
         trajectory = self._motion.trajectory(effect, *reference, velocities)
         with self._lock:
             self._next = trajectory
-        duration = time.perf_counter() - began
-        delay = effect - observation.stamp
-        beside = self._goal.beside if plan is None else ""
-        return PlanReport(slot, delay, duration, plan, self._goal.seen, self._encoding, beside)
+        past = self._hindsight(slot, deadline)
+        return PlanReport(
+            slot=slot,
+            delay=effect - observation.stamp,
+            duration=time.perf_counter() - began,
+            plan=plan,
+            goal=self._goal.seen,
+            encoding=self._encoding,
+            beside=self._goal.beside if plan is None else "",
+            gaps=past.gaps if past else (),
+            prediction=past.prediction if past else None,
+            reading=self._reading,
+        )
+
+    def _search(self, slot: float, effect: float, deadline: float | None) -> Plan | None:
+        """The plan for `effect` [s], made in the slot that starts at `slot` [s]; None without a goal."""
+        assert self._state is not None
+        stamp, state = self._state
+        target = self._goal.target
+        if target is None:
+            return None
+        pending = self._actions(stamp, effect, slot)
+        state = self._model.advance(state, pending)
+        objective = self._objective_for(target, pending[-1])
+        elapsed = max(1, round((slot - self._planned_slot) / self._spec.model_period))
+        if self._gap is not None:
+            deadline = self._gap.search_deadline(deadline)
+        plan = self._planner.plan(state, objective, elapsed, deadline)
+        self._planned_slot = slot
+        return plan
+
+    def _hindsight(self, slot: float, deadline: float | None) -> Hindsight | None:
+        if self._gap is None:
+            return None
+        return self._gap.measure(self._history, slot, lambda at: self._reference(at, slot)[0], deadline)
 
     def _restart(self, now: float) -> None:
-        """Start anew at `now` [s] from the last reference."""
-        last = self._history.last
-        assert last is not None, "start() comes first"
-        self.start(now, last[1], self._seed)
+        """Start anew at `now` [s] from where the arm is: its last reference, or where it was measured."""
+        resting = self._history.resting(now)
+        self.start(now, self._history.sent[1] if resting is None else resting, self._seed)
 
-    def _observe(self, observation: Observation) -> None:
+    def _forget(self) -> None:
+        """Begin with an unknown latent state."""
+        self._state = self._reading = None
+        if self._gap is not None:
+            self._gap.clear()
+
+    def _observe(self, observation: Observation, slot: float) -> None:
         """Update the latent state with a new observation (Eq. h_k = L(h_{k-1}, e_k, u_k))."""
         if self._state is not None and observation.stamp <= self._state[0]:
             return
@@ -181,38 +222,38 @@ class RecedingHorizon:
         self._goal.add(encoding)
         gap = np.inf if self._state is None else observation.stamp - self._state[0]
         if self._state is None or gap > MAX_GAP * self._spec.model_period:
-            start = self._model.initial_state()
+            self._forget()
+            state = self._model.initial_state()
             action = np.zeros(self._spec.action_dim, dtype=np.float32)
-            self._state = observation.stamp, self._model.update(start, encoding, action)
-            return
-        action = self._commanded(np.array([self._state[0], observation.stamp]))[0]
-        self._state = observation.stamp, self._model.update(self._state[1], encoding, action)
+        else:
+            stamp, state = self._state
+            action = self._executed(np.array([stamp, observation.stamp]), slot)[0]
+        state = self._model.update(state, encoding, action)
+        self._state = observation.stamp, state
+        if self._gap is not None:
+            self._reading = self._gap.observe(observation.stamp, state, encoding)
 
-    def _actions(self, since: float, until: float) -> F32:
+    def _actions(self, since: float, until: float, slot: float) -> F32:
         """Actions (steps, action_dim) already on their way between two times, steps >= 1."""
         steps = max(1, int((until - since) / self._spec.model_period + 0.5 + ROUNDING))
-        return self._commanded(np.linspace(since, until, steps + 1))
+        return self._executed(np.linspace(since, until, steps + 1), slot)
 
-    def _commanded(self, times: F64) -> F32:
-        """Actions (m - 1, action_dim) from commanded tool positions: sent ones, then planned ones."""
-        with self._lock:
-            tools = self._history.tool_at(times)
-            last = self._history.last
-        assert last is not None
-        for i, at in enumerate(times):
-            if at > last[0]:
-                tools[i] = self._kinematics.tool_position(self._reference(float(at))[0])
-        spec = self._spec
-        displacement = np.diff(tools, axis=0)
-        return action_from_displacement(displacement, spec.action_dim, spec.max_tool_speed, spec.model_period)
+    def _executed(self, times: F64, slot: float) -> F32:
+        """Actions (m - 1, action_dim): sent ones, then planned ones; in silence, as the arm was moved."""
+        return self._history.actions(times, slot, lambda at: self._reference(at, slot)[0])
 
-    def _reference(self, at: float) -> tuple[F64, F64]:
-        """Joint reference and velocity (n,) at `at`, moved to what was really sent if that differs."""
+    def _reference(self, at: float, slot: float) -> tuple[F64, F64]:
+        """Joint reference and velocity (n,) at `at`, moved to what was really sent if that differs.
+
+        While nobody commands the arm in this `slot`: where it is, at rest.
+        """
+        resting = self._history.resting(slot)
+        if resting is not None:
+            return resting, np.zeros_like(resting)
         with self._lock:
             source = self._next if self._next is not None and at >= self._next.stamp else self._active
-            last, active = self._history.last, self._active
+            active = self._active
         assert source is not None
         assert active is not None
-        assert last is not None
         position, velocity = sample(source, at)
-        return position + deviation(active, last), velocity
+        return position + deviation(active, self._history.sent), velocity

@@ -8,9 +8,9 @@ from pydantic import Field
 
 from loopwm_ros.bullet.cell import BulletCell
 from loopwm_ros.config import ArmConfig, Settings, TaskConfig, load_arm, load_task, load_world, usual_arm
+from loopwm_ros.config.task import Disturb
 from loopwm_ros.control.goal import GoalSource
 from loopwm_ros.nodes import params
-from loopwm_ros.validation.request import Disturb
 
 
 class SimSettings(Settings):

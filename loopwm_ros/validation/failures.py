@@ -31,7 +31,12 @@ def write_strips(folder: Path, run: str, traces: Sequence[Trace], camera: Camera
             old.unlink()
     failed = [trace for trace in traces if not trace.result.success]
     for trace in failed:
-        strip = film_strip(trace, camera, count=MOMENTS, columns=MOMENTS, scale=2, text=11)
-        small = strip.resize((round(strip.width * SIZE), round(strip.height * SIZE)))
-        strip_path(folder, run, trace.result.seed).write_bytes(encoded(small, "WEBP", QUALITY))
+        strip_path(folder, run, trace.result.seed).write_bytes(small_strip(trace, camera))
     return len(failed)
+
+
+def small_strip(trace: Trace, camera: CameraConfig, size: float = SIZE, quality: int = QUALITY) -> bytes:
+    """A small film strip of an episode as WebP; `size` and `quality` say how small."""
+    strip = film_strip(trace, camera, count=MOMENTS, columns=MOMENTS, scale=2, text=11)
+    small = strip.resize((round(strip.width * size), round(strip.height * size)))
+    return encoded(small, "WEBP", quality)

@@ -17,11 +17,14 @@ from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.control.lockstep import Lockstep
 from loopwm_ros.control.mpc_controller import MpcController
 from loopwm_ros.control.receding_horizon import PlanReport
+from loopwm_ros.control.safety_gate import GateOutput
 from loopwm_ros.errors import SensorError
 from loopwm_ros.processing.images import encode_image
 from loopwm_ros.types import F32, F64, CameraFrame, JointState
 from loopwm_ros.validation.controllers import Parts, make_controller
 from loopwm_ros.validation.engines import make_cell
+from loopwm_ros.validation.faults import Fault, FaultyBackend, FaultyController
+from loopwm_ros.validation.measured_motion import MotionWatch, StopWatch
 from loopwm_ros.validation.request import RunRequest
 from loopwm_ros.validation.scoring import EpisodeScore, Outcome
 from loopwm_ros.validation.stage import Stage
@@ -49,19 +52,31 @@ class LockstepRunner:
             names = (TOOL, *(n for n in request.task.objects if f"{n}_x" in spec.quantities))
             self._points = {name: spec.columns(name) for name in names}
             self._model_period = spec.model_period
+        self._fault = None if request.fault is None else Fault(request.fault)
         self._ratio = round(request.world.servo_rate / request.world.control_rate)
         with ExitStack() as stack:
             self._cell = make_cell(request.engine, request.arm, request.task, request.world)
             stack.callback(self._cell.close)
             self._stage = Stage(self._cell, request.task, request.hidden)
-            backend: Backend = BlankCamera(self._stage) if request.blank_camera else self._stage
-            gate = build_gate(kinematics, request.arm, 1.0 / request.world.servo_rate)
             self._controller = make_controller(Parts(request, kinematics, self._cell, self._planned, stack))
-            self._loop = Lockstep(backend, gate, self._controller, self._ratio, self)
+            self._loop = self._wired(kinematics)
             self._stack = stack.pop_all()
+        self._watch = MotionWatch(kinematics, request.arm.workspace, 1.0 / request.world.servo_rate)
         self._trace = TraceRecorder(self._model_period)
         self._measured = Measurements()
         self._plans = 0
+        self._stops: StopWatch | None = None
+
+    def _wired(self, kinematics: Kinematics) -> Lockstep:
+        """The loop, with what is to break built into it; input that is broken is refused, as in the nodes."""
+        request, fault = self._request, self._fault
+        backend: Backend = BlankCamera(self._stage) if request.blank_camera else self._stage
+        gate = build_gate(kinematics, request.arm, 1.0 / request.world.servo_rate)
+        if fault is None:
+            return Lockstep(backend, gate, self._controller, self._ratio, self)
+        faulty = FaultyBackend(backend, fault)
+        controller = FaultyController(self._controller, fault)
+        return Lockstep(faulty, gate, controller, self._ratio, self, lambda _: None)
 
     def close(self) -> None:
         """Free the simulator."""
@@ -72,6 +87,9 @@ class LockstepRunner:
         self._trace, self._measured, self._plans = TraceRecorder(self._model_period), measured, 0
         self._stage.expect(self._request.disturbance(index))
         self._loop.reset(self._request.seed + index)
+        self._watch.clear()
+        period = 1.0 / self._request.world.servo_rate
+        self._stops = None if self._fault is None else StopWatch(self._fault, self._cell.now, period)
         steps, why = 0, None
         try:
             self._set_goal()
@@ -81,11 +99,12 @@ class LockstepRunner:
         else:
             outcome, steps = self._run(index)
         result = self._result(index, outcome, steps, why)
-        return EpisodeRun(result, self._trace.finish(result))
+        fault = None if self._stops is None else self._stops.score
+        return EpisodeRun(result, self._trace.finish(result), self._watch.extremes, fault)
 
     def _run(self, index: int) -> tuple[Outcome, int]:
         """The episode's outcome, and how many servo periods it took."""
-        score = EpisodeScore(self._request.task, self._cell.now, self._stage.settled)
+        score = EpisodeScore(self._request.task, self._cell.now, self._settled)
         period = 1.0 / self._request.world.servo_rate
         outcome, steps = None, 0
         while outcome is None:
@@ -93,12 +112,28 @@ class LockstepRunner:
             steps += 1
             for reason in output.reasons:
                 self._trace.held_back(reason, period)
+            self._measured.add_gate(output.reasons)
             truth = self._cell.truth()
             self._note(truth)
+            self._judge(truth, output)
             outcome = score.update(self._cell.now, truth.distance)
             if steps % round(PROGRESS_PERIOD / period) == 0:
                 self._on_progress(self._trace.progress(index, truth.distance))
         return outcome, steps
+
+    @property
+    def _settled(self) -> float:
+        """After this time of an episode [s] neither disturbance nor fault lies ahead; 0 without one."""
+        over = 0.0 if self._fault is None else self._fault.ends - self._cell.now
+        return max(self._stage.settled, over)
+
+    def _judge(self, truth: Truth, output: GateOutput) -> None:
+        """What the arm truly did in a servo period."""
+        contact = self._cell.contact()
+        self._measured.add_contact(contact.things, contact.table)
+        self._watch.update(self._cell.joint_state(), truth)
+        if self._stops is not None:
+            self._stops.update(self._cell.now, output.position)
 
     def _note(self, truth: Truth) -> None:
         now = self._cell.now
@@ -155,6 +190,8 @@ class LockstepRunner:
 
     def _planned(self, report: PlanReport) -> None:
         self._plans += 1
+        for gap in report.gaps:
+            self._measured.add_gap(gap.name, gap.step, gap.metres)
         self._measured.add_cycle(report.duration * 1e3)
         plan = report.plan
         effect = report.slot + self._model_period

@@ -49,7 +49,7 @@ def _measured(runner: LockstepRunner, index: int) -> tuple[EpisodeRun, Measureme
 
 
 @dataclass(frozen=True)
-class _Job:
+class Job:
     """A request that is known by a name, so that a worker process builds its runner once."""
 
     request: RunRequest = field(compare=False)
@@ -57,15 +57,22 @@ class _Job:
 
 
 def _spread(request: RunRequest) -> Iterator[tuple[EpisodeRun, Measurements]]:
-    work = functools.partial(_work, _Job(request))
+    work = functools.partial(run_episode, Job(request))
     return ordered_map(work, range(request.episodes), request.workers)
 
 
-def _work(job: _Job, index: int) -> tuple[EpisodeRun, Measurements]:
+def run_episode(job: Job, index: int) -> tuple[EpisodeRun, Measurements]:
+    """One episode, in a process that runs others of this job, too."""
     return _measured(_runner(job), index)
 
 
-@functools.lru_cache(maxsize=1)
-def _runner(job: _Job) -> LockstepRunner:
-    """Lives as long as its process."""
-    return LockstepRunner(job.request, lambda _: None)
+_kept: dict[Job, LockstepRunner] = {}  # the last job's: its simulator and sessions take seconds to make
+
+
+def _runner(job: Job) -> LockstepRunner:
+    """The runner of a job, in place of the one of the job before."""
+    if job not in _kept:
+        while _kept:
+            _kept.popitem()[1].close()
+        _kept[job] = LockstepRunner(job.request, lambda _: None)
+    return _kept[job]

@@ -20,7 +20,7 @@ from loopwm_ros.validation.summary import Summary
 from loopwm_ros.validation.trace import Trace
 
 MOVING = 0.02  # plans are judged while the tool goes at least this far within their horizon [m]
-_INK, _FAINT = "#1b2026", "#c9ced6"  # stand-ins in the drawing for the theme's colours
+INK, FAINT = "#1b2026", "#c9ced6"  # stand-ins in the drawing for the theme's colours
 _THEME = """<style>
 svg { --ink: #1b2026; --faint: #dfe3e8; --actual: #0072b2; }
 @media (prefers-color-scheme: dark) { svg { --ink: #e6e9ee; --faint: #39414d; --actual: #56b4e9; } }
@@ -30,26 +30,28 @@ _FONTS = "system-ui, 'Segoe UI', Helvetica, Arial, 'DejaVu Sans'"
 
 
 @contextmanager
-def _axes() -> Iterator[tuple[Figure, Axes]]:
+def drawing(height: float = 1.0) -> Iterator[tuple[Figure, Axes]]:
+    """A figure of one plot in the report's style, `height` times as high as usual."""
     with style.context(_STYLE):
         figure = Figure()
+        figure.set_figheight(figure.get_figheight() * height)
         yield figure, figure.add_subplot()
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure) -> str:
     """The figure as SVG text, stand-in colours replaced by the theme's variables."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :].replace("'DejaVu Sans'", _FONTS)
-    for colour, name in ((_INK, "ink"), (_FAINT, "faint"), (ACTUAL, "actual")):
+    for colour, name in ((INK, "ink"), (FAINT, "faint"), (ACTUAL, "actual")):
         text = text.replace(colour, f"var(--{name})")
     return re.sub(r"(<svg[^>]*>)", lambda match: match[1] + _THEME, text, count=1)
 
 
 def distance_plot(summary: Summary, traces: Sequence[Trace]) -> str:
     """The task's distance over time, one line an episode."""
-    with _axes() as (figure, axes):
+    with drawing() as (figure, axes):
         for trace in traces:
             time = trace.distance.stamps - trace.start
             solved = trace.result.success
@@ -59,7 +61,7 @@ def distance_plot(summary: Summary, traces: Sequence[Trace]) -> str:
                 marker = "o" if solved else "X"
                 axes.plot(time[-1], trace.distance.values[-1] * 100, marker, color=colour, ms=6)
         goal = summary.success_distance_m * 100
-        axes.axhline(goal, color=_INK, lw=1, ls=":")
+        axes.axhline(goal, color=INK, lw=1, ls=":")
         axes.text(1, goal, f"{goal:g} cm ", transform=axes.get_yaxis_transform(), ha="right", va="bottom")
         handles = [
             Line2D([], [], color=ACTUAL, marker="o", label="solved"),
@@ -68,13 +70,13 @@ def distance_plot(summary: Summary, traces: Sequence[Trace]) -> str:
         unsolved = any(not trace.result.success for trace in traces)
         axes.legend(handles=handles if unsolved else handles[:1], loc="upper right")
         axes.set(xlabel="time [s]", ylabel="distance to the goal [cm]", xlim=(0, None), ylim=(0, None))
-        return _svg(figure)
+        return svg(figure)
 
 
 def cycle_plot(summary: Summary, traces: Sequence[Trace]) -> str:
     """Histogram of cycle times, with the deadline."""
     times = np.concatenate([np.empty(0), *(trace.cycle_ms.values for trace in traces)])
-    with _axes() as (figure, axes):
+    with drawing() as (figure, axes):
         top = max([1.0, *times, summary.cycle_deadline_ms or 0.0]) * 1.05
         axes.hist(times, bins=40, range=(0, top), color=ACTUAL)
         if summary.cycle_deadline_ms is not None:
@@ -85,13 +87,13 @@ def cycle_plot(summary: Summary, traces: Sequence[Trace]) -> str:
             )  # fmt: skip
         axes.set(xlabel="cycle time [ms]", ylabel="cycles", xlim=(0, top))
         axes.grid(visible=False, axis="x")
-        return _svg(figure)
+        return svg(figure)
 
 
 def loops_plot(summary: Summary) -> str:
     """Share of transitions that used each number of iterations of the recurrent block."""
     histogram = summary.loops.histogram
-    with _axes() as (figure, axes):
+    with drawing() as (figure, axes):
         used = np.arange(1, max([1, *histogram]) + 1)
         shares = np.array([histogram.get(int(i), 0) for i in used]) / max(1, sum(histogram.values()))
         bars = axes.bar(used, shares * 100, color=IMAGINED, width=0.75)
@@ -99,7 +101,7 @@ def loops_plot(summary: Summary) -> str:
         axes.set(xlabel="iterations of the recurrent block", ylabel="transitions [%]", xticks=used)
         axes.margins(y=0.12)
         axes.grid(visible=False, axis="x")
-        return _svg(figure)
+        return svg(figure)
 
 
 def imagination_errors(traces: Sequence[Trace]) -> tuple[F64, F64, F64]:
@@ -127,14 +129,14 @@ def imagination_errors(traces: Sequence[Trace]) -> tuple[F64, F64, F64]:
 def imagination_plot(traces: Sequence[Trace]) -> str:
     """Error of the imagined tool position against the time looked ahead."""
     offsets, errors, still = imagination_errors(traces)
-    with _axes() as (figure, axes):
+    with drawing() as (figure, axes):
         if len(offsets):
             low, middle, high = np.nanpercentile(errors * 100, [25, 50, 75], axis=0)
             axes.fill_between(offsets, low, high, color=IMAGINED, alpha=0.25, lw=0)
             axes.plot(offsets, middle, "o-", color=IMAGINED, lw=2, ms=4, label="imagined (median, quartiles)")
             moved = np.nanmedian(still * 100, axis=0)
-            axes.plot(offsets, moved, ":", color=_INK, lw=1.4, label="if nothing moved")
+            axes.plot(offsets, moved, ":", color=INK, lw=1.4, label="if nothing moved")
             axes.legend(loc="upper left")
         axes.set(xlabel="time ahead [s]", ylabel="tool position error [cm]")
         axes.set(xlim=(0, None), ylim=(0, 1.25 * axes.get_ylim()[1]))  # room for the legend
-        return _svg(figure)
+        return svg(figure)

@@ -11,9 +11,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from loopwm_ros.config import CameraConfig
 from loopwm_ros.validation import plots
+from loopwm_ros.validation.files import write_text_atomically
 from loopwm_ros.validation.film import encoded, film_strip
 from loopwm_ros.validation.player import film_data
-from loopwm_ros.validation.summary import EpisodeResult, Summary, write_text_atomically
+from loopwm_ros.validation.summary import EpisodeResult, Summary
 from loopwm_ros.validation.trace import Trace
 
 FIRST_SHOWN = 5  # films of the first episodes, however they ended
@@ -27,31 +28,40 @@ def write_report(out_dir: Path, summary: Summary, traces: Sequence[Trace], camer
 
     `camera` is the calibrated one, as the robot knows it. Traces may be fewer than episodes.
     """
-    environment = Environment(
+    films = [_film(summary, trace, camera) for trace in shown(traces)]
+    failed = [trace for trace in traces if not trace.result.success]
+    html = (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            run=summary,
+            verdict=verdict(summary),
+            grade=grade(summary),
+            films=films,
+            filmed={film["index"] for film in films},
+            left_out=len(traces) - len(films),
+            failures=[_failure(trace, camera) for trace in failed[:STRIPS_SHOWN]],
+            more_failures=len(failed) - STRIPS_SHOWN,
+            imprecise=[trace.result for trace in traces if imprecise(summary, trace.result)],
+            imagined=any(trace.imagined for trace in traces),
+            moved=any(plan.moved is not None for trace in traces for plan in trace.imagined[:1]),
+            plots=list(_plots(summary, traces)),
+        )
+    )
+    return write_text_atomically(out_dir / "report.html", html)
+
+
+def environment() -> Environment:
+    """Where this package's pages are made."""
+    made = Environment(
         loader=PackageLoader("loopwm_ros.validation"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=number, percent=percent)
-    films = [_film(summary, trace, camera) for trace in shown(traces)]
-    failed = [trace for trace in traces if not trace.result.success]
-    html = environment.get_template("report.html.j2").render(
-        run=summary,
-        verdict=verdict(summary),
-        grade=grade(summary),
-        films=films,
-        filmed={film["index"] for film in films},
-        left_out=len(traces) - len(films),
-        failures=[_failure(trace, camera) for trace in failed[:STRIPS_SHOWN]],
-        more_failures=len(failed) - STRIPS_SHOWN,
-        imprecise=[trace.result for trace in traces if imprecise(summary, trace.result)],
-        imagined=any(trace.imagined for trace in traces),
-        moved=any(plan.moved is not None for trace in traces for plan in trace.imagined[:1]),
-        plots=list(_plots(summary, traces)),
-    )
-    return write_text_atomically(out_dir / "report.html", html)
+    made.filters.update(number=number, percent=percent)
+    return made
 
 
 def number(value: float | None, digits: int = 0, unit: str = "") -> str:
@@ -93,7 +103,7 @@ def imprecise(summary: Summary, result: EpisodeResult) -> bool:
 
 def _strip(trace: Trace, camera: CameraConfig) -> str:
     strip = film_strip(trace, camera, count=6, columns=6, scale=2, text=11)
-    return _data_uri("image/webp", encoded(strip, "WEBP"))
+    return data_uri("image/webp", encoded(strip, "WEBP"))
 
 
 def _failure(trace: Trace, camera: CameraConfig) -> dict[str, Any]:
@@ -112,34 +122,36 @@ def _film(summary: Summary, trace: Trace, camera: CameraConfig) -> dict[str, Any
 def _plots(summary: Summary, traces: Sequence[Trace]) -> Iterator[dict[str, str]]:
     """The plots that there is something to show in."""
     if any(len(trace.distance.stamps) for trace in traces):
-        yield _plot(
+        yield plot(
             "Distance to the goal",
             "Each line is an episode, measured by the simulator; the dotted line is the distance to hold.",
             plots.distance_plot(summary, traces),
         )
     if len(plots.imagination_errors(traces)[0]):
-        yield _plot(
+        yield plot(
             "Imagination against reality",
             "How far the imagined tool was from where the moving tool then went; it replans on the way.",
             plots.imagination_plot(traces),
         )
     if any(len(trace.cycle_ms.stamps) for trace in traces):
-        yield _plot(
+        yield plot(
             "Planning cycle",
             "From a planning slot's start to its plan's end.",
             plots.cycle_plot(summary, traces),
         )
     if summary.loops.histogram:
-        yield _plot(
+        yield plot(
             "Loops used",
             "Iterations of the recurrent block per imagined transition, over all rollouts of all plans.",
             plots.loops_plot(summary),
         )
 
 
-def _plot(title: str, note: str, svg: str) -> dict[str, str]:
-    return {"title": title, "note": note, "image": _data_uri("image/svg+xml", svg.encode())}
+def plot(title: str, note: str, svg: str) -> dict[str, str]:
+    """A plot as the templates show it."""
+    return {"title": title, "note": note, "image": data_uri("image/svg+xml", svg.encode())}
 
 
-def _data_uri(kind: str, data: bytes) -> str:
+def data_uri(kind: str, data: bytes) -> str:
+    """A file as an address that holds it."""
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import get_args
 
-from loopwm_ros.bullet.disturb import DISTURBANCES, DisturbanceName
+from loopwm_ros.bullet.disturb import DISTURBANCES
 from loopwm_ros.bundle import Bundle
 from loopwm_ros.config import ArmConfig, TaskConfig, WorldConfig
-from loopwm_ros.config.task import TOOL
+from loopwm_ros.config.task import TOOL, Disturb, DisturbanceName
 from loopwm_ros.config.world import Engine
 from loopwm_ros.control.assembly import MpcSettings
 from loopwm_ros.control.goal import GoalSource
 from loopwm_ros.errors import ConfigError
+from loopwm_ros.validation.suite import FaultName
 
-Disturb = Literal["none", "object_moved", "goal_moved", "camera_nudged", "object_hidden", "all"]
 GOAL_USERS = ("mpc", "policy")  # controllers that a goal can be given to
 
 
@@ -34,6 +34,7 @@ class RunRequest:
     nominal: bool = False  # `task` is the nominal one: for the record
     goal: GoalSource = "seen"
     disturb: Disturb = "none"
+    fault: FaultName | None = None  # what breaks in mid-episode, in lockstep
     workers: int = 1  # episodes at once, in lockstep
     engine: Engine = "bullet"  # of the physics
 

@@ -7,8 +7,9 @@ from collections.abc import Collection
 import numpy as np
 
 from loopwm_ros.bullet.cell import BulletCell
-from loopwm_ros.bullet.disturb import HIDDEN_FOR, Disturbance, DisturbanceName
+from loopwm_ros.bullet.disturb import HIDDEN_FOR, Disturbance
 from loopwm_ros.config import TaskConfig
+from loopwm_ros.config.task import DisturbanceName
 from loopwm_ros.types import F64, CameraFrame, JointState
 
 WHEN = (0.5, 2.5)  # a disturbance happens, after the start of an episode: before it is usually over [s]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from loopwm_ros.config.world import Engine
 from loopwm_ros.control.goal import GoalSource
 from loopwm_ros.types import Plan
+from loopwm_ros.validation.files import write_text_atomically
 from loopwm_ros.validation.stage import settling
 from loopwm_ros.validation.statistics import (
     Counts,
@@ -31,6 +32,7 @@ from loopwm_ros.validation.statistics import (
 Mode = Literal["lockstep", "realtime"]
 World = Literal["nominal", "randomised"]
 Count = Annotated[int, Field(ge=0)]
+NOWHERE = 10.0  # stands for a position that is no number [m]
 AT_ONCE = 0.05  # later than this is not at once [s]
 
 
@@ -147,6 +149,12 @@ class Measurements:
     candidates: list[int] = field(default_factory=list)
     refinements: list[int] = field(default_factory=list)
     loops: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
+    gaps: dict[str, dict[int, list[float]]] = field(default_factory=dict)  # by point and step ahead [m]
+    gate_periods: int = 0  # servo periods of the safety gate ...
+    altered_periods: int = 0  # ... in which it did not just let the plan pass ...
+    altered: Counter[str] = field(default_factory=Counter)  # ... by reason
+    thing_forces: list[float] = field(default_factory=list)  # of the periods with contact [N]
+    table_forces: list[float] = field(default_factory=list)
     simulated: float = 0.0  # [s] that passed in simulation ...
     wall: float = 0.0  # ... and meanwhile on the wall clock, in real time only
 
@@ -171,12 +179,35 @@ class Measurements:
         self.delay_ms.append(delay_ms)
         self.add_loops(plan.loops)
 
+    def add_gate(self, reasons: Sequence[str]) -> None:
+        """One servo period of the safety gate, with the reasons why it did not just let the plan pass."""
+        self.gate_periods += 1
+        self.altered_periods += bool(reasons)
+        self.altered.update(reasons)
+
+    def add_contact(self, things: float, table: float) -> None:
+        """Contact forces in one servo period [N]."""
+        self.thing_forces += [things] * (things > 0)
+        self.table_forces += [table] * (table > 0)
+
+    def add_gap(self, name: str, step: int, metres: float) -> None:
+        """Reality was this far from what had been imagined `step` transitions ahead."""
+        self.gaps.setdefault(name, {}).setdefault(step, []).append(min(metres, NOWHERE))
+
     def merge(self, other: Measurements) -> None:
         """Add what was measured elsewhere."""
         self.cycle_ms += other.cycle_ms
         self.delay_ms += other.delay_ms
         self.candidates += other.candidates
         self.refinements += other.refinements
+        self.gate_periods += other.gate_periods
+        self.altered_periods += other.altered_periods
+        self.altered.update(other.altered)
+        self.thing_forces += other.thing_forces
+        self.table_forces += other.table_forces
+        for name, steps in other.gaps.items():
+            for step, values in steps.items():
+                self.gaps.setdefault(name, {}).setdefault(step, []).extend(values)
         self.add_loops(other.loops)
         self.add_time(other.simulated, other.wall)
 
@@ -249,18 +280,6 @@ def recoveries(facts: RunFacts, episodes: Sequence[EpisodeResult]) -> tuple[Reco
             )
         )
     return tuple(made)
-
-
-def write_text_atomically(path: Path, text: str) -> Path:
-    """Write a file whole or not at all, making its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return path
 
 
 def write_summary(path: Path, summary: Summary) -> Path:

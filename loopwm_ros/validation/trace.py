@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from loopwm_ros.types import F64
+from loopwm_ros.validation.measured_motion import Extremes, FaultScore
 from loopwm_ros.validation.summary import EpisodeResult
 
 ItemT = TypeVar("ItemT")
@@ -87,6 +88,8 @@ class EpisodeRun:
 
     result: EpisodeResult
     trace: Trace
+    motion: Extremes | None = None  # None: nobody watched, as in real time
+    fault: FaultScore | None = None
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,19 @@ class Policy(Protocol):
         ...
 
 
+class Predictor(Protocol):
+    """Imagines one future, and says what is read in it at every step."""
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What the model was made for."""
+        ...
+
+    def predict(self, state: F32, actions: F32) -> F32:
+        """Task quantities (steps, quantities) after each of `actions` (steps, action_dim), steps >= 1."""
+        ...
+
+
 class WorldModel(Protocol):
     """A latent dynamics model with a looped core (docs/architecture.md, LoopWM).
 

@@ -59,13 +59,13 @@ class OnnxWorldModel:
         self._cap = settings.loop_cap(self.spec)
         self._kinematics = kinematics
         sessions = open_sessions(bundle, settings)
-        self._encoder, self._monitor = sessions["encoder"], sessions["monitor"]
+        self._encoder, self._monitor, self._heads = (sessions[n] for n in ("encoder", "monitor", "heads"))
         self.policy: ImaginedPolicy | None = None
         if "policy" in sessions:
             self.policy = ImaginedPolicy(sessions["policy"], self.spec.action_dim, self.advance)
         self._costs = StageCosts(clock)
         self._core = LoopedCore(sessions, exit_test(settings, self.spec), settings.compact_below, self._costs)
-        self._imagination = Imagination(self.spec, self._core, sessions["heads"], self._costs)
+        self._imagination = Imagination(self.spec, self._core, self._heads, self._costs)
         self._loops = np.zeros(self.spec.max_loops + 1, dtype=np.int64)
         self._mean_loops = Estimate()
         self._unseen = np.zeros((1, self.spec.tokens, self.spec.width), dtype=np.float32)
@@ -98,11 +98,19 @@ class OnnxWorldModel:
 
     def summarise(self, state: F32, actions: F32) -> F32:
         """Monitoring mode: `g_omega(h_k)` after each action, (steps, tokens, width), heads never called."""
+        (embeddings,) = self._monitor(self._states(state, actions))
+        return embeddings
+
+    def predict(self, state: F32, actions: F32) -> F32:
+        """Task quantities (steps, quantities) after each of `actions` (steps, action_dim)."""
+        return self._heads(self._states(state, actions))[0]
+
+    def _states(self, state: F32, actions: F32) -> F32:
+        """`h_{k+1} = L(h_k, 0, u_k)` after each action, (steps, tokens, width)."""
         states = np.empty((len(actions), self.spec.tokens, self.spec.width), dtype=np.float32)
         for step, action in enumerate(actions):
             state = states[step] = self._single(state, self._unseen, action)
-        (embeddings,) = self._monitor(states)
-        return embeddings
+        return states
 
     def rollout(self, state: F32, actions: F32, loops: int, deadline: float | None) -> Rollout:
         """Imagine candidates (candidates, horizon, action_dim) from one state (tokens, width)."""

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from loopwm_ros.bullet.cell import BulletCell, Truth
-from loopwm_ros.bullet.disturb import DISTURBANCES, HIDDEN_FOR, MOVE, NUDGE, Disturbance, DisturbanceName
+from loopwm_ros.bullet.disturb import DISTURBANCES, HIDDEN_FOR, MOVE, NUDGE, Disturbance
 from loopwm_ros.config import CameraConfig, TaskConfig, load_arm, load_task, load_world
+from loopwm_ros.config.task import DisturbanceName
 from loopwm_ros.processing.camera import camera_pose
 
 ARM, TASK = load_arm("panda_rod"), load_task("push")

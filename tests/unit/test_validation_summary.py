@@ -16,7 +16,6 @@ from loopwm_ros.validation.summary import (
     read_summary,
     summarise,
     write_summary,
-    write_text_atomically,
 )
 from tests import episodes as samples
 
@@ -92,14 +91,6 @@ def test_time_of_success_must_fit_the_outcome(success: bool, time: float | None)
 def test_nan_is_refused() -> None:
     with pytest.raises(ValidationError, match="finite"):
         EpisodeResult(index=0, seed=0, success=False, final_distance_m=float("nan"), min_distance_m=0)
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
-    path = write_text_atomically(tmp_path / "a.txt", "old")
-    with pytest.raises(UnicodeEncodeError):
-        write_text_atomically(path, "\ud800")
-    assert path.read_text() == "old"
-    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
 def test_precision_is_counted_where_the_task_asks_for_it() -> None:
