@@ -9,7 +9,7 @@ from rclpy.node import Node
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory as TrajectoryMessage
 
-from loopwm_ros.backends.base import Backend
+from loopwm_ros.bullet.cell import BulletCell
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.control.trajectory import approached, sample
 from loopwm_ros.errors import SensorError
@@ -21,9 +21,9 @@ from loopwm_ros.types import F64, JointTrajectory
 class Reference:
     """ros2_control's two position controllers: the newest message of either topic rules."""
 
-    def __init__(self, node: Node, arm: ArmConfig, backend: Backend) -> None:
-        """Subscribe; `backend` says what time it is, and where the joints are before any command."""
-        self._node, self._arm, self._backend = node, arm, backend
+    def __init__(self, node: Node, arm: ArmConfig, cell: BulletCell) -> None:
+        """Subscribe; `cell` says what time it is, and where the joints are before any command."""
+        self._node, self._arm, self._cell = node, arm, cell
         self.restart()
         names = arm.topics
         node.create_subscription(Float64MultiArray, names.command, self._on_command, COMMAND)
@@ -54,7 +54,7 @@ class Reference:
         except SensorError as error:
             self._refuse(self._arm.topics.trajectory, error)
             return
-        now = self._backend.now
+        now = self._cell.now
         started = replace(trajectory, stamp=trajectory.stamp or now)  # a stamp of zero means now
         self._trajectory = approached(started, now, *self._present(now))
 
@@ -62,7 +62,7 @@ class Reference:
         """Position and velocity (n,) that the arm is told at `now` [s]; measured ones before any command."""
         if self._trajectory is not None:
             return sample(self._trajectory, now)
-        position = self._backend.joint_state().position if self._position is None else self._position
+        position = self._cell.joint_state().position if self._position is None else self._position
         return position, np.zeros_like(position)
 
     def _refuse(self, topic: str, error: SensorError) -> None:
