@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pybullet
 
-from loopwm_ros.bullet.cell import BulletCell
+from loopwm_ros.bullet.cell import BulletCell, Contact
 from loopwm_ros.config import ArmConfig, TaskConfig, WorldConfig
 from loopwm_ros.standin.arm_spec import arm_spec
 from loopwm_ros.standin.plant import Plant
@@ -45,6 +45,10 @@ class MujocoCell(BulletCell):
         """Put an object elsewhere on the table, at rest; a mark that is not shown stays so."""
         super().place(name, x, y, yaw)
         self._plant.put(name, self._draw.things[name].at(x, y, yaw))
+
+    def contact(self) -> Contact:
+        """What the arm presses on now; for scores alone."""
+        return Contact(*self._plant.forces())
 
     def _begin(self, seed: int) -> None:
         settings = self._settings

@@ -9,7 +9,7 @@ from loopwm_ros.bullet.randomise import Draw, Thing
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.standin.drive import Drive
 from loopwm_ros.standin.settings import StandinSettings
-from loopwm_ros.standin.surroundings import about_z, body_name
+from loopwm_ros.standin.surroundings import TABLE, about_z, body_name
 from loopwm_ros.types import F64
 
 
@@ -26,6 +26,9 @@ class Plant:
         joints = [model.joint(name) for name in arm.joints]
         self._position = np.array([joint.qposadr[0] for joint in joints])
         self._velocity = np.array([joint.dofadr[0] for joint in joints])
+        self._table = model.body(TABLE).id
+        root = model.body_rootid[model.jnt_bodyid[joints[0].id]]
+        self._links = (model.body_rootid == root) & (model.body_weldid > 0)
         mujoco.mj_forward(model, self._data)
         self._drive = Drive(model, self._data, start, settings)
 
@@ -52,6 +55,18 @@ class Plant:
         mujoco.mj_kinematics(self._model, self._data)
         bodies = {name: self._data.body(body_name(name)) for name in self._solid}
         return {name: (np.array(body.xpos), np.array(body.xquat)) for name, body in bodies.items()}
+
+    def forces(self) -> tuple[float, float]:
+        """Sums of normal forces on the arm's moving links in the last step [N]: of objects, of the table."""
+        model, data = self._model, self._data
+        sums, force = {True: 0.0, False: 0.0}, np.zeros(6)
+        for index, contact in enumerate(data.contact):
+            bodies = model.geom_bodyid[contact.geom]
+            ours = self._links[bodies]
+            if ours.any() and not ours.all():
+                mujoco.mj_contactForce(model, data, index, force)
+                sums[bool(bodies[~ours][0] == self._table)] += float(force[0])
+        return sums[False], sums[True]
 
     def put(self, name: str, thing: Thing) -> None:
         """The object is where `thing` says, at rest; a mark has no body here."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from loopwm_ros.bullet.cell import BulletCell
+from loopwm_ros.bullet.cell import BulletCell, Contact
 from loopwm_ros.config import ArmConfig, TaskConfig, load_arm, load_task, load_world
 from loopwm_ros.config.resources import find_resource
 from loopwm_ros.control.kinematics import Kinematics
@@ -241,6 +241,28 @@ def test_a_press_beyond_the_efforts_holds_and_does_not_throw_the_arm(push: Mujoc
         push.step(joints + min(1.0, i / 80) * (wanted - joints))
         assert np.abs(push._plant.joints()[0] - joints).max() < 0.35
     assert push.truth().tool[2] > -0.005, "on the table"
+
+
+def test_the_arm_feels_what_it_presses_on(push: MujocoCell) -> None:
+    push.reset(2)
+    assert push.contact() == Contact(0.0, 0.0)
+    kinematics, joints = Kinematics(ROD_ARM), np.asarray(push.draw.start)
+    tool = push.truth().tool
+    x, y, _ = tool
+    push.place("cube", x + 0.08, y, 0.0)
+    forces = []
+    for i in range(160):
+        joints = kinematics.reach(joints, tool + np.array([0.1 * i / 160, 0.0, 0.0]))
+        push.step(joints)
+        forces.append(push.contact())
+    weight = push.draw.things["cube"].mass * 9.81
+    sliding = np.mean([f.things for f in forces[120:]]) / (weight * push.draw.friction**2)
+    assert 0.6 < sliding < 1.6, "friction holds against it"
+    assert all(f.table == 0.0 for f in forces)
+    for _ in range(60):
+        joints = kinematics.reach(joints, kinematics.tool_position(joints) - np.array([0.0, 0.0, 0.001]))
+        push.step(joints)
+    assert push.contact().table > 5.0
 
 
 COVER = (
