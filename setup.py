@@ -21,7 +21,7 @@ def tree(folder: str) -> list[tuple[str, list[str]]]:
 EXTRAS = {
     "cpu": ["onnxruntime>=1.20"],
     "gpu": ["onnxruntime-gpu>=1.20"],
-    "sim": ["pybullet>=3.2.5"],
+    "sim": ["mujoco>=3.12,<4", "pybullet>=3.2.5"],
     "ros": ["ros-rclpy[fastrtps]>=7.1", "ros-common-interfaces>=5.3", "ros-lifecycle-msgs>=2.0"],
     "ray": ["ray>=2.40"],
     "train": [

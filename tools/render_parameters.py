@@ -16,6 +16,7 @@ from loopwm_ros.nodes.params import LIVE
 from loopwm_ros.nodes.player import PlayerSettings
 from loopwm_ros.nodes.safety_parameters import SafetyParameters
 from loopwm_ros.nodes.sim_settings import SimSettings
+from loopwm_ros.nodes.standin_settings import StandinParameters
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "parameters.md"
 NODES: dict[str, type[Settings]] = {
@@ -24,6 +25,7 @@ NODES: dict[str, type[Settings]] = {
     "safety": SafetyParameters,
     "monitor": MonitorParameters,
     "player": PlayerSettings,
+    "standin": StandinParameters,
 }
 
 

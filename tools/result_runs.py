@@ -105,6 +105,7 @@ def options(summary: Summary) -> str:
         "--world": (summary.world, "randomised"),
         "--goal": (summary.goal, "seen"),
         "--disturb": (summary.disturb, "none"),
+        "--engine": (summary.engine, "bullet"),
     }
     parts = [f"--task {summary.task} --arm {summary.arm} --episodes {summary.episodes}"]
     parts += [f"--seed {summary.seed}"]

@@ -49,7 +49,7 @@ class BulletCell:
         self._client: int = pybullet.connect(pybullet.DIRECT)
         self._substeps = round(world.physics_rate / world.servo_rate)
         self._in_flight: deque[tuple[float, CameraFrame]] = deque()
-        self._ticks = 0
+        self._steps = 0  # of physics
         self._frames = 0
         self._start = 0.0
         self._scene: Scene
@@ -63,7 +63,7 @@ class BulletCell:
     @property
     def now(self) -> float:
         """Simulated time [s]."""
-        return self._start + self._ticks / self._world.servo_rate
+        return self._start + self._elapsed
 
     @property
     def draw(self) -> Draw:
@@ -89,7 +89,7 @@ class BulletCell:
             ConfigError: the task's ranges hardly ever give an unsolved start.
         """
         rng = np.random.default_rng(seed)
-        self._start, self._ticks, self._frames = start, 0, 0
+        self._start, self._steps, self._frames = start, 0, 0
         self._in_flight.clear()
         self._cover = None  # went with the scene
         for _ in range(MAX_DRAWS):
@@ -109,18 +109,20 @@ class BulletCell:
         for name in hidden:
             self._teleport(name, np.array([*self._marks[name].position[:2], HIDDEN_DEPTH]), 0.0)
         self._camera = self._draw.camera
-        self._servo(np.asarray(self._draw.start))
+        self._begin(seed)
         self._capture()
 
     def step(self, command: F64 | None) -> None:
         """Advance one servo period; `command` (n,) [rad] is the joint position reference."""
         if command is not None:
             self._servo(command)
-        for _ in range(self._substeps):
-            pybullet.stepSimulation(physicsClientId=self._client)
-        self._ticks += 1
+        self._advance()
         self._hold_cover()
         self._capture()
+
+    def shift(self, seconds: float) -> None:
+        """Time goes on, or back, while all stands still."""
+        self._start += seconds
 
     def joint_state(self) -> JointState:
         """Measured joints now."""
@@ -200,6 +202,26 @@ class BulletCell:
         if pybullet.isConnected(self._client):
             pybullet.disconnect(self._client)
 
+    @property
+    def _elapsed(self) -> float:
+        """Since the episode's start [s]."""
+        return self._steps / self._world.physics_rate
+
+    @property
+    def _due(self) -> bool:
+        """Whether it is time for the next frame."""
+        return self._elapsed * self._camera.rate + 1e-9 >= self._frames
+
+    def _begin(self, seed: int) -> None:  # noqa: ARG002  (for engines that draw something of their own)
+        """The scene is loaded; physics takes over."""
+        self._servo(np.asarray(self._draw.start))
+
+    def _advance(self) -> None:
+        """One servo period of physics."""
+        for _ in range(self._substeps):
+            pybullet.stepSimulation(physicsClientId=self._client)
+        self._steps += self._substeps
+
     def _distance(self, points: dict[str, F64], tool: F64) -> float:
         """Tool to the goal's surface, or moved object to goal along the table [m]."""
         task = self._task
@@ -245,7 +267,11 @@ class BulletCell:
 
     def _capture(self) -> None:
         """Render a frame when one is due; it arrives after the camera's latency."""
-        if (self.now - self._start) * self._camera.rate + 1e-9 < self._frames:
+        if not self._due:
             return
         self._frames += 1
-        self._in_flight.append((self.now + self._camera.latency, CameraFrame(self.now, self._render())))
+        self._in_flight.append((self.now + self._latency(), CameraFrame(self.now, self._render())))
+
+    def _latency(self) -> float:
+        """Of the frame that is being captured [s]."""
+        return self._camera.latency

@@ -38,7 +38,8 @@ def check(bundle: Path | None) -> Iterator[Check]:
     yield from _ros()
     yield _shared_memory(Path("/dev/shm"))  # noqa: S108  (where Fast DDS keeps its segments)
     yield from _onnxruntime()
-    yield _imported("pybullet", "pip install 'loopwm_ros[sim]'")
+    for engine in ("pybullet", "mujoco"):
+        yield _imported(engine, "pip install 'loopwm_ros[sim]'")
     yield from _bundles(bundle)
 
 

@@ -50,6 +50,13 @@ class Worlds(str, Enum):
     randomised = "randomised"
 
 
+class Engines(str, Enum):
+    """Which physics moves the arm: what models learn in, or the stand-in for a physical arm."""
+
+    bullet = "bullet"
+    mujoco = "mujoco"
+
+
 class Goals(str, Enum):
     """Where the controller has the goal from."""
 
@@ -90,6 +97,9 @@ def sim(
     disturb: Annotated[
         Disturbances, typer.Option(help="What goes wrong in mid-episode; all: in turn.")
     ] = Disturbances.none,
+    engine: Annotated[
+        Engines, typer.Option(help="Physics; mujoco: the stand-in for a physical arm.")
+    ] = Engines.bullet,
     workers: Annotated[int, typer.Option(min=1, help="Episodes at once, in lockstep.")] = 1,
     blank_camera: Annotated[bool, typer.Option("--blank-camera", help="The robot sees black.")] = False,
     camera: Annotated[str, typer.Option(help="Pixels of the camera, WxH; default: the arm's.")] = "",
@@ -139,10 +149,12 @@ def sim(
         goal=goal.value,
         disturb=disturb.value,
         workers=workers,
+        engine=engine.value,
     )
     console = Console()
     mode = "lockstep" if lockstep else "real time over ROS 2"
-    job = SimJob(request, RunTable(console, f"{task}, {arm}, {controller.value}, {mode}"))
+    title = ", ".join((task, arm, controller.value, engine.value, mode))
+    job = SimJob(request, RunTable(console, title))
     with job.table.shown():
         summary = job.lockstep() if lockstep else job.realtime(arm, task, camera_size(camera), out)
     print_summary(console, summary)

@@ -101,6 +101,7 @@ class SimJob:
             disturb=run.disturb,
             planner=self._planner(),
             workers=run.workers,
+            engine=run.engine,
             success_distance_m=run.task.success_distance,
             precise_distance_m=run.task.precise_distance,
             success_hold_s=run.task.success_hold,

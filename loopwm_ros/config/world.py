@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from loopwm_ros.config.base import Positive, Settings, Vec3
+
+Engine = Literal["bullet", "mujoco"]  # of the physics: what models learn in, or the stand-in for an arm
 
 
 class WorldConfig(Settings):

@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from loopwm_ros.config import ArmConfig, Settings, TaskConfig, load_arm, load_task, usual_arm
+from loopwm_ros.bullet.cell import BulletCell
+from loopwm_ros.config import ArmConfig, Settings, TaskConfig, load_arm, load_task, load_world, usual_arm
 from loopwm_ros.config.task import Disturb
 from loopwm_ros.control.goal import GoalSource
 from loopwm_ros.nodes import params
@@ -42,6 +43,16 @@ class SimSettings(Settings):
         task = load_task(self.task)
         arm = _sized(load_arm(self.arm or usual_arm(task.name)), self.camera_width, self.camera_height)
         return arm, task.nominal() if self.world == "nominal" else task
+
+    def cell(self) -> tuple[BulletCell, float]:
+        """The cell, and the period of its steps [s].
+
+        Raises:
+            ConfigError: there is no such arm or task.
+        """
+        arm, task = self.scene()
+        world = load_world(task.world)
+        return BulletCell(arm, task, world), 1.0 / world.servo_rate
 
 
 def _sized(arm: ArmConfig, width: int, height: int) -> ArmConfig:

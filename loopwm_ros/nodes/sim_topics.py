@@ -20,12 +20,12 @@ from loopwm_ros.types import CameraFrame, JointState
 
 
 class SimTopics:
-    """Publishers of a joint state broadcaster, a camera driver and a clock."""
+    """Publishers of a joint state broadcaster, a camera driver and, where time is simulated, a clock."""
 
-    def __init__(self, node: Node, arm: ArmConfig) -> None:
+    def __init__(self, node: Node, arm: ArmConfig, clock: bool) -> None:
         self._camera = camera = arm.camera
         self._make = message_factory()
-        self._clock = node.create_publisher(Clock, "/clock", SENSOR_SOURCE)
+        self._clock = node.create_publisher(Clock, "/clock", SENSOR_SOURCE) if clock else None
         self._joints = node.create_publisher(JointStateMessage, arm.topics.joint_states, SENSOR_SOURCE)
         self._raw = node.create_publisher(Image, topics.IMAGE, SENSOR_SOURCE)
         self._compressed = node.create_publisher(CompressedImage, topics.COMPRESSED, SENSOR_SOURCE)
@@ -36,8 +36,9 @@ class SimTopics:
         self._frames.send_static(transform(self._make.time(0.0), arm.base_frame, camera.frame, pose))
 
     def state(self, joints: JointState) -> None:
-        """Publish time and joints."""
-        self._clock.publish(self._make.clock(joints.stamp))
+        """Publish time, where there is a clock, and joints."""
+        if self._clock:
+            self._clock.publish(self._make.clock(joints.stamp))
         self._joints.publish(self._make.joint_state(joints, self._arm.joints))
 
     def tool(self, joints: JointState) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from std_srvs.srv import SetBool, Trigger
 
+from loopwm_ros.config.world import Engine
 from loopwm_ros.control.safety_gate import GateState
 from loopwm_ros.nodes import environment, processes
 from loopwm_ros.nodes.episode_report import EpisodeReport
@@ -28,6 +29,7 @@ GRACE = 30.0  # ... and this much more [s], before the simulation counts as stuc
 RETRY = 0.2  # [s] between attempts to activate
 SLOWNESS = 3.0  # times the task's limit that an episode may take on the wall clock ...
 DISARMED = GateState.DISARMED.value
+CELL_NODES: dict[Engine, str] = {"bullet": "sim", "mujoco": "standin"}  # which plays the arm
 FRESH_FRAMES = 2  # images of the new scene before planning begins: the mpc node then has one, too
 
 
@@ -73,7 +75,10 @@ def _parameters(request: RealtimeRequest, folder: Path) -> dict[str, dict[str, o
     run = request.run
     assert run.bundle is not None
     shared: dict[str, object] = {"arm": request.arm, "task": request.task, "seed": run.seed}
-    sim = shared | {
+    timing: dict[str, object] = {
+        "use_sim_time": run.engine == "bullet"
+    }  # the stand-in has no clock, like an arm
+    cell = shared | {
         "goal_source": run.goal,
         "world": "nominal" if run.nominal else "randomised",
         "disturbance": run.disturb,
@@ -82,21 +87,24 @@ def _parameters(request: RealtimeRequest, folder: Path) -> dict[str, dict[str, o
         "camera_height": request.camera[1],
         "score_path": str(folder / SCORES),
     }
-    safety = {"arm": request.arm, "servo_rate": run.world.servo_rate, "use_sim_time": True}
-    mpc = shared | {
-        "bundle": str(run.bundle.root.resolve()),
-        "control_period": 1.0 / run.world.control_rate,
-        "loops": run.settings.model.loops,
-        "goal_source": run.goal,
-        "planner": run.settings.planner.kind,
-        "horizon": run.settings.planner.horizon,
-        "candidates": run.settings.planner.candidates,
-        "refinements": run.settings.planner.refinements,
-        "proposal": run.settings.planner.proposal,
-        "trace_path": str(folder / TRACES),
-        "use_sim_time": True,
-    }
-    return {"sim": sim, "safety": safety, "mpc": mpc}
+    safety = timing | {"arm": request.arm, "servo_rate": run.world.servo_rate}
+    mpc = (
+        shared
+        | timing
+        | {
+            "bundle": str(run.bundle.root.resolve()),
+            "control_period": 1.0 / run.world.control_rate,
+            "loops": run.settings.model.loops,
+            "goal_source": run.goal,
+            "planner": run.settings.planner.kind,
+            "horizon": run.settings.planner.horizon,
+            "candidates": run.settings.planner.candidates,
+            "refinements": run.settings.planner.refinements,
+            "proposal": run.settings.planner.proposal,
+            "trace_path": str(folder / TRACES),
+        }
+    )
+    return {CELL_NODES[run.engine]: cell, "safety": safety, "mpc": mpc}
 
 
 class _Run:
@@ -113,6 +121,7 @@ class _Run:
         self._model_period = request.run.bundle.manifest.spec.model_period
         self._patience = SLOWNESS * request.run.task.time_limit + GRACE
         self._given = request.run.goal != "seen"
+        self._reset = f"/{CELL_NODES[request.run.engine]}/reset"
         self._ros, self._mpc = ros, mpc
         self._measured, self._on_progress = measured, on_progress
         self._scores, self._traces = JsonLines(folder / SCORES), JsonLines(folder / TRACES)
@@ -123,7 +132,7 @@ class _Run:
 
     def episode(self, index: int) -> EpisodeRun:
         if index > 0:
-            self._ros.call(Trigger, "/sim/reset", CALL_TIMEOUT)
+            self._ros.call(Trigger, self._reset, CALL_TIMEOUT)
             self._forget_goal()
         self._activate()
         self._persist(self._arm, CALL_TIMEOUT)

@@ -10,7 +10,7 @@ import numpy as np
 
 from loopwm_ros.backends.base import Backend
 from loopwm_ros.backends.blank_camera import BlankCamera
-from loopwm_ros.bullet.cell import BulletCell, Truth
+from loopwm_ros.bullet.cell import Truth
 from loopwm_ros.config.task import TOOL
 from loopwm_ros.control.assembly import build_gate
 from loopwm_ros.control.kinematics import Kinematics
@@ -22,6 +22,7 @@ from loopwm_ros.errors import SensorError
 from loopwm_ros.processing.images import encode_image
 from loopwm_ros.types import F32, F64, CameraFrame, JointState
 from loopwm_ros.validation.controllers import Parts, make_controller
+from loopwm_ros.validation.engines import make_cell
 from loopwm_ros.validation.faults import Fault, FaultyBackend, FaultyController
 from loopwm_ros.validation.measured_motion import MotionWatch, StopWatch
 from loopwm_ros.validation.request import RunRequest
@@ -54,7 +55,7 @@ class LockstepRunner:
         self._fault = None if request.fault is None else Fault(request.fault)
         self._ratio = round(request.world.servo_rate / request.world.control_rate)
         with ExitStack() as stack:
-            self._cell = BulletCell(request.arm, request.task, request.world)
+            self._cell = make_cell(request.engine, request.arm, request.task, request.world)
             stack.callback(self._cell.close)
             self._stage = Stage(self._cell, request.task, request.hidden)
             self._controller = make_controller(Parts(request, kinematics, self._cell, self._planned, stack))

@@ -9,6 +9,7 @@ from loopwm_ros.bullet.disturb import DISTURBANCES
 from loopwm_ros.bundle import Bundle
 from loopwm_ros.config import ArmConfig, TaskConfig, WorldConfig
 from loopwm_ros.config.task import TOOL, Disturb, DisturbanceName
+from loopwm_ros.config.world import Engine
 from loopwm_ros.control.assembly import MpcSettings
 from loopwm_ros.control.goal import GoalSource
 from loopwm_ros.errors import ConfigError
@@ -35,11 +36,16 @@ class RunRequest:
     disturb: Disturb = "none"
     fault: FaultName | None = None  # what breaks in mid-episode, in lockstep
     workers: int = 1  # episodes at once, in lockstep
+    engine: Engine = "bullet"  # of the physics
 
     def __post_init__(self) -> None:
         """Raises ConfigError: the options do not go together."""
         if self.goal not in get_args(GoalSource):
             raise ConfigError(f"goal is '{self.goal}'; expected one of {', '.join(get_args(GoalSource))}")
+        if self.engine not in get_args(Engine):
+            raise ConfigError(f"engine is '{self.engine}'; expected one of {', '.join(get_args(Engine))}")
+        if self.engine != "bullet" and self.controller == "simulator":
+            raise ConfigError("controller 'simulator' plans in PyBullet's state; leave out --engine")
         if self.goal != "seen" and self.controller not in GOAL_USERS:
             raise ConfigError(f"controller '{self.controller}' takes no goal; leave out --goal {self.goal}")
         if self.goal == "image" and (reason := self.task.no_goal_image):

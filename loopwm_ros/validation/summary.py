@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from loopwm_ros.config.world import Engine
 from loopwm_ros.control.goal import GoalSource
 from loopwm_ros.types import Plan
 from loopwm_ros.validation.files import write_text_atomically
@@ -89,6 +90,7 @@ class RunFacts(Record):
     disturb: str = "none"
     planner: PlannerFacts | None = None  # None: no planner, or not noted
     workers: int = 1  # episodes at once
+    engine: Engine = "bullet"  # of the physics
     success_distance_m: float
     precise_distance_m: float | None = None  # None: the task does not ask for it
     success_hold_s: float

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from importlib.metadata import distributions
 
-VERSIONED = ("loopwm_ros", "numpy", "onnxruntime", "onnxruntime-gpu", "pybullet", "rclpy")
+VERSIONED = ("loopwm_ros", "mujoco", "numpy", "onnxruntime", "onnxruntime-gpu", "pybullet", "rclpy")
 
 
 def versions() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import subprocess
 import sys
@@ -78,3 +79,23 @@ def test_promised_stop_is_kept() -> None:
     stop = float(max(limits.velocity_limit / limits.acceleration_limit))
     period = 1.0 / load_world("tabletop").servo_rate
     assert max(gate.joint_timeout, gate.plan_timeout) + period + stop < float(found[1])
+
+
+def test_the_stated_lag_of_the_stand_in_is_that_of_its_settings() -> None:
+    from loopwm_ros.standin.settings import StandinSettings
+
+    page = (ROOT / "docs/standin.md").read_text(encoding="utf-8")
+    found, own = re.search(r": (\d+) ms with the defaults", page), StandinSettings()
+    assert found
+    servo = own.servo_damping / (math.pi * own.servo_frequency) + own.servo_smoothing
+    lag = servo + own.command_delay + own.command_jitter / 2
+    assert round(1e3 * lag) == int(found[1])
+
+
+def test_every_difference_of_the_stand_in_is_on_its_page() -> None:
+    from loopwm_ros.standin.settings import StandinSettings
+
+    page = (ROOT / "docs/standin.md").read_text(encoding="utf-8")
+    table = page.split("## What differs")[1].split("\n\n")[2]
+    named = set(re.findall(r"`([a-z_]+)`", table))
+    assert named == set(StandinSettings.model_fields) | {"joint_rate"}

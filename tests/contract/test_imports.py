@@ -21,6 +21,7 @@ LAYERS = (  # lowest first; parts in one row may import each other
     ("planning",),
     ("control",),
     ("bullet",),
+    ("standin",),
     ("validation", "data", "training"),
     ("nodes", "cli"),
 )
@@ -51,6 +52,7 @@ WITHOUT_ROS_OR_TORCH = (
     "control",
     "backends",
     "bullet",
+    "standin",
     "validation",
     "data",
 )

@@ -16,6 +16,7 @@ from loopwm_ros.nodes.monitor_parameters import MonitorParameters
 from loopwm_ros.nodes.mpc_parameters import MpcParameters
 from loopwm_ros.nodes.safety_parameters import SafetyParameters
 from loopwm_ros.nodes.sim_settings import SimSettings
+from loopwm_ros.nodes.standin_settings import StandinParameters
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "launch").glob("*.launch.py"))
@@ -24,6 +25,7 @@ NODES: dict[str, type[Settings]] = {
     "safety": SafetyParameters,
     "mpc": MpcParameters,
     "monitor": MonitorParameters,
+    "standin": StandinParameters,
 }
 
 

@@ -81,7 +81,7 @@ def test_ament_index() -> None:
 
 def test_executables_are_installed_and_start_a_main() -> None:
     executables = _tracked("lib/loopwm_ros")
-    assert {Path(f).name for f in executables} >= {"mpc", "safety", "sim"}
+    assert {Path(f).name for f in executables} >= {"mpc", "safety", "sim", "standin"}
     for name in executables:
         path = ROOT / name
         assert _installed()[f"lib/loopwm_ros/{path.name}"] == name

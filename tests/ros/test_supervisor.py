@@ -7,8 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from loopwm_ros.config import load_arm, load_task, load_world
 from loopwm_ros.nodes import environment, supervisor
 from loopwm_ros.nodes.ros_client import CLEANUP, CONFIGURE
+from loopwm_ros.validation.request import RunRequest
 from loopwm_ros.validation.summary import Measurements
 
 SLOW_START = 40.0  # [s] until the first image
@@ -42,7 +44,7 @@ def supervised(ros: object, monkeypatch, tmp_path: Path, goal: str = "seen") -> 
     monkeypatch.setattr(supervisor.time, "monotonic", lambda: ros.now)
     manifest = SimpleNamespace(spec=SimpleNamespace(model_period=0.1))
     bundle, task = SimpleNamespace(manifest=manifest), SimpleNamespace(time_limit=8.0)
-    request = SimpleNamespace(run=SimpleNamespace(bundle=bundle, task=task, goal=goal))
+    request = SimpleNamespace(run=SimpleNamespace(bundle=bundle, task=task, goal=goal, engine="bullet"))
     mpc = SimpleNamespace(error_text=lambda: "it refuses")
     return supervisor._Run(request, ros, mpc, tmp_path, Measurements(), lambda _: None)
 
@@ -73,6 +75,24 @@ def test_a_goal_that_was_given_is_forgotten_before_the_next_episode(
     monkeypatch.setattr(ros, "transition", lambda _node, number, _timeout: done.append(number) or True)
     supervised(ros, monkeypatch, tmp_path, goal)._forget_goal()
     assert done == asked
+
+
+@pytest.mark.parametrize(
+    ("engine", "cell", "simulated"), [("bullet", "sim", True), ("mujoco", "standin", False)]
+)
+def test_the_stand_in_takes_the_simulation_s_place_without_its_clock(
+    bundle, tmp_path, engine: str, cell: str, simulated: bool
+) -> None:
+    task = load_task("reach")
+    run = RunRequest(
+        arm=load_arm("panda"), task=task, world=load_world(task.world), controller="mpc", episodes=1, seed=4,
+        bundle=bundle, engine=engine,
+    )  # fmt: skip
+    nodes = supervisor._parameters(supervisor.RealtimeRequest(run, "panda", "reach"), tmp_path)
+    assert list(nodes) == [cell, "safety", "mpc"]
+    assert {nodes[name]["use_sim_time"] for name in ("safety", "mpc")} == {simulated}
+    assert "use_sim_time" not in nodes[cell]
+    assert nodes[cell]["seed"] == 4
 
 
 def test_the_user_s_domain_is_kept_and_without_one_it_is_drawn(monkeypatch, tmp_path: Path) -> None:

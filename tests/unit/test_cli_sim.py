@@ -8,10 +8,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from loopwm_ros.cli.sim import Controllers, sim
+from loopwm_ros.cli.sim import Controllers, Engines, sim
 from loopwm_ros.cli.sim_job import camera_size, falls_short, loop_count
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.validation.controllers import CONTROLLERS
+from loopwm_ros.validation.engines import CELLS
 from tests import episodes as samples
 
 app = typer.Typer()
@@ -88,6 +89,30 @@ def test_workers_are_for_lockstep() -> None:
     result = CliRunner().invoke(app, ["--workers", "2"])
     assert isinstance(result.exception, ConfigError)
     assert "lockstep" in str(result.exception)
+
+
+def test_the_stand_in_is_noted_in_the_summary(tmp_path) -> None:
+    path = tmp_path / "out.json"
+    options = [
+        "--controller",
+        "zero",
+        "--lockstep",
+        "--episodes",
+        "1",
+        "--engine",
+        "mujoco",
+        "--required",
+        "0",
+    ]
+    result = CliRunner().invoke(app, [*options, "--json", str(path)])
+    assert result.exit_code == 0, result.output
+    summary = json.loads(path.read_text())
+    assert summary["engine"] == "mujoco"
+    assert summary["versions"]["mujoco"]
+
+
+def test_all_engines_may_be_chosen() -> None:
+    assert {e.value for e in Engines} == set(CELLS)
 
 
 def test_all_controllers_may_be_chosen() -> None:

@@ -58,6 +58,7 @@ def summary_of(options: str) -> Summary:
         world=given.get("world", "randomised"),
         goal=given.get("goal", "seen"),
         disturb=given.get("disturb", "none"),
+        engine=given.get("engine", "bullet"),
         workers=int(given.get("workers", "1")),
         blank_camera="blank-camera" in given,
         planner=planner,
@@ -85,6 +86,11 @@ def root(tmp_path: Path, tool: ModuleType) -> Path:
 def test_options_are_those_of_the_list(tool: ModuleType) -> None:
     for run in tool.RUNS.values():
         assert tool.options(summary_of(run.options)) == run.options
+
+
+def test_options_name_the_stand_in(tool: ModuleType) -> None:
+    asked = "--task reach --arm panda --episodes 3 --seed 1 --lockstep --engine mujoco"
+    assert tool.options(summary_of(asked)) == asked
 
 
 def test_a_task_is_shown_whole(tool: ModuleType, root: Path) -> None:

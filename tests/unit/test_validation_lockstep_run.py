@@ -13,6 +13,7 @@ from loopwm_ros.bundle import Bundle
 from loopwm_ros.config import load_arm, load_task, load_world
 from loopwm_ros.errors import ConfigError, MismatchError
 from loopwm_ros.validation import stage
+from loopwm_ros.validation.engines import CELLS
 from loopwm_ros.validation.lockstep_run import run_lockstep
 from loopwm_ros.validation.request import RunRequest
 from loopwm_ros.validation.summary import Measurements
@@ -41,6 +42,17 @@ def test_episodes_are_numbered_and_seeded_on() -> None:
     assert [(e.result.cycles, e.result.plans) for e in episodes] == [(10, 0), (10, 0)]
     starts = [e.trace.tool.values[0] for e in episodes]
     assert not np.allclose(starts[0], starts[1], atol=1e-3)
+
+
+def test_the_stand_in_has_the_same_episodes_and_another_course() -> None:
+    task = TASK.model_copy(update={"time_limit": 4.0})
+    runs = [run(controller="scripted", task=task, seed=3, engine=name)[0][0] for name in CELLS]
+    simulation, standin = (episode.trace for episode in runs)
+    balls = [trace.points["ball"].values[0] for trace in (simulation, standin)]
+    assert np.allclose(*balls, atol=1e-3)
+    apart = np.linalg.norm(simulation.tool.values[40] - standin.tool.values[40])
+    assert 0.002 < apart < 0.05, "it is behind"
+    assert [episode.result.success for episode in runs] == [True, True]
 
 
 def test_the_running_episode_is_shown_twice_a_second(tmp_path: Path) -> None:

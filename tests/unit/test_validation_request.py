@@ -48,6 +48,8 @@ def test_the_controller_knows_where_its_goal_comes_from() -> None:
         ({"goal": "image", "disturb": "goal_moved"}, "cannot be moved"),
         ({"goal": "position", "disturb": "all"}, "cannot be moved"),
         ({"goal": "position", "disturb": "object_moved", "task": REACH}, "cannot be moved"),
+        ({"engine": "newton"}, "engine is 'newton'; expected one of bullet, mujoco"),
+        ({"engine": "mujoco", "controller": "simulator"}, "leave out --engine"),
         ({"goal": "image", "task": SOLID}, "has a solid goal, 'goal'.*needs a goal of shape mark"),
     ],
 )

@@ -1,0 +1,69 @@
+"""What the controller topics tell an arm to do: a position, or a trajectory over time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from rclpy.node import Node
+from std_msgs.msg import Float64MultiArray
+from trajectory_msgs.msg import JointTrajectory as TrajectoryMessage
+
+from loopwm_ros.bullet.cell import BulletCell
+from loopwm_ros.config import ArmConfig
+from loopwm_ros.control.trajectory import approached, sample
+from loopwm_ros.errors import SensorError
+from loopwm_ros.messages import positions_from, trajectory_from
+from loopwm_ros.nodes.qos import COMMAND
+from loopwm_ros.types import F64, JointTrajectory
+
+
+class Reference:
+    """ros2_control's two position controllers: the newest message of either topic rules."""
+
+    def __init__(self, node: Node, arm: ArmConfig, cell: BulletCell) -> None:
+        """Subscribe; `cell` says what time it is, and where the joints are before any command."""
+        self._node, self._arm, self._cell = node, arm, cell
+        self.restart()
+        names = arm.topics
+        node.create_subscription(Float64MultiArray, names.command, self._on_command, COMMAND)
+        node.create_subscription(TrajectoryMessage, names.trajectory, self._on_trajectory, COMMAND)
+
+    def restart(self) -> None:
+        """Forget all commands."""
+        self._position: F64 | None = None
+        self._trajectory: JointTrajectory | None = None
+
+    def at(self, time: float) -> F64 | None:
+        """Position (n,) [rad] for `time` [s]; None before any command."""
+        if self._trajectory is not None:
+            self._position = sample(self._trajectory, time)[0]
+        return self._position
+
+    def _on_command(self, message: Float64MultiArray) -> None:
+        try:
+            self._position = positions_from(message, len(self._arm.joints))
+        except SensorError as error:
+            self._refuse(self._arm.topics.command, error)
+        else:
+            self._trajectory = None
+
+    def _on_trajectory(self, message: TrajectoryMessage) -> None:
+        try:
+            trajectory = trajectory_from(message, self._arm.joints, positions_only=True)
+        except SensorError as error:
+            self._refuse(self._arm.topics.trajectory, error)
+            return
+        now = self._cell.now
+        started = replace(trajectory, stamp=trajectory.stamp or now)  # a stamp of zero means now
+        self._trajectory = approached(started, now, *self._present(now))
+
+    def _present(self, now: float) -> tuple[F64, F64]:
+        """Position and velocity (n,) that the arm is told at `now` [s]; measured ones before any command."""
+        if self._trajectory is not None:
+            return sample(self._trajectory, now)
+        position = self._cell.joint_state().position if self._position is None else self._position
+        return position, np.zeros_like(position)
+
+    def _refuse(self, topic: str, error: SensorError) -> None:
+        self._node.get_logger().error(f"{topic}: {error}", throttle_duration_sec=1.0)
