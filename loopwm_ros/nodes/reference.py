@@ -1,4 +1,4 @@
-"""What the controller topics tell an arm to do: a position, or a trajectory over time."""
+"""What the controller topics tell an arm to do: a position, a velocity, or a trajectory over time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from loopwm_ros.types import F64, JointTrajectory
 
 
 class Reference:
-    """ros2_control's two position controllers: the newest message of either topic rules."""
+    """ros2_control's controllers of positions, velocities and trajectories: the newest message of any rules."""
 
     def __init__(self, node: Node, arm: ArmConfig, cell: BulletCell) -> None:
         """Subscribe; `cell` says what time it is, and where the joints are before any command."""
@@ -27,17 +27,23 @@ class Reference:
         self.restart()
         names = arm.topics
         node.create_subscription(Float64MultiArray, names.command, self._on_command, COMMAND)
+        node.create_subscription(Float64MultiArray, names.velocity, self._on_velocity, COMMAND)
         node.create_subscription(TrajectoryMessage, names.trajectory, self._on_trajectory, COMMAND)
 
     def restart(self) -> None:
         """Forget all commands."""
         self._position: F64 | None = None
         self._trajectory: JointTrajectory | None = None
+        self._velocity: F64 | None = None
+        self._asked = self._cell.now  # what `at` was last asked for [s]
 
     def at(self, time: float) -> F64 | None:
         """Position (n,) [rad] for `time` [s]; None before any command."""
         if self._trajectory is not None:
             self._position = sample(self._trajectory, time)[0]
+        elif self._velocity is not None and self._position is not None:
+            self._position = self._position + self._velocity * max(0.0, time - self._asked)
+        self._asked = time
         return self._position
 
     def _on_command(self, message: Float64MultiArray) -> None:
@@ -46,7 +52,16 @@ class Reference:
         except SensorError as error:
             self._refuse(self._arm.topics.command, error)
         else:
-            self._trajectory = None
+            self._trajectory = self._velocity = None
+
+    def _on_velocity(self, message: Float64MultiArray) -> None:
+        try:
+            velocity = positions_from(message, len(self._arm.joints))
+        except SensorError as error:
+            self._refuse(self._arm.topics.velocity, error)
+        else:
+            self._position = self._present(self._cell.now)[0]
+            self._trajectory, self._velocity = None, velocity
 
     def _on_trajectory(self, message: TrajectoryMessage) -> None:
         try:
@@ -56,7 +71,7 @@ class Reference:
             return
         now = self._cell.now
         started = replace(trajectory, stamp=trajectory.stamp or now)  # a stamp of zero means now
-        self._trajectory = approached(started, now, *self._present(now))
+        self._trajectory, self._velocity = approached(started, now, *self._present(now)), None
 
     def _present(self, now: float) -> tuple[F64, F64]:
         """Position and velocity (n,) that the arm is told at `now` [s]; measured ones before any command."""

@@ -34,6 +34,8 @@ from loopwm_ros.nodes.watch import Inlet, Watch
 
 NAME = diagnostics.SAFETY
 PLAN_TOPIC = "/mpc/plan"
+JOINTS_MOST = 3000.0  # messages a second; the fastest arms give their joints at 1 kHz
+MOST = 500.0  # of plans, and of the monitor's word
 STANDSTILL = 0.5  # [s] without a servo period
 _LEVELS = {GateState.STOPPED: Level.WARN, GateState.FAULT: Level.ERROR}
 
@@ -74,12 +76,12 @@ class SafetyNode(Node):
     def _connect(self, monitored: bool) -> None:
         joints, single = self._arm.topics.joint_states, [PLAN_TOPIC]
         self._inlets = [
-            Inlet(self, JointStateMessage, joints, self._on_joints, SENSOR),
-            Inlet(self, TrajectoryMessage, PLAN_TOPIC, self._on_plan, COMMAND),
+            Inlet(self, JointStateMessage, joints, self._on_joints, SENSOR, JOINTS_MOST),
+            Inlet(self, TrajectoryMessage, PLAN_TOPIC, self._on_plan, COMMAND, MOST),
         ]
         if monitored:
             single.append(SPEED_TOPIC)
-            self._inlets.append(Inlet(self, Float64, SPEED_TOPIC, self._on_speed, COMMAND))
+            self._inlets.append(Inlet(self, Float64, SPEED_TOPIC, self._on_speed, COMMAND, MOST))
         self._watch = Watch(self, self._arm, tuple(single))
         self._report = self.create_publisher(DiagnosticArray, diagnostics.TOPIC, REPORT)
         self._beat = self.create_publisher(DiagnosticStatus, heartbeats.SAFETY_TOPIC, COMMAND)

@@ -13,17 +13,23 @@ from rclpy.subscription import Subscription
 from loopwm_ros.config import ArmConfig
 
 WINDOW = 0.1  # [s]
-MOST = 5000.0  # messages a second that anyone could mean; the fastest arms give their joints at 1 kHz
 
 
 class Inlet:
     """A subscription that is closed when it is flooded, so that reading it does not cost the node its time."""
 
     def __init__(
-        self, node: Node, kind: type[Any], topic: str, callback: Callable[[Any], None], qos: QoSProfile
+        self,
+        node: Node,
+        kind: type[Any],
+        topic: str,
+        callback: Callable[[Any], None],
+        qos: QoSProfile,
+        most: float,
     ) -> None:
+        """`most`: messages a second that anyone could mean; more are a flood."""
         self._node, self._kind, self._callback, self._qos = node, kind, callback, qos
-        self.topic = topic
+        self.topic, self._most = topic, most
         self.flooded = ""
         self._subscription: Subscription[Any] | None = None
         self.open()
@@ -43,10 +49,10 @@ class Inlet:
         if now - self._since > WINDOW:
             self._since, self._count = now, 0
         self._count += 1
-        if self._count > MOST * WINDOW:
+        if self._count > self._most * WINDOW:
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
-            self.flooded = f"{self.topic} is flooded with over {MOST:g} messages a second; it was closed"
+            self.flooded = f"{self.topic} is flooded with over {self._most:g} messages a second; it was closed"
             return
         self._callback(message)
 

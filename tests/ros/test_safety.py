@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState as JointStateMessage
@@ -20,15 +20,19 @@ from loopwm_ros.config import load_arm, share_dir
 from loopwm_ros.control.safety_gate import GateState
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.messages import trajectory_from
+from loopwm_ros.nodes import heartbeats
 from loopwm_ros.nodes.qos import COMMAND, REPORT, SENSOR_SOURCE
 from loopwm_ros.nodes.ros_messages import message_factory
 from loopwm_ros.nodes.safety import PLAN_TOPIC, SafetyNode
 from loopwm_ros.types import JointState, JointTrajectory
+from loopwm_ros.validation.certificate import checked, write_certificate
+from tests.certificates import BUNDLE, certificate
 from tests.ros.conftest import Bench
 
 ARM = load_arm("panda")
 HOME = np.asarray(ARM.home)
 PERIOD = 1 / 80
+FAILED = checked("nominal.success", "success rate", 0.5, "at least", 0.9)
 NAMED = Parameter("arm", value=ARM.name)
 
 
@@ -60,9 +64,9 @@ class Arm:
         if self.speed is None:
             return
         velocity = np.eye(7)[0] * self.speed
-        at = np.array([0.0, 10.0])
-        positions = self.position + at[:, None] * velocity
-        plan = JointTrajectory(self._now(), at, positions, np.tile(velocity, (2, 1)))
+        at = np.array([0.0, 10.0, 11.0])
+        positions = self.position + np.array([0.0, 10.0, 10.5])[:, None] * velocity
+        plan = JointTrajectory(self._now(), at, positions, np.array([velocity, velocity, np.zeros(7)]))
         self._plans.publish(self._make.trajectory(plan, ARM.joints))
 
 
@@ -104,8 +108,9 @@ def test_armed_node_follows_the_plan_and_disarming_ends_it(bench, arm) -> None:
 @pytest.mark.parametrize("how", ["stale plan", "stop service"])
 def test_a_moving_arm_stops_smoothly(bench, safety, arm, how, monkeypatch) -> None:
     sent: list[float] = []  # taken where they leave, so that a slow reader here loses none
-    publish = safety._commands.publish
-    monkeypatch.setattr(safety._commands, "publish", lambda m: (sent.append(m.data[0]), publish(m)))
+    publisher = safety._commander.publisher
+    publish = publisher.publish
+    monkeypatch.setattr(publisher, "publish", lambda m: (sent.append(m.data[0]), publish(m)))
     arm.speed = 0.4
     bench.until(lambda: bench.call(SetBool, "/safety/arm", data=True).success)
     bench.until(lambda: len(arm.commands) and arm.position[0] > 0.1)
@@ -154,7 +159,8 @@ def test_auto_arm_tries_again_after_joints_that_came_before_the_clock(bench) -> 
     bench.until(lambda: joints.publish(measured) or node._gate.joints is not None)
     bench.until(lambda: tick() or node.get_clock().now().nanoseconds > 5.5e9)
     assert node._gate.state is GateState.DISARMED
-    bench.until(lambda: joints.publish(measured) or tick() or node._gate.state is GateState.ARMED)
+    late = make.joint_state(JointState(5.7, HOME, np.zeros(7)), ARM.joints)
+    bench.until(lambda: joints.publish(late) or tick() or node._gate.state is GateState.ARMED)
 
 
 def test_a_clock_that_stands_still_is_an_error_in_diagnostics(bench) -> None:
@@ -177,3 +183,136 @@ def test_trajectory_controllers_get_trajectories(bench, tmp_path: Path) -> None:
     np.testing.assert_allclose(point.offsets, [PERIOD], atol=1e-9)
     np.testing.assert_allclose(point.positions[0], HOME, atol=1e-6)
     assert not arm.commands
+
+
+def faults(node: SafetyNode) -> str:
+    return ", ".join(node._output.reasons) if node._output.state is GateState.FAULT else ""
+
+
+def test_a_second_commander_is_a_fault_that_names_it(bench, safety, arm) -> None:
+    bench.until(lambda: bench.call(SetBool, "/safety/arm", data=True).success)
+    bench.until(lambda: arm.commands)
+    other = bench.node.create_publisher(Float64MultiArray, ARM.topics.velocity, COMMAND)
+    bench.until(lambda: faults(safety))
+    assert f"'{bench.node.get_name()}' commands the arm, too, on {ARM.topics.velocity}" in faults(safety)
+    assert not bench.call(SetBool, "/safety/arm", data=True).success
+    bench.node.destroy_publisher(other)
+    bench.until(lambda: not safety._watch.trouble())
+    bench.call(Trigger, "/safety/reset")
+    bench.until(lambda: bench.call(SetBool, "/safety/arm", data=True).success)
+
+
+def test_two_planners_are_a_fault(bench, safety, arm) -> None:
+    bench.until(lambda: bench.call(SetBool, "/safety/arm", data=True).success)
+    bench.node.create_publisher(TrajectoryMessage, PLAN_TOPIC, COMMAND)
+    bench.until(lambda: faults(safety))
+    assert "publish on /mpc/plan: only one may" in faults(safety)
+
+
+def test_a_flood_of_plans_is_a_fault_and_costs_no_more_until_reset(bench, safety, arm) -> None:
+    bench.until(lambda: bench.call(SetBool, "/safety/arm", data=True).success)
+    inlet = safety._inlets[1]
+    message = TrajectoryMessage()
+    for _ in range(2000):  # as they would come out of the middleware
+        inlet._on_message(message)
+    bench.until(lambda: faults(safety))
+    assert "/mpc/plan is flooded" in faults(safety)
+    assert inlet._subscription is None
+    bench.call(Trigger, "/safety/reset")
+    assert inlet._subscription is not None
+    bench.until(lambda: bench.call(SetBool, "/safety/arm", data=True).success)
+
+
+def test_in_shadow_nothing_is_sent_and_arming_is_a_call(bench) -> None:
+    node = bench.add(SafetyNode([NAMED, Parameter("shadow", value=True)]))
+    arm = Arm(bench)
+    arm.speed = 0.3
+    heard = bench.listen(DiagnosticArray, "/diagnostics", REPORT)
+    bench.until(lambda: len(states(heard)) >= 3)
+    assert {text.split(":")[0] for text in states(heard)} == {"shadow"}
+    assert not arm.commands
+    bench.until(lambda: bench.call(SetBool, "/safety/arm", data=True).success)
+    bench.until(lambda: len(arm.commands) and arm.position[0] > 0.05)
+    assert bench.call(Trigger, "/safety/shadow").success
+    bench.until(lambda: node._gate.state is GateState.SHADOW)
+
+
+def test_velocity_controllers_get_velocities_and_zeros_at_the_end(bench, tmp_path: Path) -> None:
+    settings = yaml.safe_load((share_dir() / "sim" / "arms" / "panda.yaml").read_text())
+    path = tmp_path / "arm.yaml"
+    path.write_text(yaml.safe_dump(settings | {"controller": "forward_velocity"}))
+    bench.add(SafetyNode([Parameter("arm", value=str(path))]))
+    arm = Arm(bench)
+    heard = bench.listen(Float64MultiArray, ARM.topics.velocity, COMMAND)
+    arm.commands = bench.listen(Float64MultiArray, ARM.topics.reference, COMMAND)
+    arm.speed = 0.2
+    bench.until(lambda: bench.call(SetBool, "/safety/arm", data=True).success)
+    bench.until(lambda: len(heard) and heard[-1].data[0] == pytest.approx(0.2, abs=0.05))
+    arm.speed = None
+    bench.until(lambda: bench.call(SetBool, "/safety/arm", data=False).success)
+    bench.until(lambda: not any(heard[-1].data))
+    assert max(np.abs(m.data).max() for m in heard) < 0.5
+
+
+class Planner:
+    """Says which bundle it has, as mpc does."""
+
+    def __init__(self, bench: Bench, sha256: str) -> None:
+        self.sha256 = sha256
+        self._beat = bench.node.create_publisher(DiagnosticStatus, heartbeats.MPC_TOPIC, COMMAND)
+        bench.node.create_timer(0.1, self._send)
+
+    def _send(self) -> None:
+        values = [KeyValue(key=heartbeats.BUNDLE, value=self.sha256)]
+        self._beat.publish(DiagnosticStatus(name="mpc", values=values))
+
+
+def gated(bench: Bench, **settings: object) -> SafetyNode:
+    chosen = [Parameter(name, value=value) for name, value in settings.items()]
+    return bench.add(SafetyNode([NAMED, Parameter("need_validation", value=True), *chosen]))
+
+
+def refusal(bench: Bench) -> str:
+    answer = bench.call(SetBool, "/safety/arm", data=True)
+    return "" if answer.success else answer.message
+
+
+def test_without_a_validation_the_arm_is_not_armed(bench, tmp_path: Path) -> None:
+    gated(bench)
+    Arm(bench)
+    assert "mpc is silent on /mpc/state" in refusal(bench)
+    planner = Planner(bench, "")
+    bench.until(lambda: "configure and activate it" in refusal(bench))
+    planner.sha256 = BUNDLE
+    bench.until(lambda: "no validation is given" in refusal(bench))
+
+
+def test_only_a_passed_validation_of_this_very_bundle_and_arm_lets_it_be_armed(bench, tmp_path: Path) -> None:
+    path = write_certificate(tmp_path / "validation.json", certificate(ARM))
+    node = gated(bench, validation=str(path))
+    Arm(bench)
+    planner = Planner(bench, "0" * 64)
+    bench.until(lambda: "validated was another bundle" in refusal(bench))
+    planner.sha256 = BUNDLE
+    bench.until(lambda: not refusal(bench))
+    planner.sha256 = "0" * 64
+    bench.until(lambda: faults(node))
+    assert "mpc has changed to another bundle" in faults(node)
+
+
+def test_a_validation_cut_short_or_failed_is_refused(bench, tmp_path: Path) -> None:
+    path = tmp_path / "validation.json"
+    write_certificate(path, certificate(ARM, passed=False, checks=(FAILED,)))
+    gated(bench, validation=str(path))
+    Arm(bench)
+    Planner(bench, BUNDLE)
+    bench.until(lambda: "was not passed" in refusal(bench))
+    path.write_text(path.read_text()[:200])
+    assert "not valid JSON, perhaps cut short" in refusal(bench)
+    path.unlink()
+    assert "no validation at" in refusal(bench)
+
+
+def test_auto_arm_and_shadow_contradict(bench) -> None:
+    with pytest.raises(ConfigError, match="auto_arm is for simulation"):
+        SafetyNode([NAMED, Parameter("auto_arm", value=True), Parameter("shadow", value=True)])
