@@ -12,14 +12,14 @@ from loopwm_ros.config.urdf import ROD, TIP_INERTIA, TIP_MASS, append, complete_
 
 def simulation_urdf(arm: ArmConfig, folder: Path) -> Path:
     """Write the arm's URDF to `folder`, showing its collision meshes: twelve times faster to render."""
-    tree = complete_urdf(arm)
-    for link in tree.getroot().findall("link"):
+    root = complete_urdf(arm)
+    for link in root.findall("link"):
         if link.find("inertial") is None:
             append(link, inertial("", TIP_MASS, TIP_INERTIA))
         if link.get("name") != ROD:
             _show_collisions(link)
     target = folder / Path(arm.urdf).name
-    tree.write(target)
+    ET.ElementTree(root).write(target)
     return target
 
 

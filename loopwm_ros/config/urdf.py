@@ -14,20 +14,19 @@ TIP_MASS, TIP_INERTIA = 1e-3, 1e-6  # without these a simulator takes 1 kg
 ROD_COLOUR = "0.12 0.16 0.55 1"
 
 
-def complete_urdf(arm: ArmConfig) -> ET.ElementTree:
-    """The arm's URDF, with absolute paths of its meshes and the rod added to the tool frame.
+def complete_urdf(arm: ArmConfig) -> ET.Element:
+    """The root of the arm's URDF, with absolute paths of its meshes and the rod added to the tool frame.
 
     Raises:
         ConfigError: the URDF or one of its meshes is missing.
     """
     urdf = find_resource(arm.urdf)
-    tree = ET.parse(urdf)  # noqa: S314 - expat from 2.4.1 on bounds entity expansion
-    root = tree.getroot()
+    root = ET.parse(urdf).getroot()  # noqa: S314 - expat from 2.4.1 on bounds entity expansion
     for mesh in root.iter("mesh"):
         mesh.set("filename", str(find_resource(mesh.get("filename", ""), urdf).resolve()))
     if arm.rod is not None:
         _add_rod(root, arm.tool_frame, arm.rod)
-    return tree
+    return root
 
 
 def append(parent: ET.Element, xml: str) -> None:

@@ -41,14 +41,15 @@ class Clearance:
     def __init__(self, arm: ArmConfig, kinematics: Kinematics) -> None:
         """Read the collision shapes of the arm's URDF; meshes are taken as their convex hulls.
 
-        Pairs that are joined by one joint are not looked at, nor are those nearer than `arm.clearance` at home.
+        Pairs that are joined by one joint are not looked at, nor are those nearer than `arm.clearance` at
+        home.
 
         Raises:
             ConfigError: a mesh cannot be read, or the arm at home is too near a keep-out box.
         """
         self._model, self._margin = kinematics.model, arm.clearance
         self._data = self._model.createData()
-        self._shapes = _shapes(arm, self._model)
+        self._shapes = _shapes(arm)
         boxes = [_add_box(self._shapes, name, box, kinematics) for name, box in arm.keep_out.items()]
         self._shapes.addAllCollisionPairs()
         self._drop_joined_pairs(boxes)
@@ -73,8 +74,8 @@ class Clearance:
     def blocked(self, path: F64) -> Approach | None:
         """A pair that comes too near along a path (m, n) [rad]; the arm is at its first point.
 
-        Between two points a pair may come nearer by half of what the joints' turns allow, so that much more is
-        kept at the points. A pair that is too near at the first point may part. None: the path is clear.
+        Between two points a pair may come nearer by half of what the joints' turns allow, so that much more
+        is kept at the points. A pair that is too near at the first point may part. None: the path is clear.
         """
         between = np.abs(np.diff(path, axis=0)) @ self._arms.T / 2.0  # (m - 1, pairs)
         needed = np.full((len(path), len(self.names)), self._margin)
@@ -84,7 +85,7 @@ class Clearance:
         doubtful = self._known - moved.sum(axis=2) < needed
         for i in np.flatnonzero(doubtful.any(axis=1)):
             self._place(path[i])
-            for pair in np.flatnonzero(doubtful[i]):
+            for pair in map(int, np.flatnonzero(doubtful[i])):
                 moved_since = np.abs(path[i] - self._at[pair]) @ self._arms[pair]
                 if self._known[pair] - moved_since >= needed[i, pair]:
                     continue  # by what was measured at an earlier point
@@ -108,7 +109,7 @@ class Clearance:
 
     def _measure(self, pair: int, position: F64) -> float:
         """Distance of a pair with the arm placed at `position`, kept for later bounds."""
-        distance = float(pin.computeDistance(self._shapes, self._distances, int(pair)).min_distance)
+        distance = float(pin.computeDistance(self._shapes, self._distances, pair).min_distance)
         self._known[pair], self._at[pair] = distance, position
         return distance
 
@@ -154,9 +155,9 @@ def _pairs(shapes: pin.GeometryModel) -> list[tuple[int, int]]:
     return [(pair.first, pair.second) for pair in shapes.collisionPairs]
 
 
-def _shapes(arm: ArmConfig, model: pin.Model) -> pin.GeometryModel:
-    """Collision shapes on the joints of `model`, all pairs of them on different joints."""
-    text = ET.tostring(complete_urdf(arm).getroot(), encoding="unicode")
+def _shapes(arm: ArmConfig) -> pin.GeometryModel:
+    """Collision shapes on the joints that are controlled."""
+    text = ET.tostring(complete_urdf(arm), encoding="unicode")
     full = pin.buildModelFromXML(text)
     try:
         shapes = pin.buildGeomFromUrdfString(full, text, pin.GeometryType.COLLISION)
@@ -164,12 +165,12 @@ def _shapes(arm: ArmConfig, model: pin.Model) -> pin.GeometryModel:
         for name, value in arm.locked_joints.items():
             reference[full.joints[full.getJointId(name)].idx_q] = value
         locked = [full.getJointId(name) for name in arm.locked_joints]
-        reduced, shapes = pin.buildReducedModel(full, shapes, locked, reference)
+        _, shapes = pin.buildReducedModel(full, shapes, locked, reference)
     except (RuntimeError, ValueError) as error:
         raise ConfigError(f"arm '{arm.name}': its collision shapes cannot be read: {error}") from error
     for shape in shapes.geometryObjects:
         if isinstance(shape.geometry, coal.BVHModelBase):
-            shape.geometry.buildConvexHull(True, "Qt")  # noqa: FBT003 - coal's own signature
+            shape.geometry.buildConvexHull(True, "Qt")
             shape.geometry = shape.geometry.convex
         shape.geometry.computeLocalAABB()
     return shapes

@@ -55,8 +55,9 @@ class JointInput:
         age = now - joints.stamp
         if abs(age) > self._timeout:
             raise SensorError(
-                f"joint state is stamped {abs(age):.2f} s {'ago' if age > 0 else 'from now'}, at most "
-                f"{self._timeout:g} s is right; it is ignored: check the driver's delay, use_sim_time and the clocks"
+                f"joint state is stamped {abs(age):.2f} s {'ago' if age > 0 else 'from now'}, at "
+                f"most {self._timeout:g} s is right; it is ignored: check the driver's delay, use_sim_time "
+                "and the clocks"
             )
         last = self.newest if self.fresh(now) else None
         if last is not None and joints.stamp <= last.stamp:
@@ -71,8 +72,8 @@ class JointInput:
         worst = int(np.argmax(excess))
         if excess[worst] > 0.0:
             raise JointJumpError(
-                f"{self._names[worst]} jumped by {moved[worst]:.2f} rad in {joints.stamp - last.stamp:.3f} s: "
-                "check the driver and the encoder"
+                f"{self._names[worst]} jumped by {moved[worst]:.2f} rad in {joints.stamp - last.stamp:.3f} "
+                "s: check the driver and the encoder"
             )
 
 
@@ -125,7 +126,8 @@ class PlanInput:
             )
         if self.newest is not None and self.fresh(now) and plan.stamp < self.newest.stamp:
             raise SensorError(
-                f"plan is {self.newest.stamp - plan.stamp:.3f} s older than the one that is followed; it is ignored"
+                f"plan is {self.newest.stamp - plan.stamp:.3f} s older than the one that is followed; it is "
+                "ignored"
             )
         gap = float(np.max(np.abs(sample(plan, now)[0] - reference)))
         if moving and gap > self._limits.jump:

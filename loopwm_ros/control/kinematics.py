@@ -79,8 +79,12 @@ class Kinematics:
         jerk = arm.jerk or tuple(limit / JERK_TIME for limit in arm.acceleration)
         self.jerk_limit: F64 = np.asarray(jerk, dtype=float)  # [rad/s^3]
         self.home: F64 = np.asarray(arm.home, dtype=float)
-        if sliding := [n for n, j in zip(self.names, list(self.model.joints)[1:], strict=True) if not _turns(j)]:
-            raise ConfigError(f"arm '{arm.name}': {', '.join(sliding)} does not turn; only revolute joints can be used")
+        if sliding := [
+            n for n, j in zip(self.names, list(self.model.joints)[1:], strict=True) if not _turns(j)
+        ]:
+            raise ConfigError(
+                f"arm '{arm.name}': {', '.join(sliding)} does not turn; only revolute joints can be used"
+            )
         self._data = self.model.createData()
         self._tool = self.model.getFrameId(arm.tool_point)
         self._base = self.model.getFrameId(arm.base_frame)
@@ -113,7 +117,7 @@ class Kinematics:
         return base.actInv(tool.translation), float(np.linalg.norm(twist.linear))
 
     def manipulability(self, position: F64) -> float:
-        """Smallest singular value of the tool's Jacobian (6, n), metres and radians, for joints (n,) [rad]."""
+        """Smallest singular value of the tool's Jacobian (6, n) [m, rad] for joints (n,) [rad]."""
         jacobian = pin.computeFrameJacobian(self.model, self._data, position, self._tool)
         return float(np.sqrt(max(0.0, np.linalg.eigvalsh(jacobian @ jacobian.T)[0])))
 
@@ -171,4 +175,4 @@ class Kinematics:
 
 
 def _turns(joint: pin.JointModel) -> bool:
-    return joint.nq == joint.nv == 1 and joint.shortname().startswith("JointModelR")
+    return bool(joint.nq == joint.nv == 1) and joint.shortname().startswith("JointModelR")

@@ -76,7 +76,9 @@ class SafetyFilter:
         target, altered = self._within(reference)
         motion, slowed = self._next(target)
         stop, danger = self._stop_from(motion)
-        for share in SLOWER if danger and motion else ():
+        for share in SLOWER if danger else ():
+            if motion is None:
+                break
             slower = self._limited.towards(self._now, target, np.abs(motion.velocity) * share)
             stop, still = self._stop_from(slower)
             if not still:

@@ -42,7 +42,10 @@ class GateSettings(Settings):
     )
     plan_timeout: float = Field(0.15, ge=0.05, le=1.0, description="age of a plan that stops the arm [s]")
     monitor_timeout: float = Field(
-        0.0, ge=0.0, le=1.0, description="silence of the monitor that stops the arm [s]; 0: there is no monitor"
+        0.0,
+        ge=0.0,
+        le=1.0,
+        description="silence of the monitor that stops the arm [s]; 0: there is no monitor",
     )
     tracking_error: float = Field(
         0.35, ge=0.01, le=1.0, description="command to measured joint: a fault [rad]"

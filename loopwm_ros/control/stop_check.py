@@ -10,7 +10,9 @@ from loopwm_ros.control.jerk_limited import Motion, Stop
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.types import F64
 
-POINTS = np.linspace(0.0, 1.0, 19) ** 2  # of a stop that are looked at, as shares of its time: most at its start
+POINTS = (
+    np.linspace(0.0, 1.0, 19) ** 2
+)  # of a stop that are looked at, as shares of its time: most at its start
 WIDEST = float(np.diff(POINTS).max())
 TOOL = slice(None, None, 3)  # of these, where the tool is looked at
 FAST = 0.97  # share of the tool's speed limit at these points; it may be faster between them

@@ -51,4 +51,6 @@ class ArmingGate:
         bundle = self._mpc.value(BUNDLE)
         if not self._permitted or not self._mpc.alive or bundle in ("", self._permitted):
             return ""
-        return f"mpc has changed to another bundle, {bundle[:12]}…, than the validated {self._permitted[:12]}…"
+        return (
+            f"mpc has changed to another bundle, {bundle[:12]}…, than the validated {self._permitted[:12]}…"
+        )

@@ -19,7 +19,7 @@ from loopwm_ros.types import F64, JointTrajectory
 
 
 class Reference:
-    """ros2_control's controllers of positions, velocities and trajectories: the newest message of any rules."""
+    """ros2_control's controllers of positions, velocities, trajectories: the newest message rules."""
 
     def __init__(self, node: Node, arm: ArmConfig, cell: BulletCell) -> None:
         """Subscribe; `cell` says what time it is, and where the joints are before any command."""

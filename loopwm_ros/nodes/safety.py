@@ -130,7 +130,9 @@ class SafetyNode(Node):
         trouble = self._watch.trouble() or self._arming.broken()
         if trouble:
             self._gate.fault(trouble)
-        self._beat.publish(DiagnosticStatus(name=NAME, hardware_id=self._arm.name, message=self._gate.state.value))
+        self._beat.publish(
+            DiagnosticStatus(name=NAME, hardware_id=self._arm.name, message=self._gate.state.value)
+        )
 
     def _arm_gate(self, now: float) -> str:
         """Arm; returns why not, or an empty string."""

@@ -17,14 +17,16 @@ class SafetyParameters(GateSettings):
         "", description="arm, by name or path of a YAML file; to be named, for the limits are its"
     )
     servo_rate: float = Field(80.0, ge=10.0, le=1000.0, description="commands to the controller [Hz]")
-    auto_arm: bool = Field(False, description="arm by itself, once, when joint states arrive; in simulation only")
+    auto_arm: bool = Field(
+        False, description="arm by itself, once, when joint states arrive; in simulation only"
+    )
     shadow: bool = Field(False, description="begin in shadow: plans are checked, nothing is sent")
     need_validation: bool = Field(False, description="refuse to arm without a validation that was passed")
     validation: str = Field("", description="validation.json or its folder, of loopwm validate; empty: none")
-    suite: str = Field(
-        "", description="suite that it must be of, by name or path of a YAML file; empty: any"
+    suite: str = Field("", description="suite that it must be of, by name or path of a YAML file; empty: any")
+    public_key: str = Field(
+        "", description="PEM file of the key that must have signed it; empty: any or none"
     )
-    public_key: str = Field("", description="PEM file of the key that must have signed it; empty: any or none")
 
     def check(self) -> None:
         """Refuse settings that do not go together.

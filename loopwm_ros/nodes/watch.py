@@ -1,4 +1,4 @@
-"""Looks for what must not be on the topics around the arm: other commanders, second planners, floods."""
+"""Looks for what must not be on the topics around the arm: other commanders, two planners, floods."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WINDOW = 0.1  # [s]
 
 
 class Inlet:
-    """A subscription that is closed when it is flooded, so that reading it does not cost the node its time."""
+    """A subscription that is closed when it is flooded, so that reading it takes no more time."""
 
     def __init__(
         self,
@@ -52,7 +52,9 @@ class Inlet:
         if self._count > self._most * WINDOW:
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
-            self.flooded = f"{self.topic} is flooded with over {self._most:g} messages a second; it was closed"
+            self.flooded = (
+                f"{self.topic} is flooded with over {self._most:g} messages a second; it was closed"
+            )
             return
         self._callback(message)
 

@@ -20,8 +20,8 @@ from loopwm_ros.control.trajectory import hold
 from loopwm_ros.errors import CertificateError, ConfigError, MismatchError
 from loopwm_ros.nodes.diagnostics import values_of
 from loopwm_ros.nodes.monitor import NAME, MonitorNode
-from loopwm_ros.nodes.monitor_topics import MARKER_TOPIC, SPEED_TOPIC
 from loopwm_ros.nodes.monitor_inputs import PLAN
+from loopwm_ros.nodes.monitor_topics import MARKER_TOPIC, SPEED_TOPIC
 from loopwm_ros.nodes.prediction_topics import PREDICTION, READING
 from loopwm_ros.nodes.qos import COMMAND, REPORT, SENSOR_SOURCE
 from loopwm_ros.nodes.ros_messages import message_factory

@@ -37,9 +37,8 @@ def drive(safety: SafetyFilter, rng: np.random.Generator, periods: int) -> list[
     out, target = [], k.home
     for i in range(periods):
         if i % int(rng.integers(1, 30)) == 0:
-            target = rng.uniform(-4.0, 4.0, len(k.home)) if rng.random() < 0.5 else safety.position + rng.normal(
-                0.0, 0.3, len(k.home)
-            )  # fmt: skip
+            near = safety.position + rng.normal(0.0, 0.3, len(k.home))
+            target = rng.uniform(-4.0, 4.0, len(k.home)) if rng.random() < 0.5 else near
         wild = Motion(target, rng.normal(0.0, 2.0, len(k.home)), rng.normal(0.0, 20.0, len(k.home)))
         out.append(safety.step(None if rng.random() < 0.1 else wild).position)
     return out
@@ -75,7 +74,9 @@ def test_a_stop_from_any_state_ends_in_time_inside_the_limits_and_touches_nothin
     seed: int, periods: int
 ) -> None:
     box = Box(low=(0.45, -0.2, 0.0), high=(0.6, 0.2, 0.25))
-    arm = ARM.model_copy(update={"workspace": WIDE, "keep_out": {"box": box, "table": TABLE}, "tool_speed": 2.0})
+    arm = ARM.model_copy(
+        update={"workspace": WIDE, "keep_out": {"box": box, "table": TABLE}, "tool_speed": 2.0}
+    )
     safety, clearance = make_filter(arm=arm), Clearance(arm, PANDA)
     drive(safety, np.random.default_rng(seed), periods)
     took = 0

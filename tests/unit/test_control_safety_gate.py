@@ -202,10 +202,8 @@ def test_in_shadow_nothing_is_sent_and_what_would_be_altered_is_said(rig: Rig) -
     reasons: set[str] = set()
     down = KINEMATICS.home.copy()
     for _ in range(200):
-        down, velocity = KINEMATICS.step(down, np.array([0.0, 0.0, -0.3]), 0.05)
-    plan = JointTrajectory(
-        rig.now, np.array([0.0, 2.0]), np.stack([rig.position, down]), np.zeros((2, 7))
-    )
+        down, _ = KINEMATICS.step(down, np.array([0.0, 0.0, -0.3]), 0.05)
+    plan = JointTrajectory(rig.now, np.array([0.0, 2.0]), np.stack([rig.position, down]), np.zeros((2, 7)))
     rig.gate.add_plan(plan, rig.now)
     for _ in range(160):
         rig.gate.add_plan(plan, rig.now)
