@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 from loopwm_ros.config.base import Box, Positive, Settings, Vec3
 
 ROD_TIP = "rod_tip"  # frame at the end of a rod
+MAX_SIDE = 4096  # of the camera's image [px]; a file must not make the renderer take all memory
+MAX_JOINTS = 64
 
 
 class Topics(Settings):
@@ -22,8 +24,8 @@ class Topics(Settings):
 class CameraConfig(Settings):
     """A pinhole camera without distortion, fixed in the base frame."""
 
-    width: int = Field(gt=0)
-    height: int = Field(gt=0)
+    width: int = Field(gt=0, le=MAX_SIDE)
+    height: int = Field(gt=0, le=MAX_SIDE)
     rate: Positive = Field(description="[Hz]")
     fx: Positive
     fy: Positive
@@ -47,7 +49,7 @@ class ArmConfig(Settings):
 
     name: str
     urdf: str = Field(description="path, or package://PYTHON_PACKAGE/relative/path")
-    joints: tuple[str, ...] = Field(min_length=1, description="controlled joints, in command order")
+    joints: tuple[str, ...] = Field(min_length=1, max_length=MAX_JOINTS, description="controlled joints, in command order")
     locked_joints: dict[str, float] = Field(default={}, description="other movable joints, held here")
     base_frame: str
     tool_frame: str

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from loopwm_ros.config.base import Positive, Range, Settings, Vec3
 
 TOOL = "tool"  # the point that each arm has
+MAX_OBJECTS = 64  # the simulator is handed each one
 
 
 class ObjectConfig(Settings):
@@ -73,7 +74,7 @@ class TaskConfig(Settings):
 
     name: str
     world: str = Field(description="name of a file in sim/worlds")
-    objects: dict[str, ObjectConfig] = Field(min_length=1, description="by name")
+    objects: dict[str, ObjectConfig] = Field(min_length=1, max_length=MAX_OBJECTS, description="by name")
     quantities: tuple[str, ...] = Field(description="read-outs of the model, e.g. tool_x")
     moved: str = Field(TOOL, description="what is brought to the goal: tool, or an object")
     goal: str = Field(description="the object that marks the goal")

@@ -10,7 +10,7 @@ from loopwm_ros.config.base import Positive, Settings, Vec3
 class WorldConfig(Settings):
     """A simulated cell: rates and table."""
 
-    physics_rate: Positive = Field(240.0, description="[Hz]")
+    physics_rate: Positive = Field(240.0, le=100_000, description="[Hz]")
     servo_rate: Positive = Field(80.0, description="joint states and safety filter [Hz]")
     control_rate: Positive = Field(20.0, description="commands from the controller [Hz]")
     table_low: Vec3
