@@ -22,7 +22,9 @@ CHECKSUM = "manifest.sha256"  # as `sha256sum` writes it
 FORMAT = 1
 GRAPHS = ("encoder", "prelude", "block", "coda", "heads", "monitor")
 OPTIONAL_GRAPHS = ("policy",)
-MAX_GRAPH = 256 * 2**20  # of one file [bytes]; ours have 0.5 MB. What follows bounds what a model may allocate
+MAX_GRAPH = (
+    256 * 2**20
+)  # of one file [bytes]; ours have 0.5 MB. What follows bounds what a model may allocate
 MAX_PIXELS = 2**20  # of the encoder's image; ours has 12 thousand
 MAX_STATE = 2**16  # floats of one latent state, and dozens are imagined at once; ours has 256
 MAX_NAMES = 128  # joints, quantities
@@ -90,8 +92,8 @@ class ModelSpec(Settings):
     def _sizes(self) -> ModelSpec:
         if self.image_width * self.image_height > MAX_PIXELS or self.tokens * self.width > MAX_STATE:
             raise ValueError(
-                f"an image of {self.image_width}x{self.image_height} or a state of {self.tokens}x{self.width} "
-                f"is too large; expected at most {MAX_PIXELS} pixels and {MAX_STATE} values"
+                f"an image of {self.image_width}x{self.image_height} or a state of {self.tokens}x"
+                f"{self.width} is too large; expected at most {MAX_PIXELS} pixels and {MAX_STATE} values"
             )
         expected = 2 * len(self.joints) + 3
         for key in ("proprio_mean", "proprio_std"):

@@ -47,7 +47,7 @@ def _check(path: Path, _time: int, _size: int) -> None:
 
 
 def _check_stl(data: bytes) -> None:
-    """The number of triangles in the header is what the file has room for. (The text form says no number.)"""
+    """The file has room for just as many triangles as its header says. (The text form says no number)."""
     if data.startswith(b"solid") and b"facet" in data[:1024]:
         return
     count = struct.unpack_from("<I", data, STL_HEADER - 4)[0] if len(data) >= STL_HEADER else -1
@@ -63,7 +63,9 @@ def _check_obj(data: bytes, folder: Path) -> None:
             for text, count, kind in zip(corner.split(b"/"), counts, CORNERS, strict=False):
                 index = int(text or 0)
                 if abs(index) > count or not (index or kind != "v"):
-                    raise ValueError(f"a face has corner {corner.decode()}, and there are {count} of '{kind}'")
+                    raise ValueError(
+                        f"a face has corner {corner.decode()}, and there are {count} of '{kind}'"
+                    )
     for material in _named(rb"mtllib", data, folder):
         for texture in _named(rb"(?:map_|bump|disp|refl|norm)\w*", read_bounded(material), folder):
             check_image_size(read_bounded(texture, MAX_IMAGE))

@@ -49,7 +49,9 @@ class ArmConfig(Settings):
 
     name: str
     urdf: str = Field(description="path, or package://PYTHON_PACKAGE/relative/path")
-    joints: tuple[str, ...] = Field(min_length=1, max_length=MAX_JOINTS, description="controlled joints, in command order")
+    joints: tuple[str, ...] = Field(
+        min_length=1, max_length=MAX_JOINTS, description="controlled joints, in command order"
+    )
     locked_joints: dict[str, float] = Field(default={}, description="other movable joints, held here")
     base_frame: str
     tool_frame: str

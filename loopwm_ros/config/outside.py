@@ -91,7 +91,7 @@ class _BoundedLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """The next node, counted."""
-        event, before = self.peek_event(), self._count
+        event, before = self.peek_event(), self._count  # type: ignore[no-untyped-call]
         alias = isinstance(event, yaml.AliasEvent) and event.anchor in self.anchors
         # an anchor that has no weight yet is still open: it would hold itself
         self._count += self._weights.get(event.anchor, MAX_NODES) if alias else 1

@@ -63,7 +63,9 @@ def _plain(uri: str, beside: Path | None) -> Path:
 def _description(beside: Path) -> Path:
     """The ROS package that a file lies in, else the folder above its own: `urdf/` has `meshes/` beside it."""
     above = beside.parents
-    return next((folder for folder in above if (folder / "package.xml").is_file()), above[min(1, len(above) - 1)])
+    return next(
+        (folder for folder in above if (folder / "package.xml").is_file()), above[min(1, len(above) - 1)]
+    )
 
 
 def _shares() -> Iterator[Path]:

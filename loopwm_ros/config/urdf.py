@@ -1,8 +1,8 @@
 """Reads a URDF that may come from anybody, and lets nothing through that the C++ parsers stumble over.
 
-PyBullet's parser dereferences null pointers on trees with two roots, two parents or two joints of one name, and
-urdfdom's recursion overflows the stack on a chain of thousands of links. So both get what was checked here,
-written anew, and never the file itself.
+PyBullet's parser dereferences null pointers on trees with two roots, two parents or two joints of one name,
+and urdfdom's recursion overflows the stack on a chain of thousands of links. So both get what was checked
+here, written anew, and never the file itself.
 """
 
 from __future__ import annotations
@@ -151,4 +151,6 @@ def _check_numbers(element: ET.Element, where: str) -> None:
             continue
         values = [float(word) for word in text.split()]
         if len(values) != count or not all(map(math.isfinite, values)):
-            raise ValueError(f"{element.tag} of '{where}' has {name} '{text}'; expected {count} finite numbers")
+            raise ValueError(
+                f"{element.tag} of '{where}' has {name} '{text}'; expected {count} finite numbers"
+            )

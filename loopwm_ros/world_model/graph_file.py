@@ -20,8 +20,8 @@ def check_self_contained(name: str, data: bytes) -> None:
     """
     if _ELSEWHERE.search(data):
         raise BundleError(
-            f"graph '{name}' keeps weights outside of its file, where no checksum covers them; export it with all "
-            "weights inside"
+            f"graph '{name}' keeps weights outside of its file, where no checksum covers them; export it "
+            "with all weights inside"
         )
     if data[4:8] == _ORT_FORMAT:
         raise BundleError(f"graph '{name}' is in ONNX Runtime's own format; expected ONNX")
