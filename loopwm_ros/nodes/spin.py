@@ -20,7 +20,7 @@ from rclpy.signals import SignalHandlerOptions
 from loopwm_ros.config import Settings
 from loopwm_ros.config.base import read_yaml
 from loopwm_ros.errors import ConfigError, LoopWMError
-from loopwm_ros.nodes.environment import use_profile
+from loopwm_ros.nodes.environment import stay_local, use_profile
 from loopwm_ros.nodes.processes import orphaned
 
 NodeT = TypeVar("NodeT", bound=Node)
@@ -117,6 +117,7 @@ def run(
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
     use_profile()
+    stay_local()
     stop = StopRequest()
     try:
         check_parameter_files(sys.argv, name, kind)
