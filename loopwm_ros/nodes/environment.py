@@ -19,7 +19,7 @@ MAX_DOMAIN = 101  # higher ids collide with the ephemeral UDP ports of Linux
 
 
 def fastdds_profile() -> Path:
-    """The shipped Fast DDS profile: 16 MB of shared memory a participant; if local, no port open to others."""
+    """The shipped Fast DDS profile: 16 MB of shared memory a participant, and if local no port for others."""
     return share_dir() / "config" / ("fastdds_local.xml" if is_local() else "fastdds.xml")
 
 

@@ -21,7 +21,6 @@ from loopwm_ros.nodes.environment import (
 from loopwm_ros.nodes.processes import Child
 from loopwm_ros.nodes.qos import REPORT
 
-
 VARIABLES = (RANGE, PEERS, LOCALHOST_ONLY, environment.profile_variable())
 
 
