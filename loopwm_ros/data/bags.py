@@ -79,13 +79,12 @@ def open_bag(path: Path) -> Reader:
             parse_yaml(read_bounded(path / METADATA))  # the reader's own parser knows no bounds
         reader = Reader(path)
         reader.open()
-        if strange := [
-            c for c in reader.connections if not isinstance(c.topic, str) or not isinstance(c.msgtype, str)
-        ]:
-            raise BagError(f"topic {strange[0].topic} of type {strange[0].msgtype} are no names")
     except Exception as error:  # parsers raise anything on bytes that are not what they should be
         raise unreadable(path, error) from error
-    return reader
+    if all(isinstance(name, str) for c in reader.connections for name in (c.topic, c.msgtype)):
+        return reader
+    reader.close()
+    raise unreadable(path, ValueError("a topic or its type is no text"))
 
 
 def unreadable(path: Path, error: Exception) -> BagError:
