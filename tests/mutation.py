@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import os
+import struct
+import zlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -90,3 +92,13 @@ def damaged_bytes(draw: st.DrawFn, data: bytes) -> bytes:
         else:
             del made[at:]
     return bytes(made)
+
+
+def png(width: int, height: int) -> bytes:
+    """A PNG that says it is of that size."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    parts = [(b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 100)), (b"IEND", b"")]
+    made = b"\x89PNG\r\n\x1a\n"
+    for kind, data in parts:
+        made += struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    return made

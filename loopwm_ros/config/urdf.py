@@ -97,6 +97,8 @@ def _check_tree(root: ET.Element) -> None:
     """One root, from which each link is reached along one way."""
     if root.tag != "robot":
         raise ValueError(f"its first element is '{root.tag}'; expected 'robot'")
+    if not root.get("name"):
+        raise ValueError("the robot has no name")
     links, joints = _names(root, "link"), _names(root, "joint")
     if not 0 < len(links) <= MAX_LINKS:
         raise ValueError(f"it has {len(links)} links; expected 1 to {MAX_LINKS}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import struct
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from loopwm_ros.processing.images import MAX_PIXELS, decode_image, encode_image
 from loopwm_ros.world_model.sessions import open_sessions
 from loopwm_ros.world_model.settings import WorldModelSettings
 from tests.bundles import make_bundle
-from tests.mutation import damaged_bytes, damaged_trees, fuzz
+from tests.mutation import damaged_bytes, damaged_trees, fuzz, png
 
 Values = dict[str, Any]
 
@@ -164,16 +163,6 @@ def test_shipped_graphs_hold_their_weights(repository: Path) -> None:
     assert graphs
     for path in graphs:
         check_self_contained(path.name, path.read_bytes())
-
-
-def png(width: int, height: int) -> bytes:
-    """A PNG that says it is of that size."""
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    parts = [(b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 100)), (b"IEND", b"")]
-    made = b"\x89PNG\r\n\x1a\n"
-    for kind, data in parts:
-        made += struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-    return made
 
 
 def jpeg(width: int, height: int) -> bytes:
