@@ -96,6 +96,7 @@ def node(kind: type[Node], name: str, *parameters: object) -> Node:
         name=name,
         namespace="",
         output="screen",
+        ros_arguments=["--enclave", f"/loopwm/{name}"],  # of config/security/policy.xml, where SROS 2 is on
         on_exit=Shutdown(reason=f"the {name} node has ended"),
         parameters=[*shared, *parameters],
     )
