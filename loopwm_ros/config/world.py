@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from pydantic import Field, model_validator
 
 from loopwm_ros.config.base import Positive, Settings, Vec3
@@ -23,6 +25,6 @@ class WorldConfig(Settings):
             ("servo_rate", "control_rate"),
         ):
             ratio = getattr(self, fast) / getattr(self, slow)
-            if abs(ratio - round(ratio)) > 1e-9:
+            if not (math.isfinite(ratio) and abs(ratio - round(ratio)) <= 1e-9):
                 raise ValueError(f"{fast} must be a multiple of {slow}")
         return self

@@ -94,6 +94,12 @@ def test_damaged_settings_validate_or_get_an_error(tmp_path: Path, kind: str) ->
     check()
 
 
+def test_rates_beyond_all_measure(tmp_path: Path) -> None:
+    (tmp_path / "w.yaml").write_text("servo_rate: 1.0e-320\ntable_low: [0, 0, 0]\ntable_high: [1, 1, 1]\n")
+    with pytest.raises(ConfigError, match="must be a multiple"):
+        load_world(str(tmp_path / "w.yaml"))
+
+
 @pytest.mark.parametrize("value", [".nan", ".inf", "-.inf", "1e999"])
 def test_no_limit_is_infinite(tmp_path: Path, value: str) -> None:
     path = tmp_path / "arm.yaml"
