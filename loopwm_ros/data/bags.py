@@ -76,7 +76,7 @@ def open_bag(path: Path) -> Reader:
     """
     try:
         if path.is_dir():
-            parse_yaml(read_bounded(path / METADATA))  # the reader's own parser knows no bounds
+            _check_metadata(path / METADATA)
         reader = Reader(path)
         reader.open()
     except Exception as error:  # parsers raise anything on bytes that are not what they should be
@@ -85,6 +85,14 @@ def open_bag(path: Path) -> Reader:
         return reader
     reader.close()
     raise unreadable(path, ValueError("a topic or its type is no text"))
+
+
+def _check_metadata(path: Path) -> None:
+    """Look first: the reader's own parser knows no bounds, and it cannot close what has no list of files."""
+    raw = parse_yaml(read_bounded(path))
+    info = raw.get("rosbag2_bagfile_information") if isinstance(raw, dict) else None
+    if not isinstance(info, dict) or not isinstance(info.get("files", []), list):
+        raise ValueError(f"{METADATA} is not rosbag2's")
 
 
 def unreadable(path: Path, error: Exception) -> BagError:
