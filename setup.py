@@ -22,8 +22,13 @@ EXTRAS = {
     "cpu": ["onnxruntime>=1.20"],
     "gpu": ["onnxruntime-gpu>=1.20"],
     "sim": ["mujoco>=3.12,<4", "pybullet>=3.2.5"],
-    "ros": ["ros-rclpy[fastrtps]>=7.1", "ros-common-interfaces>=5.3", "ros-lifecycle-msgs>=2.0"],
     "ray": ["ray>=2.40"],
+    "ros": [
+        "ros-rclpy[fastrtps]>=7.1",
+        "ros-common-interfaces>=5.3",
+        "ros-lifecycle-msgs>=2.0",
+        "ros-ament-index-python>=1.8",
+    ],
     "train": [
         "torch==2.13.0",
         "onnx>=1.17",
@@ -42,6 +47,7 @@ EXTRAS = {
         "ray>=2.40",
         "ruff>=0.9",
         "types-PyYAML>=6.0.12",
+        "types-defusedxml>=0.7",
     ],
 }
 
@@ -77,6 +83,7 @@ setup(
     install_requires=[
         "annotated-types>=0.6",
         "cryptography>=42",
+        "defusedxml>=0.7.1",
         "jinja2>=3.1",
         "matplotlib>=3.8",
         "mcap>=1.2",

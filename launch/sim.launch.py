@@ -13,6 +13,7 @@ from launch_ros.substitutions import FindPackageShare
 from lifecycle_msgs.msg import Transition
 
 from loopwm_ros.config import load_task, usual_arm
+from loopwm_ros.nodes.environment import stay_local
 
 PACKAGE = "loopwm_ros"
 RETRY = 1.0  # [s] until the next attempt to activate, while sensors are not there yet
@@ -95,6 +96,7 @@ def node(kind: type[Node], name: str, *parameters: object) -> Node:
         name=name,
         namespace="",
         output="screen",
+        ros_arguments=["--enclave", f"/loopwm/{name}"],  # of config/security/policy.xml, where SROS 2 is on
         on_exit=Shutdown(reason=f"the {name} node has ended"),
         parameters=[*shared, *parameters],
     )
@@ -102,6 +104,7 @@ def node(kind: type[Node], name: str, *parameters: object) -> Node:
 
 def generate_launch_description() -> LaunchDescription:
     """Nodes of a simulated cell."""
+    stay_local()  # this process is a node, too
     scene = given(str, "task", "goal_source") | given(int, "seed")
     world = given(str, "world", "disturbance") | given(bool, "blank_camera")
     sim = node(Node, "sim", scene, world, {"use_sim_time": False})

@@ -6,7 +6,6 @@ Loading checks every hash, and `check_fit` refuses an arm, camera or period the 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, model_validator
 
 from loopwm_ros.config import ArmConfig, CameraConfig, RodConfig, Settings
+from loopwm_ros.config.outside import parse_json, read_bounded
 from loopwm_ros.errors import BundleError, MismatchError
 
 MANIFEST = "manifest.json"
@@ -22,6 +22,12 @@ CHECKSUM = "manifest.sha256"  # as `sha256sum` writes it
 FORMAT = 1
 GRAPHS = ("encoder", "prelude", "block", "coda", "heads", "monitor")
 OPTIONAL_GRAPHS = ("policy",)
+MAX_GRAPH = (
+    256 * 2**20
+)  # of one file [bytes]; ours have 0.5 MB. What follows bounds what a model may allocate
+MAX_PIXELS = 2**20  # of the encoder's image; ours has 12 thousand
+MAX_STATE = 2**16  # floats of one latent state, and dozens are imagined at once; ours has 256
+MAX_NAMES = 128  # joints, quantities
 
 
 class Tensor(Settings):
@@ -43,24 +49,24 @@ class Graph(Settings):
 class ModelSpec(Settings):
     """What goes into the model and what comes out: the contract of training and robot alike."""
 
-    image_width: int = Field(gt=0, description="after pre-processing [px]")
-    image_height: int = Field(gt=0)
+    image_width: int = Field(gt=0, le=MAX_PIXELS, description="after pre-processing [px]")
+    image_height: int = Field(gt=0, le=MAX_PIXELS)
     image_mean: float
     image_std: float = Field(gt=0)
-    joints: tuple[str, ...]
+    joints: tuple[str, ...] = Field(max_length=MAX_NAMES)
     proprio_mean: tuple[float, ...] = Field(description="joint positions, velocities, tool x y z")
     proprio_std: tuple[Annotated[float, Field(gt=0)], ...]
     tool_frame: str
     rod: RodConfig | None = Field(None, description="on the tool frame; its tip is the tool point")
-    quantities: tuple[str, ...]
+    quantities: tuple[str, ...] = Field(max_length=MAX_NAMES)
     max_tool_speed: float = Field(gt=0, description="an action of 1.0 [m/s]")
-    action_dim: int = Field(3, gt=0)
+    action_dim: int = Field(3, gt=0, le=MAX_NAMES)
     control_period: float = Field(gt=0, description="[s]")
-    stride: int = Field(gt=0, description="control periods per transition")
-    tokens: int = Field(gt=0)
-    width: int = Field(gt=0)
-    max_loops: int = Field(gt=0)
-    mean_loops: int = Field(gt=0, description="training mean of T")
+    stride: int = Field(gt=0, le=1000, description="control periods per transition")
+    tokens: int = Field(gt=0, le=MAX_STATE)
+    width: int = Field(gt=0, le=MAX_STATE)
+    max_loops: int = Field(gt=0, le=256)
+    mean_loops: int = Field(gt=0, le=256, description="training mean of T")
     gate_threshold: float = Field(gt=0, le=1, description="tau: exit when the gate exceeds it")
     second_difference_threshold: float = Field(ge=0, description="exit below it; 0 switches it off")
 
@@ -84,6 +90,11 @@ class ModelSpec(Settings):
 
     @model_validator(mode="after")
     def _sizes(self) -> ModelSpec:
+        if self.image_width * self.image_height > MAX_PIXELS or self.tokens * self.width > MAX_STATE:
+            raise ValueError(
+                f"an image of {self.image_width}x{self.image_height} or a state of {self.tokens}x"
+                f"{self.width} is too large; expected at most {MAX_PIXELS} pixels and {MAX_STATE} values"
+            )
         expected = 2 * len(self.joints) + 3
         for key in ("proprio_mean", "proprio_std"):
             if len(getattr(self, key)) != expected:
@@ -137,7 +148,7 @@ def sha256_of(data: bytes) -> str:
 
 def _verified(path: Path, sha256: str) -> bytes:
     try:
-        data = path.read_bytes()
+        data = read_bounded(path, MAX_GRAPH)
     except OSError as error:
         raise BundleError(f"cannot read {path}: {error.strerror}; the bundle is incomplete") from error
     if sha256_of(data) != sha256:
@@ -161,6 +172,8 @@ def load_bundle(root: Path) -> Bundle:
     manifest = _parsed(path, raw)
     if missing := sorted(set(GRAPHS) - set(manifest.graphs)):
         raise BundleError(f"{path} lacks graphs: {', '.join(missing)}")
+    if unknown := sorted(set(manifest.graphs) - {*GRAPHS, *OPTIONAL_GRAPHS}):
+        raise BundleError(f"{path} has graphs that this version does not know: {', '.join(unknown)}")
     bundle = Bundle(root, manifest, sha256_of(raw))
     for name in manifest.graphs:
         bundle.graph(name)
@@ -171,7 +184,7 @@ def _checksum(root: Path) -> str:
     """SHA-256 that the manifest must have."""
     path = root / CHECKSUM
     try:
-        text = path.read_bytes().decode(errors="replace")
+        text = read_bounded(path).decode(errors="replace")
     except OSError as error:
         raise BundleError(f"cannot read {path}: {error.strerror}; the bundle is incomplete") from error
     match = re.fullmatch(rf"([0-9a-f]{{64}})  {re.escape(MANIFEST)}\n", text)
@@ -182,7 +195,7 @@ def _checksum(root: Path) -> str:
 
 def _parsed(path: Path, raw: bytes) -> Manifest:
     try:
-        values = json.loads(raw)
+        values = parse_json(raw)
         found = values.get("format") if isinstance(values, dict) else None
         if found != FORMAT:
             raise BundleError(f"{path} has format {found}; this version reads format {FORMAT}")

@@ -16,7 +16,8 @@ def print_checks(title: str, checks: Iterable[Check]) -> bool:
     table = Table("", "check", "found", "to do", title=title)
     done = list(checks)
     for check in done:
-        mark = "[green]✓" if check.good else "[red]✗"
-        table.add_row(mark, check.name, escape(check.found), "" if check.good else escape(check.fix))
+        mark = "[red]✗" if not check.good else "[yellow]!" if check.warning else "[green]✓"
+        fix = "" if check.good and not check.warning else check.fix
+        table.add_row(mark, check.name, escape(check.found), escape(fix))
     Console().print(table)
     return all(check.good for check in done)

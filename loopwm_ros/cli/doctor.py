@@ -69,6 +69,8 @@ def _ros() -> Iterator[Check]:
         rclpy = importlib.import_module("rclpy")
         yield _attempt("ROS middleware", lambda: str(rclpy.get_rmw_implementation_identifier()))
         yield _attempt("Fast DDS profile", _profile)
+        yield _discovery()
+        yield _security()
 
 
 def _attempt(name: str, look: Callable[[], str]) -> Check:
@@ -89,6 +91,29 @@ def _profile() -> str:
         ours = f"{profile_variable()}={fastdds_profile()}"
         raise ValueError(f"{path} sets no shared memory of {SEGMENT} bytes a process; export {ours}")
     return f"{path} ({'set' if set_by_user else 'set by our nodes; elsewhere export'} {profile_variable()})"
+
+
+def _discovery() -> Check:
+    """Who finds our nodes."""
+    from loopwm_ros.nodes.environment import LOCAL, is_local, local_discovery
+
+    settings = {**os.environ, **local_discovery()}
+    found = " ".join(f"{name}={settings[name]}" for name in LOCAL if settings.get(name))
+    if is_local():
+        return Check("discovery", True, f"this machine only: {found}")
+    fix = "whoever is on that network may command the arm; unset it, or set up SROS 2 (docs/security.md)"
+    return Check("discovery", True, f"other machines, too: {found}", fix, warning=True)
+
+
+def _security() -> Check:
+    """Is DDS Security on, and does it refuse those without a certificate?"""
+    enabled = os.environ.get("ROS_SECURITY_ENABLE") == "true"
+    strategy = os.environ.get("ROS_SECURITY_STRATEGY", "")
+    if not enabled:
+        return Check("SROS 2", True, "off: every process that finds our nodes is trusted")
+    fix = "set ROS_SECURITY_STRATEGY=Enforce: otherwise a node without keys starts unprotected"
+    found = f"on, keys in {os.environ.get('ROS_SECURITY_KEYSTORE', '?')}, {strategy or 'Permissive'}"
+    return Check("SROS 2", True, found, fix, warning=strategy != "Enforce")
 
 
 def _shared_memory(folder: Path) -> Check:

@@ -11,6 +11,8 @@ from loopwm_ros.config.base import Box, Positive, Settings, Vec3
 ROD_TIP = "rod_tip"  # frame at the end of a rod
 JERK_TIME = 0.02  # [s]
 ControllerKind = Literal["forward_position", "forward_velocity", "joint_trajectory"]
+MAX_SIDE = 4096  # of the camera's image [px]; a file must not make the renderer take all memory
+MAX_JOINTS = 64
 
 
 class Topics(Settings):
@@ -26,8 +28,8 @@ class Topics(Settings):
 class CameraConfig(Settings):
     """A pinhole camera without distortion, fixed in the base frame."""
 
-    width: int = Field(gt=0)
-    height: int = Field(gt=0)
+    width: int = Field(gt=0, le=MAX_SIDE)
+    height: int = Field(gt=0, le=MAX_SIDE)
     rate: Positive = Field(description="[Hz]")
     fx: Positive
     fy: Positive
@@ -72,7 +74,9 @@ class ArmConfig(Settings):
 
     name: str
     urdf: str = Field(description="path, or package://PYTHON_PACKAGE/relative/path")
-    joints: tuple[str, ...] = Field(min_length=1, description="controlled joints, in command order")
+    joints: tuple[str, ...] = Field(
+        min_length=1, max_length=MAX_JOINTS, description="controlled joints, in command order"
+    )
     locked_joints: dict[str, float] = Field(default={}, description="other movable joints, held here")
     base_frame: str
     tool_frame: str

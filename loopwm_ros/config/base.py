@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from loopwm_ros.config.outside import parse_yaml, read_bounded
 from loopwm_ros.errors import ConfigError
 
 Vec3 = tuple[float, float, float]
@@ -27,9 +27,9 @@ Positive = Annotated[float, Field(gt=0)]
 
 
 class Settings(BaseModel):
-    """Base of all settings: immutable, unknown keys refused."""
+    """Base of all settings: immutable, unknown keys refused, and NaN and infinity, which pass every limit."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
@@ -55,10 +55,10 @@ def read_yaml(path: Path) -> Any:  # noqa: ANN401
         ConfigError: missing file or bad YAML.
     """
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return parse_yaml(read_bounded(path))
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ConfigError(f"{path} is not valid YAML: {error}") from error
 
 

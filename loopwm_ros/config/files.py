@@ -9,6 +9,7 @@ from typing import Any
 
 from loopwm_ros.config.arm import ArmConfig
 from loopwm_ros.config.base import SettingsT, read_yaml, validated
+from loopwm_ros.config.outside import beside, is_file
 from loopwm_ros.config.task import TaskConfig
 from loopwm_ros.config.world import WorldConfig
 from loopwm_ros.errors import ConfigError
@@ -38,7 +39,7 @@ def _located(folder: str, name: str) -> Path:
         return Path(name)
     root = share_dir() / "sim" / folder
     path = root / f"{name}.yaml"
-    if not path.is_file():
+    if Path(name).name != name or not is_file(path):
         valid = sorted(p.stem for p in root.glob("*.yaml"))
         raise ConfigError(f"no {folder[:-1]} '{name}'; valid: {', '.join(valid)}, or a path to a .yaml file")
     return path
@@ -52,10 +53,18 @@ def _merged(folder: str, name: str, seen: tuple[Path, ...] = ()) -> Any:  # noqa
     raw = read_yaml(path)
     if not isinstance(raw, dict) or EXTENDS not in raw:
         return raw
-    other = str(raw.pop(EXTENDS))
-    base = str(path.parent / other) if other.endswith((".yaml", ".yml")) else other
-    below = _merged(folder, base, (*seen, path))
+    below = _merged(folder, _base(path, str(raw.pop(EXTENDS))), (*seen, path))
     return {**below, **raw} if isinstance(below, dict) else raw
+
+
+def _base(path: Path, other: str) -> str:
+    """What `path` extends: ours by name, or a file near it."""
+    if not other.endswith((".yaml", ".yml")):
+        return other
+    try:
+        return str(beside(path, other))
+    except ValueError as error:
+        raise ConfigError(f"{path} extends a file that it may not read: {error}") from error
 
 
 def load_named(folder: str, name: str, kind: type[SettingsT]) -> SettingsT:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
 from loopwm_ros.config.files import share_dir
+from loopwm_ros.config.outside import is_file, leaves
 from loopwm_ros.errors import ConfigError
 
 PACKAGE = "package://"
@@ -26,12 +28,10 @@ def find_resource(uri: str, beside: Path | None = None) -> Path:
         ConfigError: there is no such package or file.
     """
     if not uri.startswith(PACKAGE):
-        path = Path(uri.removeprefix("file://"))
-        path = path if beside is None else beside.resolve().parent / path
-        if not path.is_file():
-            raise ConfigError(f"{uri} not found at {path}")
-        return path
+        return _plain(uri, beside)
     name, _, relative = uri.removeprefix(PACKAGE).partition("/")
+    if leaves(name) or leaves(relative):
+        raise ConfigError(f"{uri} does not name a file inside a package")
     folders = [*_nearby(name, beside), *_installed(name)]
     if not folders:
         raise ConfigError(
@@ -39,9 +39,39 @@ def find_resource(uri: str, beside: Path | None = None) -> Path:
             "install it with pip"
         )
     for folder in folders:
-        if (folder / relative).is_file():
+        if is_file(folder / relative):
             return folder / relative
     raise ConfigError(f"{uri} not found in {', '.join(map(str, folders))}")
+
+
+def _plain(uri: str, beside: Path | None) -> Path:
+    """File of a path; one that a file names stays with that file's description, or in installed packages."""
+    path = Path(uri.removeprefix("file://").replace("\0", ""))
+    if beside is not None:
+        path = Path(os.path.normpath(beside.resolve().parent / path))
+        allowed = [_description(beside.resolve()), *_shares(), Path(sysconfig.get_path("purelib"))]
+        if not any(path.is_relative_to(folder) for folder in allowed):
+            raise ConfigError(
+                f"{beside} names {uri}, which is outside of {allowed[0]} and of all installed packages; move "
+                "it there"
+            )
+    if not is_file(path):
+        raise ConfigError(f"{uri} not found at {path}")
+    return path
+
+
+def _description(beside: Path) -> Path:
+    """The ROS package that a file lies in, else the folder above its own: `urdf/` has `meshes/` beside it."""
+    above = beside.parents
+    return next(
+        (folder for folder in above if (folder / "package.xml").is_file()), above[min(1, len(above) - 1)]
+    )
+
+
+def _shares() -> Iterator[Path]:
+    """Where installed ROS packages keep their files."""
+    for prefix in filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)):
+        yield Path(prefix) / "share"
 
 
 def _nearby(name: str, beside: Path | None) -> Iterator[Path]:
@@ -56,12 +86,9 @@ def _nearby(name: str, beside: Path | None) -> Iterator[Path]:
 
 def _installed(name: str) -> Iterator[Path]:
     """Where an installed package keeps its files."""
-    for prefix in filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)):
-        share = Path(prefix) / "share" / name
-        if share.is_dir():
-            yield share
+    yield from (share / name for share in _shares() if (share / name).is_dir())
     if name == OURS:
         yield share_dir()
-    found = importlib.util.find_spec(name) if name.isidentifier() else None
-    if found is not None and found.origin is not None:
+    found = importlib.util.find_spec(name) if name.isidentifier() and name != "__main__" else None
+    if found is not None and found.origin is not None and found.has_location:
         yield Path(found.origin).parent

@@ -11,6 +11,7 @@ from loopwm_ros.config.base import Positive, Range, Settings, Vec3
 TOOL = "tool"  # the point that each arm has
 DisturbanceName = Literal["object_moved", "goal_moved", "camera_nudged", "object_hidden"]
 Disturb = Literal["none", "object_moved", "goal_moved", "camera_nudged", "object_hidden", "all"]
+MAX_OBJECTS = 64  # the simulator is handed each one
 
 
 class ObjectConfig(Settings):
@@ -75,7 +76,7 @@ class TaskConfig(Settings):
 
     name: str
     world: str = Field(description="name of a file in sim/worlds")
-    objects: dict[str, ObjectConfig] = Field(min_length=1, description="by name")
+    objects: dict[str, ObjectConfig] = Field(min_length=1, max_length=MAX_OBJECTS, description="by name")
     quantities: tuple[str, ...] = Field(description="read-outs of the model, e.g. tool_x")
     moved: str = Field(TOOL, description="what is brought to the goal: tool, or an object")
     goal: str = Field(description="the object that marks the goal")

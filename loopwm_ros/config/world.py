@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -14,7 +15,7 @@ Engine = Literal["bullet", "mujoco"]  # of the physics: what models learn in, or
 class WorldConfig(Settings):
     """A simulated cell: rates and table."""
 
-    physics_rate: Positive = Field(240.0, description="[Hz]")
+    physics_rate: Positive = Field(240.0, le=100_000, description="[Hz]")
     servo_rate: Positive = Field(80.0, description="joint states and safety filter [Hz]")
     control_rate: Positive = Field(20.0, description="commands from the controller [Hz]")
     table_low: Vec3
@@ -27,6 +28,6 @@ class WorldConfig(Settings):
             ("servo_rate", "control_rate"),
         ):
             ratio = getattr(self, fast) / getattr(self, slow)
-            if abs(ratio - round(ratio)) > 1e-9:
+            if not (math.isfinite(ratio) and abs(ratio - round(ratio)) <= 1e-9):
                 raise ValueError(f"{fast} must be a multiple of {slow}")
         return self

@@ -6,7 +6,6 @@ the joints' turns times their arms. So only few pairs are measured anew at each 
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
 import coal
@@ -14,7 +13,8 @@ import numpy as np
 import pinocchio as pin
 
 from loopwm_ros.config import ArmConfig, Box
-from loopwm_ros.config.urdf import complete_urdf
+from loopwm_ros.config.urdf import urdf_text
+from loopwm_ros.control.arm_urdf import collision_urdf
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.types import F64
@@ -157,7 +157,7 @@ def _pairs(shapes: pin.GeometryModel) -> list[tuple[int, int]]:
 
 def _shapes(arm: ArmConfig) -> pin.GeometryModel:
     """Collision shapes on the joints that are controlled."""
-    text = ET.tostring(complete_urdf(arm), encoding="unicode")
+    text = urdf_text(collision_urdf(arm))
     full = pin.buildModelFromXML(text)
     try:
         shapes = pin.buildGeomFromUrdfString(full, text, pin.GeometryType.COLLISION)

@@ -9,6 +9,7 @@ import pinocchio as pin
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.config.arm import JERK_TIME, ROD_TIP
 from loopwm_ros.config.resources import find_resource
+from loopwm_ros.config.urdf import read_urdf, urdf_text
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.types import F64
 
@@ -26,7 +27,7 @@ DAMPING = 1e-3  # Levenberg-Marquardt damping [dimensionless]
 def _reduced_model(arm: ArmConfig) -> pin.Model:
     path = find_resource(arm.urdf)
     try:
-        full = pin.buildModelFromUrdf(str(path))
+        full = pin.buildModelFromXML(urdf_text(read_urdf(path)))
     except ValueError as error:
         raise ConfigError(f"{path} is not a valid URDF: {error}") from error
     movable = list(full.names)[1:]

@@ -12,23 +12,59 @@ from pathlib import Path
 from loopwm_ros.config import share_dir
 
 FASTDDS_3 = 8  # first major version of rclpy over Fast DDS 3, which warns about the other's variable
+RANGE_SINCE = 4  # first major version of rclpy (Iron) whose discovery has a range
+RANGE, PEERS, LOCALHOST_ONLY = "ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_STATIC_PEERS", "ROS_LOCALHOST_ONLY"
+LOCAL = {RANGE: "LOCALHOST", PEERS: "", LOCALHOST_ONLY: "1"}  # what keeps to this machine
 MAX_DOMAIN = 101  # higher ids collide with the ephemeral UDP ports of Linux
 
 
 def fastdds_profile() -> Path:
-    """The shipped Fast DDS profile (16 MB of shared memory a participant)."""
-    return share_dir() / "config" / "fastdds.xml"
+    """The shipped Fast DDS profile: 16 MB of shared memory a participant, and if local no port for others."""
+    return share_dir() / "config" / ("fastdds_local.xml" if is_local() else "fastdds.xml")
 
 
 def profile_variable() -> str:
     """Environment variable that names a profile to this installation's Fast DDS."""
-    major = int(version("rclpy").split(".")[0])
-    return "FASTDDS_DEFAULT_PROFILES_FILE" if major >= FASTDDS_3 else "FASTRTPS_DEFAULT_PROFILES_FILE"
+    newer = _rclpy_major() >= FASTDDS_3
+    return "FASTDDS_DEFAULT_PROFILES_FILE" if newer else "FASTRTPS_DEFAULT_PROFILES_FILE"
+
+
+def _rclpy_major() -> int:
+    return int(version("rclpy").split(".")[0])
 
 
 def use_profile() -> None:
     """Name our Fast DDS profile to this process and its children, unless the user named one."""
     os.environ.setdefault(profile_variable(), str(fastdds_profile()))
+
+
+def local_discovery() -> dict[str, str]:
+    """The variable that keeps discovery on this machine; none where the user has chosen himself.
+
+    Humble knows only the older one, which newer distributions take for granted where it is set.
+    """
+    names = _names()
+    return {} if any(os.environ.get(name) for name in names) else {names[0]: LOCAL[names[0]]}
+
+
+def is_local() -> bool:
+    """Do our nodes stay on this machine, by default or by the user's choice?"""
+    settings = {**os.environ, **local_discovery()}
+    first, *others = _names()
+    return settings.get(first) == LOCAL[first] and not any(settings.get(name) for name in others)
+
+
+def _names() -> tuple[str, ...]:
+    """Variables by which the user chooses."""
+    return (RANGE, PEERS) if _rclpy_major() >= RANGE_SINCE else (LOCALHOST_ONLY,)
+
+
+def stay_local() -> None:
+    """Let this process and its children find, and be found by, this machine's only, unless the user chose.
+
+    Call it before rclpy starts.
+    """
+    os.environ.update(local_discovery())
 
 
 def domain_id() -> str:
@@ -37,7 +73,7 @@ def domain_id() -> str:
 
 
 def private_graph(log_dir: Path, domain: str) -> dict[str, str]:
-    """Variables of a ROS graph on this machine that only processes in the same domain join.
+    """Variables of a ROS graph that only processes in the same domain join, on this machine by default.
 
     One thread a process: the planner's own batches are too small to gain from more, and the cores are
     shared.
@@ -45,7 +81,7 @@ def private_graph(log_dir: Path, domain: str) -> dict[str, str]:
     log_dir.mkdir(parents=True, exist_ok=True)
     return {
         "ROS_DOMAIN_ID": domain,
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        **local_discovery(),
         "ROS_LOG_DIR": str(log_dir),
         "OMP_NUM_THREADS": "1",
         profile_variable(): os.environ.get(profile_variable(), str(fastdds_profile())),

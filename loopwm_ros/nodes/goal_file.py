@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import yaml
 
+from loopwm_ros.config.outside import parse_yaml, read_bounded
 from loopwm_ros.errors import ConfigError, SensorError
-from loopwm_ros.processing.images import decode_image
+from loopwm_ros.processing.images import MAX_IMAGE, decode_image
 from loopwm_ros.types import JointState, Observation
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -51,9 +52,9 @@ def read_goal(image: Path, joints: tuple[str, ...]) -> Observation:
     """
     beside = joints_file(image)
     try:
-        rgb = decode_image(image.read_bytes())
-        content = yaml.safe_load(beside.read_text(encoding="utf-8"))
-    except (OSError, SensorError, UnicodeDecodeError, yaml.YAMLError) as error:
+        rgb = decode_image(read_bounded(image, MAX_IMAGE))
+        content = parse_yaml(read_bounded(beside))
+    except (OSError, SensorError, ValueError) as error:
         raise ConfigError(f"cannot read goal image {image} with {beside.name}: {error}") from error
     named = content.get("joints") if isinstance(content, dict) else None
     if not isinstance(named, dict):
@@ -64,7 +65,7 @@ def read_goal(image: Path, joints: tuple[str, ...]) -> Observation:
         raise ConfigError(f"{beside} lacks {', '.join(missing)}; it has {', '.join(map(str, named))}")
     try:
         position = np.array([float(named[name]) for name in joints])
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ConfigError(f"{beside}: a joint position is no number: {error}") from error
     if not np.isfinite(position).all():
         raise ConfigError(f"{beside}: joint positions are {position.tolist()}; expected finite radians")

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from ament_index_python.resources import has_resource
 from pydantic import Field
+from rclpy.exceptions import InvalidTopicNameException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
-from rosbags.rosbag2 import Reader, ReaderError
+from rosbags.interfaces import Connection
+from rosbags.rosbag2 import Reader
 
 from loopwm_ros.config import Settings
+from loopwm_ros.data.bags import STORE, open_bag
+from loopwm_ros.data.memory import bounded_memory, budget
 from loopwm_ros.errors import BagError
 from loopwm_ros.nodes import params, spin
 from loopwm_ros.nodes.qos import SENSOR_SOURCE
 
 NAME = "player"
+COMMANDS = ("std_msgs/msg/Float64MultiArray", "trajectory_msgs/msg/JointTrajectory")  # what controllers take
+MESSAGE = re.compile(r"([a-z][a-z0-9_]*)/msg/([A-Z][A-Za-z0-9]*)")
 POLL = 0.02  # [s] between looks for subscribers
 
 
@@ -30,7 +38,10 @@ class PlayerSettings(Settings):
     """Parameters of the player."""
 
     bag: str = Field("", description="rosbag2 folder or file to play")
-    topics: str = Field("", description="comma-separated topics; empty: all whose types are installed")
+    topics: str = Field(
+        "",
+        description="comma-separated topics; empty: all of installed types that command no arm",
+    )
     speed: float = Field(1.0, ge=0.01, le=100.0, description="times the original speed")
     loop: bool = Field(False, description="start again at the end")
     subscribers: int = Field(0, ge=0, le=100, description="subscriptions of each topic to wait for")
@@ -39,12 +50,24 @@ class PlayerSettings(Settings):
 def _open(bag: str) -> Reader:
     if not bag or not Path(bag).exists():
         raise BagError(f"cannot play '{bag}': no such file or folder; set the parameter 'bag'")
-    try:
-        reader = Reader(Path(bag))
-        reader.open()
-    except (ReaderError, OSError, ValueError) as error:
-        raise BagError(f"cannot play {bag}: {error}") from error
-    return reader
+    return open_bag(Path(bag))
+
+
+def _message_type(connection: Connection) -> type[Any]:
+    """Class of a topic's messages.
+
+    The name is the recording's, and to import a module is to run it: so only packages of messages are, those
+    that every ROS distribution has and those that the workspace's index lists.
+
+    Raises:
+        BagError: it is not installed here, or no message type.
+    """
+    name = connection.msgtype
+    found = MESSAGE.fullmatch(name)
+    with suppress(ImportError, AttributeError, EnvironmentError):
+        if found and (name in STORE.types or has_resource("rosidl_interfaces", found[1])):
+            return cast("type[Any]", getattr(import_module(f"{found[1]}.msg"), found[2]))
+    raise BagError(f"{connection.topic} left out: no {name} here")
 
 
 class PlayerNode(Node):
@@ -57,6 +80,7 @@ class PlayerNode(Node):
         params.declare(self, PlayerSettings)
         self._settings = params.read(self, PlayerSettings)
         params.guard(self, PlayerSettings, lambda: "the recording is being played")
+        self._resources.enter_context(bounded_memory(budget()))  # a recording may unpack to any size
         self._reader = _open(self._settings.bag)
         self._resources.callback(self._reader.close)
         self._sources = self._publishers_by_topic()
@@ -73,15 +97,18 @@ class PlayerNode(Node):
             raise BagError(f"{self._settings.bag} has no topic {missing[0]}; it has {valid}")
         found = {}
         for connection in self._reader.connections:
-            package, _, kind = connection.msgtype.split("/")
             if wanted and connection.topic not in wanted:
                 continue
-            try:
-                message = getattr(import_module(f"{package}.msg"), kind)
-            except (ImportError, AttributeError):
-                self.get_logger().warning(f"{connection.topic} left out: no {connection.msgtype} here")
+            if not wanted and connection.msgtype in COMMANDS:
+                self.get_logger().warning(
+                    f"{connection.topic} left out: it may command an arm; name it in 'topics'"
+                )
                 continue
-            found[connection.topic] = self.create_publisher(message, connection.topic, SENSOR_SOURCE)
+            try:
+                kind = _message_type(connection)
+                found[connection.topic] = self.create_publisher(kind, connection.topic, SENSOR_SOURCE)
+            except (BagError, InvalidTopicNameException) as error:
+                self.get_logger().warning(str(error))
         if not found:
             raise BagError(f"{self._settings.bag} has nothing to play")
         return found

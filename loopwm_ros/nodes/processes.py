@@ -13,6 +13,7 @@ from pathlib import Path
 
 from loopwm_ros.errors import LoopWMError
 
+ENCLAVES = "/loopwm/"  # of config/security/policy.xml; without SROS 2 a name and no more
 PARENT_VARIABLE = "LOOPWM_PARENT_PID"  # a node started with it ends when that process is gone
 STOP_SIGNALS = ((signal.SIGINT, 4.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0))  # with patience [s]
 
@@ -61,7 +62,8 @@ def parameter_arguments(values: Mapping[str, object]) -> list[str]:
 def start(name: str, values: Mapping[str, object], environment: Mapping[str, str], log_dir: Path) -> Child:
     """Run node `loopwm_ros.nodes.<name>` with parameters `values`, in a session of its own."""
     log = log_dir / f"{name}.log"
-    command = [sys.executable, "-m", f"loopwm_ros.nodes.{name}", *parameter_arguments(values)]
+    arguments = [*parameter_arguments(values), "--enclave", f"{ENCLAVES}{name}"]
+    command = [sys.executable, "-m", f"loopwm_ros.nodes.{name}", *arguments]
     with log.open("wb") as sink:
         process = subprocess.Popen(  # noqa: S603
             command,

@@ -12,15 +12,15 @@ from types import FrameType
 from typing import Any, TypeVar
 
 import rclpy
-import yaml
 from rclpy._rclpy_pybind11 import RCLError
 from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from loopwm_ros.config import Settings
+from loopwm_ros.config.base import read_yaml
 from loopwm_ros.errors import ConfigError, LoopWMError
-from loopwm_ros.nodes.environment import use_profile
+from loopwm_ros.nodes.environment import stay_local, use_profile
 from loopwm_ros.nodes.processes import orphaned
 
 NodeT = TypeVar("NodeT", bound=Node)
@@ -59,10 +59,7 @@ def spin_until(executor: Executor, done: Callable[[], bool]) -> None:
 
 
 def _sections(path: Path) -> dict[str, dict[str, Any]]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f"cannot read parameter file {path}: {error}") from error
+    content = read_yaml(path)
     if not isinstance(content, dict):
         raise ConfigError(f"{path} is no parameter file: expected NODE: {{ros__parameters: {{...}}}}")
     found = {}
@@ -120,6 +117,7 @@ def run(
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
     use_profile()
+    stay_local()
     stop = StopRequest()
     try:
         check_parameter_files(sys.argv, name, kind)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import cv2
 import numpy as np
+from PIL import Image
 
 from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.errors import SensorError
 from loopwm_ros.types import F32, U8
+
+MAX_PIXELS = 2**25  # 33 megapixels, 100 MB as RGB; more than any camera of an arm has
+MAX_IMAGE = 2**26  # of a compressed image's file [bytes]
 
 
 def shrink_image(rgb: U8, width: int, height: int) -> U8:
@@ -32,13 +38,39 @@ def decode_image(data: bytes | memoryview) -> U8:
     """JPEG or PNG bytes to RGB (height, width, 3).
 
     Raises:
-        SensorError: the bytes are no image.
+        SensorError: the bytes are no image, or one of more than MAX_PIXELS.
     """
-    raw = np.frombuffer(data, dtype=np.uint8)
-    bgr = cv2.imdecode(raw, cv2.IMREAD_COLOR) if raw.size else None
+    check_image_size(data)
+    try:
+        bgr = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        bgr = None
     if bgr is None:
-        raise SensorError(f"compressed image of {len(data)} bytes cannot be decoded; expected JPEG or PNG")
+        raise _no_image(data)
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def check_image_size(data: bytes | memoryview) -> None:
+    """Look at the header of a JPEG or PNG: a few bytes can unpack to gigabytes.
+
+    Raises:
+        SensorError: the bytes are no image, or one of more than MAX_PIXELS.
+    """
+    try:
+        with Image.open(BytesIO(data), formats=("JPEG", "PNG")) as header:
+            pixels = header.width * header.height
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        pixels = MAX_PIXELS + 1
+    except Exception as error:  # it raises whatever its parts do, struct.error and SyntaxError among them
+        raise _no_image(data) from error
+    if pixels > MAX_PIXELS:
+        raise SensorError(
+            f"compressed image of {len(data)} bytes has more than {MAX_PIXELS} pixels; expected a camera's"
+        )
+
+
+def _no_image(data: bytes | memoryview) -> SensorError:
+    return SensorError(f"compressed image of {len(data)} bytes cannot be decoded; expected JPEG or PNG")
 
 
 def encode_image(rgb: U8, quality: int = 92) -> bytes:

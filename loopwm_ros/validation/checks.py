@@ -13,3 +13,4 @@ class Check:
     good: bool
     found: str
     fix: str = ""  # what to do, where it is not good
+    warning: bool = False  # good enough, and yet there is something to do

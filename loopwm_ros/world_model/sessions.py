@@ -13,6 +13,7 @@ import onnxruntime as ort
 from loopwm_ros.bundle import GRAPHS, OPTIONAL_GRAPHS, Bundle
 from loopwm_ros.errors import BundleError, ConfigError
 from loopwm_ros.types import F32
+from loopwm_ros.world_model.graph_file import check_self_contained
 from loopwm_ros.world_model.settings import WorldModelSettings
 from loopwm_ros.world_model.signatures import check_signature, compare, shapes
 
@@ -50,9 +51,11 @@ def open_sessions(bundle: Bundle, settings: WorldModelSettings) -> dict[str, Ses
 def _open(bundle: Bundle, name: str, settings: WorldModelSettings) -> Session:
     entry = bundle.manifest.graphs[name]
     check_signature(name, entry, bundle.manifest.spec)
+    data = bundle.graph(name)
+    check_self_contained(name, data)
     try:
         session = ort.InferenceSession(
-            bundle.graph(name), _options(settings.threads), providers=_providers(settings.provider)
+            data, _options(settings.threads), providers=_providers(settings.provider)
         )
     except ConfigError:
         raise

@@ -24,9 +24,9 @@ PATIENCE = 60.0  # [s] after which a wait has failed, however slow the machine
 
 @pytest.fixture(scope="session")
 def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    with environment.applied({"ROS_DOMAIN_ID": ""}):  # never the user's: tests command an arm
-        domain = environment.domain_id()
-    variables = environment.private_graph(tmp_path_factory.mktemp("ros"), domain)
+    # never the user's: tests command an arm
+    with environment.applied({"ROS_DOMAIN_ID": "", environment.RANGE: "", environment.PEERS: ""}):
+        variables = environment.private_graph(tmp_path_factory.mktemp("ros"), environment.domain_id())
     with environment.applied(variables):
         yield variables
 

@@ -14,7 +14,7 @@ import pytest
 from loopwm_ros.bullet.urdf import simulation_urdf
 from loopwm_ros.config import ArmConfig, RodConfig, load_arm, share_dir
 from loopwm_ros.config.resources import find_resource
-from loopwm_ros.config.urdf import ROD_MASS
+from loopwm_ros.control.arm_urdf import ROD_MASS
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.errors import ConfigError
 

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from loopwm_ros.cli.doctor import check, doctor
 from loopwm_ros.config import load_arm, load_task
+from loopwm_ros.nodes import environment
 from loopwm_ros.nodes.environment import profile_variable
 from loopwm_ros.validation.checks import Check
 from tests.bundles import make_bundle
@@ -57,4 +58,29 @@ def test_a_profile_without_room_for_images_is_refused(bundle, tmp_path, monkeypa
     monkeypatch.setenv(profile_variable(), str(path))
     found = row(bundle, "Fast DDS profile")
     assert not found.good
-    assert "fastdds.xml" in found.fix
+    assert environment.fastdds_profile().name in found.fix
+
+
+def test_discovery_is_local_and_what_is_wider_is_warned_of(bundle, monkeypatch) -> None:
+    for name in (environment.RANGE, environment.PEERS, environment.LOCALHOST_ONLY):
+        monkeypatch.delenv(name, raising=False)
+    found = row(bundle, "discovery")
+    assert (found.good, found.warning) == (True, False)
+    assert "this machine only" in found.found
+    monkeypatch.setenv(environment.RANGE, "LOCALHOST")
+    assert not row(bundle, "discovery").warning
+    monkeypatch.setenv(environment.PEERS, "192.0.2.7")
+    wider = row(bundle, "discovery")
+    assert (wider.good, wider.warning) == (True, True)
+    assert "192.0.2.7" in wider.found
+    shown = CliRunner(env={"COLUMNS": "300"}).invoke(app, ["--bundle", str(bundle)]).output
+    assert "may command the arm" in " ".join(shown.replace("│", " ").split())
+
+
+def test_security_that_is_not_enforced_is_warned_of(bundle, monkeypatch) -> None:
+    monkeypatch.delenv("ROS_SECURITY_ENABLE", raising=False)
+    assert not row(bundle, "SROS 2").warning
+    monkeypatch.setenv("ROS_SECURITY_ENABLE", "true")
+    assert row(bundle, "SROS 2").warning
+    monkeypatch.setenv("ROS_SECURITY_STRATEGY", "Enforce")
+    assert not row(bundle, "SROS 2").warning
