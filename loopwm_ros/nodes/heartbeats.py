@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
@@ -13,6 +14,8 @@ MPC_TOPIC = "/mpc/state"
 SAFETY_TOPIC = "/safety/state"
 PERIOD = 0.1  # [s]
 TIMEOUT = 0.5  # silence after which the other one counts as gone [s]
+INSTANCE = "instance"  # value that tells a process from another one of the same name
+OURS = uuid.uuid4().hex  # instance of this process
 BUNDLE = "bundle_sha256"  # value of mpc's: what it plans with; empty while it is not configured
 
 
@@ -21,18 +24,31 @@ class Heard:
 
     def __init__(self, node: Node, topic: str) -> None:
         self._at = -float("inf")
+        self._rivals_at = -float("inf")
         self._values: dict[str, str] = {}
+        self._former: set[str] = set()  # instances that another one has followed
         self.state = ""
         node.create_subscription(DiagnosticStatus, topic, self._on_beat, COMMAND)
 
     def _on_beat(self, beat: DiagnosticStatus) -> None:
-        self._at, self.state = time.perf_counter(), beat.message
+        before, self._at, self.state = self.value(INSTANCE), time.perf_counter(), beat.message
         self._values = {pair.key: pair.value for pair in beat.values}
+        instance = self.value(INSTANCE)
+        if instance in self._former:
+            self._rivals_at = self._at
+            self._former.discard(instance)
+        if before and instance != before:
+            self._former.add(before)
 
     @property
     def alive(self) -> bool:
         """Has it been heard lately?"""
         return time.perf_counter() - self._at <= TIMEOUT
+
+    @property
+    def rivals(self) -> bool:
+        """Are there two of that name? One that was followed by another has spoken again."""
+        return time.perf_counter() - self._rivals_at <= TIMEOUT
 
     @property
     def known(self) -> bool:

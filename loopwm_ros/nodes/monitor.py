@@ -30,7 +30,7 @@ from loopwm_ros.nodes.monitor_topics import MARKER_TOPIC, SPEED_TOPIC
 from loopwm_ros.nodes.qos import COMMAND, REPORT
 from loopwm_ros.nodes.ros_messages import message_factory
 
-NAME = "monitor"
+NAME = diagnostics.MONITOR
 PERIOD = 0.05  # [s] between two heartbeats for the safety node
 
 

@@ -203,11 +203,9 @@ class MpcNode(LifecycleNode):
 
     def _on_beat(self) -> None:
         """Tell the safety node that this one lives, and with which model."""
-        self._beat.publish(
-            DiagnosticStatus(
-                name=NAME, message=self._state, values=[KeyValue(key=heartbeats.BUNDLE, value=self._bundle)]
-            )
-        )
+        told = {heartbeats.BUNDLE: self._bundle, heartbeats.INSTANCE: heartbeats.OURS}
+        values = [KeyValue(key=key, value=value) for key, value in told.items()]
+        self._beat.publish(DiagnosticStatus(name=NAME, message=self._state, values=values))
 
     @property
     def _state(self) -> str:

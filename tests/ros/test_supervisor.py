@@ -44,7 +44,8 @@ def supervised(ros: object, monkeypatch, tmp_path: Path, goal: str = "seen") -> 
     monkeypatch.setattr(supervisor.time, "monotonic", lambda: ros.now)
     manifest = SimpleNamespace(spec=SimpleNamespace(model_period=0.1))
     bundle, task = SimpleNamespace(manifest=manifest), SimpleNamespace(time_limit=8.0)
-    request = SimpleNamespace(run=SimpleNamespace(bundle=bundle, task=task, goal=goal, engine="bullet"))
+    asked = SimpleNamespace(bundle=bundle, task=task, goal=goal, engine="bullet", validation=None)
+    request = SimpleNamespace(run=asked)
     mpc = SimpleNamespace(error_text=lambda: "it refuses")
     return supervisor._Run(request, ros, mpc, tmp_path, Measurements(), lambda _: None)
 
