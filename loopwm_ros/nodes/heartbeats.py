@@ -1,16 +1,17 @@
-"""What mpc and safety tell each other ten times a second: that they live, and what they are."""
+"""What mpc, monitor and safety tell each other ten times a second: that they live, and what they are."""
 
 from __future__ import annotations
 
 import time
 import uuid
 
-from diagnostic_msgs.msg import DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
 from loopwm_ros.nodes.qos import COMMAND
 
 MPC_TOPIC = "/mpc/state"
+MONITOR_TOPIC = "/monitor/state"
 SAFETY_TOPIC = "/safety/state"
 PERIOD = 0.1  # [s]
 TIMEOUT = 0.5  # silence after which the other one counts as gone [s]
@@ -19,11 +20,18 @@ OURS = uuid.uuid4().hex  # instance of this process
 BUNDLE = "bundle_sha256"  # value of mpc's: what it plans with; empty while it is not configured
 
 
+def beat(name: str, state: str, hardware: str = "", **values: str) -> DiagnosticStatus:
+    """One heartbeat of this process."""
+    told = {INSTANCE: OURS, **values}
+    pairs = [KeyValue(key=key, value=value) for key, value in told.items()]
+    return DiagnosticStatus(name=name, hardware_id=hardware, message=state, values=pairs)
+
+
 class Heard:
     """The other node's newest heartbeat."""
 
     def __init__(self, node: Node, topic: str) -> None:
-        self._at = -float("inf")
+        self.topic, self._at = topic, -float("inf")
         self._rivals_at = -float("inf")
         self._values: dict[str, str] = {}
         self._former: set[str] = set()  # instances that another one has followed
@@ -44,6 +52,11 @@ class Heard:
     def alive(self) -> bool:
         """Has it been heard lately?"""
         return time.perf_counter() - self._at <= TIMEOUT
+
+    @property
+    def instance(self) -> str:
+        """Which process it is; empty where it is silent, or does not say."""
+        return self.value(INSTANCE) if self.alive else ""
 
     @property
     def rivals(self) -> bool:

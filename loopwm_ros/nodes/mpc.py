@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -203,9 +203,8 @@ class MpcNode(LifecycleNode):
 
     def _on_beat(self) -> None:
         """Tell the safety node that this one lives, and with which model."""
-        told = {heartbeats.BUNDLE: self._bundle, heartbeats.INSTANCE: heartbeats.OURS}
-        values = [KeyValue(key=key, value=value) for key, value in told.items()]
-        self._beat.publish(DiagnosticStatus(name=NAME, message=self._state, values=values))
+        told = {heartbeats.BUNDLE: self._bundle}
+        self._beat.publish(heartbeats.beat(NAME, self._state, **told))
 
     @property
     def _state(self) -> str:

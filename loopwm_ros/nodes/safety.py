@@ -75,14 +75,14 @@ class SafetyNode(Node):
         self.create_timer(diagnostics.PERIOD, self._on_report, clock=steady)
 
     def _connect(self, monitored: bool) -> None:
-        joints, single = self._arm.topics.joint_states, {PLAN_TOPIC: lambda: not self._mpc.alive}
+        joints, single = self._arm.topics.joint_states, {PLAN_TOPIC: self._mpc}
         self._inlets = [
             Inlet(self, JointStateMessage, joints, self._on_joints, SENSOR, JOINTS_MOST),
             Inlet(self, TrajectoryMessage, PLAN_TOPIC, self._on_plan, COMMAND, MOST),
         ]
         if monitored:
             self._inlets.append(Inlet(self, Float64, SPEED_TOPIC, self._on_speed, COMMAND, MOST))
-            single[SPEED_TOPIC] = self._inlets[-1].quiet
+            single[SPEED_TOPIC] = heartbeats.Heard(self, heartbeats.MONITOR_TOPIC)
         self._watch = Watch(self, self._arm, single)
         self._report = self.create_publisher(DiagnosticArray, diagnostics.TOPIC, REPORT)
         self._beat = self.create_publisher(DiagnosticStatus, heartbeats.SAFETY_TOPIC, COMMAND)
@@ -129,13 +129,9 @@ class SafetyNode(Node):
 
     def _on_watch(self) -> None:
         trouble = self._watch.trouble() or self._arming.broken()
-        if self._mpc.rivals:
-            trouble = "two mpc nodes are alive: only one may, stop the others"
         if trouble:
             self._gate.fault(trouble)
-        self._beat.publish(
-            DiagnosticStatus(name=NAME, hardware_id=self._arm.name, message=self._gate.state.value)
-        )
+        self._beat.publish(heartbeats.beat(NAME, self._gate.state.value, self._arm.name))
 
     def _arm_gate(self, now: float) -> str:
         """Arm; returns why not, or an empty string."""

@@ -11,10 +11,9 @@ from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 
 from loopwm_ros.config import ArmConfig
+from loopwm_ros.nodes.heartbeats import Heard
 
 WINDOW = 0.1  # [s]
-QUIET = 0.5  # [s] without a message
-SETTLED = 2.0  # [s] in which a new process's publishers have become known
 
 
 class Inlet:
@@ -39,20 +38,15 @@ class Inlet:
     def open(self) -> None:
         """Listen, again if it was closed."""
         self._since, self._count, self.flooded = time.perf_counter(), 0, ""
-        self._heard = self._since
         if self._subscription is None:
             self._subscription = self._node.create_subscription(
                 self._kind, self.topic, self._on_message, self._qos
             )
 
-    def quiet(self) -> bool:
-        """Has nothing come for a while?"""
-        return time.perf_counter() - self._heard > QUIET
-
     def _on_message(self, message: Any) -> None:  # noqa: ANN401  (any message class)
         if self._subscription is None:
             return
-        now = self._heard = time.perf_counter()
+        now = time.perf_counter()
         if now - self._since > WINDOW:
             self._since, self._count = now, 0
         self._count += 1
@@ -69,39 +63,42 @@ class Inlet:
 class Living:
     """Publishers of a topic, less those of a killed process: they stay in the graph for half a minute."""
 
-    def __init__(self, node: Node, topic: str, silent: Callable[[], bool]) -> None:
-        """`silent`: has the one that may publish here stopped to show that it lives?"""
-        self._node, self._topic, self._silent = node, topic, silent
-        self._was_silent, self._since = True, 0.0
+    def __init__(self, node: Node, topic: str, heard: Heard) -> None:
+        """`heard`: heartbeats of the one node that may publish."""
+        self._node, self._topic, self._heard = node, topic, heard
+        self._speaker = self._last = ""  # instance that speaks now, and that spoke last
+        self._silenced: set[bytes] = set()  # publishers when it fell silent: frozen, or gone
         self._gone: set[bytes] = set()
 
     def names(self) -> list[str]:
-        """Nodes that publish; where one has fallen silent and another one followed, only the latter."""
-        silent = self._silent()
-        fell_silent, self._was_silent = silent and not self._was_silent, silent
-        if silent:
-            self._since = time.perf_counter()
-        if not (fell_silent or self._gone) and self._node.count_publishers(self._topic) <= 1:
+        """Nodes that publish; where one has fallen silent and another followed, only the latter."""
+        before, self._speaker = self._speaker, self._heard.instance
+        steady = before == self._speaker and not self._silenced and not self._gone
+        if steady and self._node.count_publishers(self._topic) <= 1:
             return []  # spares a look at each of them, ten times a second
         infos = self._node.get_publishers_info_by_topic(self._topic)
         present = {bytes(info.endpoint_gid): info.node_name for info in infos}
-        self._gone = set(present) if fell_silent else self._gone & set(present)
-        living = [name for gid, name in present.items() if gid not in self._gone]
-        if not living and time.perf_counter() - self._since > SETTLED:  # it was frozen and goes on
-            self._gone.clear()
-        return living
+        self._gone &= set(present)
+        if self._speaker:
+            if self._speaker != self._last:
+                self._gone |= self._silenced
+            self._silenced, self._last = set(), self._speaker
+        elif before:
+            self._silenced = set(present) - self._gone
+        return [name for gid, name in present.items() if gid not in self._gone | self._silenced]
 
 
 class Watch:
     """Counts publishers where there may be only one."""
 
-    def __init__(self, node: Node, arm: ArmConfig, single: Mapping[str, Callable[[], bool]]) -> None:
-        """`single`: topics that one node may publish, with whether it is silent (`Living`).
+    def __init__(self, node: Node, arm: ArmConfig, single: Mapping[str, Heard]) -> None:
+        """`single`: topics that one node may publish, with its heartbeats.
 
         To the arm's controllers `node` alone may publish.
         """
         self._node = node
-        self._single = {topic: Living(node, topic, silent) for topic, silent in single.items()}
+        self._heard = tuple(single.values())
+        self._single = {topic: Living(node, topic, heard) for topic, heard in single.items()}
         names = arm.topics
         self._ours = arm.command_topic
         self._controllers = tuple(dict.fromkeys((names.command, names.velocity, names.trajectory)))
@@ -112,6 +109,9 @@ class Watch:
             others = self._others(topic, ours=topic == self._ours)
             if others:
                 return f"{others} commands the arm, too, on {topic}: stop it; only safety may"
+        for heard in self._heard:
+            if heard.rivals:
+                return f"two nodes live that send {heard.topic}: only one may, stop the others"
         for topic, living in self._single.items():
             names = living.names()
             if len(names) > 1:
