@@ -64,17 +64,24 @@ class ValidateJob:
         Raises:
             LoopWMError: parts do not belong together, or `out` holds another validation.
         """
-        wanted = list(items(self.suite, self.subject))
-        done = {name: self._journal.done(name) for name in planned(self.suite)}
-        with self._bars.shown():
-            for made in self._journal.records:
-                self._bars.finished(made.part, made.result.success)
-            left = [item for item in wanted if item.index not in done[item.part]]
-            for episode in executor(run_item, left):
-                self._keep(episode)
-            if self.suite.load is not None:
-                self._under_load(self.suite.load, len(done[LOAD]))
+        for made in self._journal.records:
+            self._bars.finished(made.part, made.result.success)
+        try:
+            with self._bars.shown():
+                self._finish(executor)
+        except KeyboardInterrupt:
+            self._bars.say("ended; the same command goes on from here")
+            raise
         return self._written(key)
+
+    def _finish(self, executor: Executor) -> None:
+        """Run what is left."""
+        done = {name: self._journal.done(name) for name in planned(self.suite)}
+        left = [item for item in items(self.suite, self.subject) if item.index not in done[item.part]]
+        for episode in executor(run_item, left):
+            self._keep(episode)
+        if self.suite.load is not None:
+            self._under_load(self.suite.load, len(done[LOAD]))
 
     def _keep(self, episode: Judged) -> None:
         made = episode.record
