@@ -6,6 +6,7 @@ Arrays are C-contiguous NumPy arrays that the receiver must not write to.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -50,6 +51,15 @@ class JointTrajectory:
     offsets: F64  # time of each point after `stamp` [s], (m,), increasing from 0
     positions: F64  # [rad], (m, n)
     velocities: F64  # [rad/s], (m, n)
+
+
+@dataclass(frozen=True)
+class PointPaths:
+    """Where named points are over time: imagined, or seen at one moment."""
+
+    stamp: float  # [s]
+    offsets: F64  # times after `stamp` [s], (m,), increasing
+    points: Mapping[str, F64]  # by name, base frame [m], (m, 3)
 
 
 @dataclass(frozen=True)

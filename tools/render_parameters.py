@@ -10,6 +10,7 @@ import annotated_types
 from pydantic.fields import FieldInfo
 
 from loopwm_ros.config import Settings
+from loopwm_ros.nodes.monitor_parameters import MonitorParameters
 from loopwm_ros.nodes.mpc_parameters import MpcParameters
 from loopwm_ros.nodes.params import LIVE
 from loopwm_ros.nodes.player import PlayerSettings
@@ -21,6 +22,7 @@ NODES: dict[str, type[Settings]] = {
     "sim": SimSettings,
     "mpc": MpcParameters,
     "safety": SafetySettings,
+    "monitor": MonitorParameters,
     "player": PlayerSettings,
 }
 

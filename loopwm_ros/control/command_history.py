@@ -23,12 +23,14 @@ class CommandHistory:
         self._stamps: deque[float] = deque(maxlen=HISTORY)
         self._tools: deque[F64] = deque(maxlen=HISTORY)
         self._last: F64 | None = None
+        self._told = False  # the last is a reference that was sent
 
     def clear(self, stamp: float, position: F64) -> None:
         """Start anew, holding `position` (n,) since `stamp` [s]."""
         self._stamps.clear()
         self._tools.clear()
         self.add(stamp, position)
+        self._told = False
 
     def add(self, stamp: float, position: F64) -> None:
         """Note a reference (n,) sent at `stamp` [s].
@@ -43,7 +45,7 @@ class CommandHistory:
             self._tools.clear()
         self._stamps.append(stamp)
         self._tools.append(self._kinematics.tool_position(position))
-        self._last = position
+        self._last, self._told = position, True
 
     @property
     def last(self) -> tuple[float, F64] | None:
@@ -57,12 +59,12 @@ class CommandHistory:
 
     def silent(self, now: float) -> bool:
         """Is nobody commanding the arm at `now` [s]: disarmed, or in shadow?"""
-        return not self._stamps or abs(now - self._stamps[-1]) > SILENCE
+        return not self._told or now - self._stamps[-1] > SILENCE
 
     def commanded(self, times: F64) -> NDArray[np.bool_]:
         """Which of `times` (m,), none after the last reference, did not fall into a silence."""
         stamps = np.asarray(self._stamps)
-        after = np.clip(np.searchsorted(stamps, times), 0, len(stamps) - 1)
+        after = np.clip(np.searchsorted(stamps, times, side="right"), 0, len(stamps) - 1)
         return np.asarray(stamps[after] - stamps[np.maximum(after - 1, 0)] <= SILENCE)
 
     def tool_at(self, times: F64) -> F64:

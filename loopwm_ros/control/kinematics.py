@@ -96,6 +96,10 @@ class Kinematics:
         """Tool position (3,) in the base frame [m]."""
         return self.tool_pose(position)[:3, 3]
 
+    def tool_positions(self, positions: F64) -> F64:
+        """Tool positions (m, 3) in the base frame [m] for joints (m, n) [rad]."""
+        return np.stack([self.tool_position(position) for position in positions])
+
     def step(self, position: F64, tool_velocity: F64, dt: float) -> tuple[F64, F64]:
         """Joints after `dt` [s] of `tool_velocity` (3,) [m/s], the tool kept oriented as at home.
 

@@ -82,4 +82,4 @@ class MotionHistory:
 
     def measured_tools(self, times: F64) -> F64:
         """Tool positions (m, 3) [m] by the measured joints at `times` (m,), held outside what is known."""
-        return np.stack([self._kinematics.tool_position(joints) for joints in self._measured.at(times)])
+        return self._kinematics.tool_positions(self._measured.at(times))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from pydantic import Field
 from loopwm_ros.config import Settings
 from loopwm_ros.config.task import TOOL
 from loopwm_ros.control.motion_history import MotionHistory, Planned
-from loopwm_ros.types import F32, F64, Encoding
+from loopwm_ros.types import F32, F64, Encoding, PointPaths
 from loopwm_ros.world_model.base import Clock, Predictor
 from loopwm_ros.world_model.cost import Estimate
 
@@ -45,62 +45,40 @@ class Gap:
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """Where points were imagined to be, `period`, 2 `period`, ... after `stamp` [s]."""
-
-    stamp: float  # of the state that it starts from [s]
-    period: float  # [s]
-    points: Mapping[str, F64]  # by name, base frame [m], (steps, 3)
-
-    @property
-    def times(self) -> F64:
-        """When each step is, (steps,) [s]."""
-        steps = max(len(path) for path in self.points.values())
-        return np.asarray(self.stamp + self.period * np.arange(1, steps + 1), dtype=np.float64)
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What the encoder was sure of in one image."""
-
-    stamp: float  # [s]
-    points: Mapping[str, F64]  # by name, base frame [m], (3,)
-
-
-@dataclass(frozen=True)
 class Hindsight:
     """A prediction under the actions really executed, and how far it is from what came."""
 
-    prediction: Prediction
+    prediction: PointPaths  # a point each model period after the state that it starts from
     gaps: tuple[Gap, ...]
 
 
-def compare(prediction: Prediction, tools: F64, readings: Iterable[Reading]) -> tuple[Gap, ...]:
+def compare(prediction: PointPaths, tools: F64, readings: Iterable[PointPaths]) -> tuple[Gap, ...]:
     """Gaps at every step: of the tool by measured joints, of objects by readings near the steps.
 
-    `tools` (steps, 3) [m] are measured at `prediction.times`. A reading between two steps is compared with
-    the path between them, and counts for the nearer one.
+    `tools` (steps, 3) [m] are measured at the prediction's times; each of `readings` is of one moment. One
+    between two steps is compared with the path between them, and counts for the nearer one.
     """
-    found = []
+    offsets, found = prediction.offsets, []
     if TOOL in prediction.points:
         errors = prediction.points[TOOL] - tools
         found = [_gap(TOOL, step, error) for step, error in enumerate(errors, start=1)]
+    near = (0.5 + ROUNDING) * offsets[0]
     for reading in readings:
-        ahead = (reading.stamp - prediction.stamp) / prediction.period
-        for name in prediction.points.keys() & reading.points.keys() - {TOOL}:
-            path = prediction.points[name]
-            if ahead + ROUNDING >= 0.5 and ahead - ROUNDING <= len(path) + 0.5:
-                step = min(max(1, round(ahead)), len(path))
-                found.append(_gap(name, step, _along(path, ahead) - reading.points[name]))
+        after = reading.stamp - prediction.stamp
+        if offsets[0] - near <= after <= offsets[-1] + near:
+            step = int(np.argmin(np.abs(offsets - after))) + 1
+            for name in prediction.points.keys() & reading.points.keys() - {TOOL}:
+                imagined = _along(offsets, prediction.points[name], after)
+                found.append(_gap(name, step, imagined - reading.points[name][0]))
     return tuple(found)
 
 
-def _along(path: F64, ahead: float) -> F64:
-    """The point (3,) at `ahead` steps, linear between and beyond the path's points (steps, 3)."""
+def _along(offsets: F64, path: F64, after: float) -> F64:
+    """The point (3,) at `after` [s], linear between and beyond the points (m, 3) at `offsets` (m,) [s]."""
     if len(path) == 1:
         return np.asarray(path[0])
-    before = min(max(int(ahead) - 1, 0), len(path) - 2)
-    share = ahead - 1 - before
+    before = min(max(int(np.searchsorted(offsets, after)) - 1, 0), len(path) - 2)
+    share = (after - offsets[before]) / (offsets[before + 1] - offsets[before])
     return np.asarray(path[before] + share * (path[before + 1] - path[before]))
 
 
@@ -128,7 +106,7 @@ class GapMeter:
         self._columns = {name: model.spec.columns(name) for name in points}
         self._period = model.spec.model_period
         self._states: deque[tuple[float, F32]] = deque(maxlen=settings.steps + 1)
-        self._readings: deque[Reading] = deque(maxlen=settings.steps + 1)
+        self._readings: deque[PointPaths] = deque(maxlen=settings.steps + 1)
         self._fresh = False
         self._cost = Estimate()  # of one transition [s]
 
@@ -138,15 +116,15 @@ class GapMeter:
         self._readings.clear()
         self._fresh = False
 
-    def observe(self, stamp: float, state: F32, encoding: Encoding) -> Reading:
+    def observe(self, stamp: float, state: F32, encoding: Encoding) -> PointPaths:
         """Keep the state (tokens, width) after the observation at `stamp` [s]; returns what is sure in it."""
         sure = {
-            name: np.asarray(encoding.reading[xyz], dtype=np.float64)
+            name: np.asarray(encoding.reading[xyz][None], dtype=np.float64)
             for name, xyz in self._columns.items()
             if float(np.max(encoding.std[xyz])) <= self._settings.max_std
         }
         self._states.append((stamp, state))
-        self._readings.append(Reading(stamp, sure))
+        self._readings.append(PointPaths(stamp, np.zeros(1), sure))
         self._fresh = True
         return self._readings[-1]
 
@@ -175,7 +153,7 @@ class GapMeter:
         readouts = self._model.predict(state, actions).astype(np.float64)
         self._cost.add((self._clock() - began) / steps)
         paths = {name: readouts[:, xyz] for name, xyz in self._columns.items()}
-        prediction = Prediction(stamp, self._period, paths)
+        prediction = PointPaths(stamp, times[1:] - stamp, paths)
         return Hindsight(prediction, compare(prediction, motion.measured_tools(times[1:]), self._readings))
 
     def _seconds(self) -> float:

@@ -17,13 +17,13 @@ import numpy as np
 from loopwm_ros.control.goal import GoalTracker
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.control.motion_history import MotionHistory
-from loopwm_ros.control.prediction_gap import Gap, GapMeter, Hindsight, Prediction, Reading
+from loopwm_ros.control.prediction_gap import Gap, GapMeter, Hindsight
 from loopwm_ros.control.synchroniser import JUMP
 from loopwm_ros.control.tool_motion import ToolMotion
 from loopwm_ros.control.trajectory import deviation, hold, sample
 from loopwm_ros.planning.base import Objective, Planner
 from loopwm_ros.processing.states import tool_velocity
-from loopwm_ros.types import F32, F64, Encoding, JointState, JointTrajectory, Observation, Plan
+from loopwm_ros.types import F32, F64, Encoding, JointState, JointTrajectory, Observation, Plan, PointPaths
 from loopwm_ros.world_model.base import WorldModel
 
 COMMITTED = 3  # actions turned into joint motion: this slot's, and two more should the next plan be late
@@ -46,8 +46,8 @@ class PlanReport:
     encoding: Encoding | None = None  # of the newest observation, `delay` before the effect
     beside: str = ""  # where the goal is seen, if that is beside the workspace
     gaps: tuple[Gap, ...] = ()  # in hindsight, with ...
-    prediction: Prediction | None = None  # ... what they are measured on; None: off, or no time for it
-    reading: Reading | None = None  # what the encoder was sure of in the newest observation
+    prediction: PointPaths | None = None  # ... what they are measured on; None: off, or no time for it
+    reading: PointPaths | None = None  # what the encoder was sure of; None: nothing new was seen
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class RecedingHorizon:
         self._next: JointTrajectory | None = None
         self._state: tuple[float, F32] | None = None  # stamp of the last observation, h_k
         self._encoding: Encoding | None = None  # of that observation, with ...
-        self._reading: Reading | None = None  # ... what is sure in it
+        self._reading: PointPaths | None = None  # ... what is sure in it, if it is new
         self._planned_slot = -np.inf
         self._seed = 0
 
@@ -204,18 +204,20 @@ class RecedingHorizon:
         return self._gap.measure(self._history, slot, lambda at: self._reference(at, slot)[0], deadline)
 
     def _restart(self, now: float) -> None:
-        """Start anew at `now` [s] from where the arm is: its last reference, or where it was measured."""
-        resting = self._history.resting(now)
+        """Start anew at `now` [s] from the last reference; where nobody commands the arm, from its joints."""
+        assert self._state is not None
+        resting = self._history.resting(self._state[0])
         self.start(now, self._history.sent[1] if resting is None else resting, self._seed)
 
     def _forget(self) -> None:
         """Begin with an unknown latent state."""
-        self._state = self._reading = None
+        self._state = None
         if self._gap is not None:
             self._gap.clear()
 
     def _observe(self, observation: Observation, slot: float) -> None:
         """Update the latent state with a new observation (Eq. h_k = L(h_{k-1}, e_k, u_k))."""
+        self._reading = None
         if self._state is not None and observation.stamp <= self._state[0]:
             return
         encoding = self._encoding = self._model.encode(observation)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from loopwm_ros.config import CameraConfig
-from loopwm_ros.types import F64, U8, JointState, JointTrajectory
+from loopwm_ros.types import F64, U8, JointState, JointTrajectory, PointPaths
 
 Message = Any  # rclpy and rosbags share no base class
 SequenceMaker = Callable[[ArrayLike, str], Any]  # values, typecode 'd' (float64) or 'B' (uint8)
@@ -20,6 +20,9 @@ MESSAGE_TYPES = (
     "builtin_interfaces/msg/Time",
     "geometry_msgs/msg/Point",
     "geometry_msgs/msg/PointStamped",
+    "geometry_msgs/msg/Quaternion",
+    "geometry_msgs/msg/Transform",
+    "geometry_msgs/msg/Vector3",
     "rosgraph_msgs/msg/Clock",
     "sensor_msgs/msg/CameraInfo",
     "sensor_msgs/msg/CompressedImage",
@@ -33,6 +36,8 @@ MESSAGE_TYPES = (
     "std_msgs/msg/MultiArrayLayout",
     "trajectory_msgs/msg/JointTrajectory",
     "trajectory_msgs/msg/JointTrajectoryPoint",
+    "trajectory_msgs/msg/MultiDOFJointTrajectory",
+    "trajectory_msgs/msg/MultiDOFJointTrajectoryPoint",
 )
 
 
@@ -155,14 +160,44 @@ class MessageFactory:
         )
 
     def _point(self, offset: float, position: F64, velocity: F64) -> Message:
-        sec, nanosec = split_seconds(offset)
         return self._new(
             "trajectory_msgs/msg/JointTrajectoryPoint",
             positions=self._sequence(position, "d"),
             velocities=self._sequence(velocity, "d"),
             accelerations=self._sequence((), "d"),
             effort=self._sequence((), "d"),
-            time_from_start=self._new("builtin_interfaces/msg/Duration", sec=sec, nanosec=nanosec),
+            time_from_start=self._duration(offset),
+        )
+
+    def _duration(self, seconds: float) -> Message:
+        sec, nanosec = split_seconds(seconds)
+        return self._new("builtin_interfaces/msg/Duration", sec=sec, nanosec=nanosec)
+
+    def paths(self, paths: PointPaths, frame: str) -> Message:
+        """trajectory_msgs/MultiDOFJointTrajectory of points that have no orientation: theirs is none."""
+        moments = zip(*paths.points.values(), strict=True)
+        return self._new(
+            "trajectory_msgs/msg/MultiDOFJointTrajectory",
+            header=self.header(paths.stamp, frame),
+            joint_names=list(paths.points),
+            points=[
+                self._new(
+                    "trajectory_msgs/msg/MultiDOFJointTrajectoryPoint",
+                    transforms=[self._transform(position) for position in moment],
+                    velocities=[],
+                    accelerations=[],
+                    time_from_start=self._duration(offset),
+                )
+                for offset, moment in zip(paths.offsets, moments, strict=False)
+            ],
+        )
+
+    def _transform(self, position: F64) -> Message:
+        x, y, z = (float(value) for value in position)
+        return self._new(
+            "geometry_msgs/msg/Transform",
+            translation=self._new("geometry_msgs/msg/Vector3", x=x, y=y, z=z),
+            rotation=self._new("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0),
         )
 
     def point(self, stamp: float, position: F64, frame: str) -> Message:

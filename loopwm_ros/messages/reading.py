@@ -9,7 +9,7 @@ import numpy as np
 
 from loopwm_ros.errors import SensorError
 from loopwm_ros.processing.images import decode_image
-from loopwm_ros.types import F64, CameraFrame, JointState, JointTrajectory
+from loopwm_ros.types import F64, CameraFrame, JointState, JointTrajectory, PointPaths
 
 Message = Any  # rclpy and rosbags share no base class
 
@@ -136,6 +136,31 @@ def _differences(offsets: F64, positions: F64) -> F64:
     velocities = np.gradient(positions, offsets, axis=0)
     velocities[-1] = 0.0
     return np.asarray(velocities)
+
+
+def paths_from(message: Message) -> PointPaths:
+    """Named points over time of a MultiDOFJointTrajectory; their orientations are not looked at.
+
+    Raises:
+        SensorError: lengths differ, times do not increase from 0, or a position is NaN or infinite.
+    """
+    names = list(message.joint_names)
+    counts = {len(point.transforms) for point in message.points}
+    if counts - {len(names)} or len(set(names)) != len(names):
+        raise SensorError(f"paths of points {names} have {sorted(counts)} transforms; expected one a point")
+    offsets = np.array([stamp_seconds(point.time_from_start) for point in message.points])
+    if np.any(np.diff(offsets, prepend=-1.0) <= 0) or np.any(offsets < 0):
+        raise SensorError(f"times of points must increase from 0, got {offsets.tolist()}")
+    positions = np.array(
+        [
+            [(t.translation.x, t.translation.y, t.translation.z) for t in point.transforms]
+            for point in message.points
+        ],
+        dtype=np.float64,
+    ).reshape(len(offsets), len(names), 3)
+    _finite(positions, "paths of points")
+    paths = {name: positions[:, column] for column, name in enumerate(names)}
+    return PointPaths(stamp_seconds(message.header.stamp), offsets, paths)
 
 
 def positions_from(message: Message, count: int) -> F64:

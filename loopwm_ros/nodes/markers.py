@@ -16,12 +16,34 @@ LINE_WIDTH = 0.006  # [m]
 GOAL_SIZE = 0.06  # diameter of the goal's marker [m]
 PATH_COLOUR = ColorRGBA(r=0.1, g=0.6, b=1.0, a=0.9)
 MOVED_COLOUR = ColorRGBA(r=0.9, g=0.2, b=0.6, a=0.9)
+ACTUAL_COLOUR = ColorRGBA(r=0.1, g=0.8, b=0.3, a=0.9)
 GOAL_COLOUR = ColorRGBA(r=1.0, g=0.4, b=0.1, a=0.5)
 
 
 def _point(xyz: F32 | F64) -> Point:
     x, y, z = (float(v) for v in xyz)
     return Point(x=x, y=y, z=z)
+
+
+def compared_markers(
+    stamp: Time, frame: str, imagined: Mapping[str, F64], actual: Mapping[str, F64]
+) -> MarkerArray:
+    """What was imagined and what came, paths (m, 3) of named points as lines, in `frame` [m]."""
+    header = Header(stamp=stamp, frame_id=frame)
+    lines = [
+        Marker(
+            header=header,
+            ns=f"{kind}_{name}",
+            type=Marker.LINE_STRIP,
+            scale=Vector3(x=LINE_WIDTH),
+            color=colour,
+            points=[_point(xyz) for xyz in path],
+        )
+        for kind, paths, colour in (("hindsight", imagined, MOVED_COLOUR), ("actual", actual, ACTUAL_COLOUR))
+        for name, path in paths.items()
+        if len(path) > 1
+    ]
+    return MarkerArray(markers=lines)
 
 
 def imagined_markers(stamp: Time, frame: str, paths: Mapping[str, F32], goal: F64 | None) -> MarkerArray:

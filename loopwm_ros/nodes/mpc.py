@@ -29,6 +29,7 @@ from loopwm_ros.nodes.markers import imagined_markers
 from loopwm_ros.nodes.mpc_engine import MpcEngine
 from loopwm_ros.nodes.mpc_inputs import MpcInputs
 from loopwm_ros.nodes.mpc_parameters import MpcParameters
+from loopwm_ros.nodes.prediction_topics import PredictionTopics
 from loopwm_ros.nodes.qos import COMMAND, REPORT
 from loopwm_ros.nodes.ros_messages import message_factory
 
@@ -57,6 +58,7 @@ class MpcNode(LifecycleNode):
         self.create_service(Trigger, goal_topics.CAPTURE, self._on_capture)
         self._plans = self.create_lifecycle_publisher(TrajectoryMessage, PLAN_TOPIC, COMMAND)
         self._imagined = self.create_publisher(MarkerArray, IMAGINED_TOPIC, REPORT)
+        self._predictions = PredictionTopics(self, self._make)
         self._report = self.create_publisher(DiagnosticArray, diagnostics.TOPIC, REPORT)
         self.create_timer(diagnostics.PERIOD, self._on_heartbeat, clock=self._steady)
 
@@ -167,9 +169,10 @@ class MpcNode(LifecycleNode):
 
     def _on_plan(self, report: PlanReport) -> None:
         """Runs in the planning thread."""
+        engine = self._running()
+        self._predictions.send(report, engine.arm.base_frame)
         if report.plan is None or not self._imagined.get_subscription_count():
             return
-        engine = self._running()
         stamp = self._make.time(report.slot + engine.model_period)
         paths = {name: report.plan.imagined[:, xyz] for name, xyz in engine.moving.items()}
         self._imagined.publish(imagined_markers(stamp, engine.arm.base_frame, paths, report.goal))

@@ -112,6 +112,7 @@ class MpcEngine:
         joints = self.inbox.check(steady, ros)
         self._mpc.motion.check_start(joints.position)
         self._mpc.horizon.start(ros + self._period, joints.position, seed)
+        self._mpc.horizon.add_joints(joints)
         self.inbox.take()
         self.goals.inbox.planned(None)
         self.goals.planning = True

@@ -9,6 +9,7 @@ from pydantic import Field
 from loopwm_ros.config import Settings, TaskConfig
 from loopwm_ros.control.assembly import MpcSettings, planner_settings
 from loopwm_ros.control.goal import GoalSettings
+from loopwm_ros.control.prediction_gap import GapSettings
 from loopwm_ros.planning.settings import PlannerKind
 from loopwm_ros.world_model.settings import WorldModelSettings
 
@@ -45,6 +46,12 @@ class MpcParameters(Settings):
     refinements: int = Field(0, ge=0, le=16, description="of each plan; 0: as the task needs")
     plan_share: float = Field(0.75, ge=0.1, le=0.95, description="share of a slot that planning may take")
     sensor_timeout: float = Field(0.3, ge=0.02, le=5.0, description="age at which input is stale [s]")
+    gap_steps: int = Field(
+        GapSettings().steps,
+        ge=0,
+        le=30,
+        description="transitions imagined again in hindsight, for the monitor; 0: none",
+    )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="of the first activation; each next one adds 1")
     trace_path: str = Field("", description="JSON-lines file with a line a cycle and plan; empty: none")
 
@@ -56,6 +63,7 @@ class MpcParameters(Settings):
         """
         return MpcSettings(
             goal=GoalSettings(source=self.goal_source),
+            gap=GapSettings(steps=self.gap_steps),
             model=WorldModelSettings(loops=self.loops, provider=self.provider, threads=self.threads),
             planner=planner_settings(
                 task,

@@ -63,12 +63,14 @@ class PlanningThread:
             self.failure = error
 
     def _plan(self, slot: Slot) -> None:
-        observation, sent = self._inbox.take()
-        for stamp, position in sent:
+        taken = self._inbox.take()
+        for stamp, position in taken.sent:
             self._horizon.add_command(stamp, position)
+        for joints in taken.joints:
+            self._horizon.add_joints(joints)
         self._goals.take(self._horizon)
-        if observation is None:
+        if taken.observation is None:
             return
-        report = self._horizon.plan(observation, slot.stamp, slot.began + self._share * self._period)
+        report = self._horizon.plan(taken.observation, slot.stamp, slot.began + self._share * self._period)
         spent = time.perf_counter() - slot.began
         self._on_plan(report, spent * 1e3, spent > self._period)

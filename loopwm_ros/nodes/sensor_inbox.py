@@ -17,6 +17,15 @@ ItemT = TypeVar("ItemT", JointState, CameraFrame)
 Sent = tuple[float, F64]  # stamp [s], joint reference (n,) [rad]
 
 
+@dataclass(frozen=True)
+class Taken:
+    """What has come since it was last asked for."""
+
+    observation: Observation | None  # the newest there is
+    sent: list[Sent]
+    joints: list[JointState]
+
+
 @dataclass
 class _Source:
     """The newest arrival of one sensor."""
@@ -38,11 +47,16 @@ class SensorInbox:
         self._timeout = timeout
         self._lock = threading.Lock()
         self._joints, self._camera = _Source(joint_topic), _Source(image_topic)
-        self._sent: deque[Sent] = deque(maxlen=HISTORY)  # nobody takes them while nothing plans
+        self._sent: deque[Sent] = deque(maxlen=HISTORY)  # nobody takes them while nothing plans, nor ...
+        self._measured: deque[JointState] = deque(maxlen=HISTORY)  # ... these
 
     def put_joints(self, read: Callable[[], JointState], arrival: float) -> str:
         """Store what `read` gives; returns why it was refused, or an empty string."""
-        return self._put(self._joints, read, self._synchroniser.add_joints, arrival)
+        return self._put(self._joints, read, self._add_joints, arrival)
+
+    def _add_joints(self, joints: JointState) -> None:
+        self._synchroniser.add_joints(joints)
+        self._measured.append(joints)
 
     def put_frame(self, read: Callable[[], CameraFrame], arrival: float) -> str:
         """Store what `read` gives; returns why it was refused, or an empty string."""
@@ -53,12 +67,13 @@ class SensorInbox:
         with self._lock:
             self._sent.append((stamp, position))
 
-    def take(self) -> tuple[Observation | None, list[Sent]]:
-        """Newest observation, and the references sent since the last call: the newest `HISTORY` at most."""
+    def take(self) -> Taken:
+        """Newest observation, and what was sent and measured since the last call: `HISTORY` each at most."""
         with self._lock:
-            sent = list(self._sent)
+            taken = Taken(self._synchroniser.latest(), list(self._sent), list(self._measured))
             self._sent.clear()
-            return self._synchroniser.latest(), sent
+            self._measured.clear()
+            return taken
 
     def latest(self, steady: float, ros: float) -> Observation:
         """The newest observation, if it is usable at (`steady`, `ros`) [s]; it stays here.

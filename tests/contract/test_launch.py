@@ -12,13 +12,19 @@ import pytest
 import yaml
 
 from loopwm_ros.config import Settings
+from loopwm_ros.nodes.monitor_parameters import MonitorParameters
 from loopwm_ros.nodes.mpc_parameters import MpcParameters
 from loopwm_ros.nodes.safety import SafetySettings
 from loopwm_ros.nodes.sim_settings import SimSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "launch").glob("*.launch.py"))
-NODES: dict[str, type[Settings]] = {"sim": SimSettings, "safety": SafetySettings, "mpc": MpcParameters}
+NODES: dict[str, type[Settings]] = {
+    "sim": SimSettings,
+    "safety": SafetySettings,
+    "mpc": MpcParameters,
+    "monitor": MonitorParameters,
+}
 
 
 def calls(tree: ast.AST, *names: str) -> list[ast.Call]:

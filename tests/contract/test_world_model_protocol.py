@@ -145,3 +145,12 @@ def test_cost_grows_with_the_work(model):
     assert model.rollout_seconds(64, 4, 1) > base
     assert model.rollout_seconds(16, 8, 1) > base
     assert model.rollout_seconds(16, 4, 2) > base
+
+
+def test_a_prediction_reads_what_a_rollout_of_one_candidate_reads(model):
+    state, actions = start(model), draw(model, 1, 5)
+    read = model.predict(state, actions[0])
+    rollout = model.rollout(state, actions, 0, None)
+    assert read.shape == (5, len(model.spec.quantities))
+    np.testing.assert_allclose(read[[s - 1 for s in rollout.steps]], rollout.readouts[0], atol=1e-5)
+    assert np.array_equal(read, model.predict(state, actions[0])), "it changes nothing"

@@ -22,12 +22,13 @@ from loopwm_ros.messages import (
     frame_from_raw,
     joint_state_from,
     numpy_sequence,
+    paths_from,
     positions_from,
     stamp_seconds,
     trajectory_from,
 )
 from loopwm_ros.processing.images import encode_image
-from loopwm_ros.types import JointState, JointTrajectory
+from loopwm_ros.types import JointState, JointTrajectory, PointPaths
 
 JOINTS = ("a", "b", "c")
 STORE = get_typestore(Stores.ROS2_JAZZY)
@@ -109,6 +110,37 @@ def test_trajectory_survives_the_wire(library) -> None:
     np.testing.assert_allclose(got.offsets, [0.0, 0.05], atol=1e-9)
     np.testing.assert_array_equal(got.positions, positions[:, [1, 2, 0]])
     np.testing.assert_array_equal(got.velocities, velocities)
+
+
+def test_paths_of_points_survive_the_wire(library) -> None:
+    make, round_trip = library
+    path = np.arange(6.0).reshape(2, 3)
+    sent = PointPaths(7.25, np.array([0.1, 0.2]), {"tool": path, "cube": path + 0.5})
+    message = round_trip(make.paths(sent, "base"))
+    read = paths_from(message)
+    assert message.header.frame_id == "base"
+    assert read.stamp == 7.25
+    np.testing.assert_allclose(read.offsets, sent.offsets)
+    assert list(read.points) == ["tool", "cube"]
+    np.testing.assert_array_equal(read.points["cube"], path + 0.5)
+    nothing = paths_from(round_trip(make.paths(PointPaths(7.25, np.zeros(1), {}), "base")))
+    assert (nothing.stamp, nothing.points) == (7.25, {})
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda m: m.joint_names.append("ball"), "expected one a point"),
+        (lambda m: m.points.reverse(), "increase from 0"),
+        (lambda m: setattr(m.points[0].transforms[0].translation, "y", np.nan), "NaN"),
+    ],
+)
+def test_bad_paths_of_points_are_refused(change: Callable[[Any], Any], match: str) -> None:
+    make = MessageFactory({name: checked_type(name) for name in MESSAGE_TYPES}, array_sequence)
+    message = make.paths(PointPaths(0.0, np.array([0.1, 0.2]), {"tool": np.zeros((2, 3))}), "base")
+    change(message)
+    with pytest.raises(SensorError, match=match):
+        paths_from(message)
 
 
 def test_scalars_survive_the_wire(library) -> None:

@@ -9,6 +9,8 @@ import numpy as np
 
 from loopwm_ros.control.receding_horizon import PlanReport
 from loopwm_ros.nodes.planning_thread import PlanningThread, Slot
+from loopwm_ros.nodes.sensor_inbox import Taken
+from loopwm_ros.types import JointState
 
 PERIOD = 0.1
 
@@ -19,11 +21,15 @@ class Horizon:
     def __init__(self) -> None:
         self.slots: list[float] = []
         self.sent: list[float] = []
+        self.measured: list[float] = []
         self.offered: list[int] = []
         self.started, self.go = threading.Event(), threading.Event()
 
     def add_command(self, stamp: float, position: np.ndarray) -> None:
         self.sent.append(stamp)
+
+    def add_joints(self, joints: JointState) -> None:
+        self.measured.append(joints.stamp)
 
     def plan(self, observation: object, slot: float, deadline: float) -> PlanReport:
         self.started.set()
@@ -35,10 +41,10 @@ class Horizon:
 
 
 class Inbox:
-    """Always has an observation, and one command each time."""
+    """Always has an observation, and one command and one joint state each time."""
 
-    def take(self) -> tuple[object, list[tuple[float, np.ndarray]]]:
-        return object(), [(1.0, np.zeros(7))]
+    def take(self) -> Taken:
+        return Taken(object(), [(1.0, np.zeros(7))], [JointState(1.01, np.zeros(7), np.zeros(7))])
 
 
 class Goals:
@@ -70,6 +76,7 @@ def test_a_slot_that_is_over_before_its_turn_is_left_out() -> None:
     horizon, _, _ = run(Slot(1.0, now), Slot(1.1, now), Slot(1.2, now))
     assert horizon.slots == [1.0, 1.2]
     assert horizon.sent == [1.0, 1.0]
+    assert horizon.measured == [1.01, 1.01]
     assert horizon.offered == [0, 1], "a goal is taken before each plan"
 
 

@@ -65,17 +65,20 @@ def test_one_bad_message_among_good_ones_is_left_out(inbox) -> None:
     assert inbox.check(STEADY + 0.02, ROS + 0.02).stamp == ROS
 
 
-def test_sent_commands_are_taken_once(inbox) -> None:
+def test_sent_commands_and_measured_joints_are_taken_once(inbox) -> None:
     put(inbox, joints(), frame())
+    put(inbox, joints(ROS + 0.01, np.nan), None)
     inbox.put_sent(1.0, np.zeros(7))
-    observation, sent = inbox.take()
-    assert observation is not None
-    assert [stamp for stamp, _ in sent] == [1.0]
-    assert inbox.take()[1] == []
+    taken = inbox.take()
+    assert taken.observation is not None
+    assert [stamp for stamp, _ in taken.sent] == [1.0]
+    assert [state.stamp for state in taken.joints] == [ROS], "a refused one is not among them"
+    again = inbox.take()
+    assert (again.sent, again.joints) == ([], [])
+    assert again.observation is not None
 
 
 def test_commands_that_nobody_takes_do_not_pile_up(inbox) -> None:
     for i in range(HISTORY + 5):
         inbox.put_sent(float(i), np.zeros(7))
-    _, sent = inbox.take()
-    assert [stamp for stamp, _ in sent] == [float(i) for i in range(5, HISTORY + 5)]
+    assert [stamp for stamp, _ in inbox.take().sent] == [float(i) for i in range(5, HISTORY + 5)]

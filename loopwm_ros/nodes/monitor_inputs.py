@@ -1,0 +1,74 @@
+"""Subscriptions of the monitor node: each callback converts and passes on, nothing else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.node import Node
+from sensor_msgs.msg import JointState as JointStateMessage
+from std_msgs.msg import Float64MultiArray
+from trajectory_msgs.msg import JointTrajectory as TrajectoryMessage
+from trajectory_msgs.msg import MultiDOFJointTrajectory
+
+from loopwm_ros.config import ArmConfig
+from loopwm_ros.control.prediction_monitor import PredictionMonitor
+from loopwm_ros.errors import SensorError
+from loopwm_ros.messages import joint_state_from, paths_from, positions_from, trajectory_from
+from loopwm_ros.nodes.prediction_topics import PREDICTION, READING
+from loopwm_ros.nodes.qos import COMMAND, REPORT, SENSOR
+from loopwm_ros.types import PointPaths
+
+PLAN = "/mpc/plan"
+
+
+class MonitorInputs:
+    """Feeds the monitor; what cannot be used is refused with one line in the log."""
+
+    def __init__(self, node: Node, arm: ArmConfig, monitor: PredictionMonitor) -> None:
+        self._node, self._arm, self._monitor = node, arm, monitor
+        names = arm.topics
+        self._subscribe(JointStateMessage, names.joint_states, self._on_joints, SENSOR)
+        self._subscribe(MultiDOFJointTrajectory, PREDICTION, self._on_prediction, REPORT)
+        self._subscribe(MultiDOFJointTrajectory, READING, self._on_reading, REPORT)
+        self._subscribe(TrajectoryMessage, PLAN, self._on_plan, COMMAND)
+        self._subscribe(Float64MultiArray, names.command, self._on_command, COMMAND)
+        self._subscribe(TrajectoryMessage, names.trajectory, self._on_trajectory, COMMAND)
+
+    def _subscribe(self, kind: type, topic: str, use: Callable[[Any], None], qos: Any) -> None:  # noqa: ANN401
+        def checked(message: Any) -> None:  # noqa: ANN401
+            try:
+                use(message)
+            except SensorError as error:
+                self._node.get_logger().error(f"{topic}: {error}", throttle_duration_sec=1.0)
+
+        self._node.create_subscription(kind, topic, checked, qos)
+
+    def _now(self) -> float:
+        return self._node.get_clock().now().nanoseconds * 1e-9
+
+    def _on_joints(self, message: JointStateMessage) -> None:
+        self._monitor.add_joints(joint_state_from(message, self._arm.joints))
+
+    def _on_prediction(self, message: MultiDOFJointTrajectory) -> None:
+        self._monitor.add_prediction(self._paths(message), time.perf_counter())
+
+    def _on_reading(self, message: MultiDOFJointTrajectory) -> None:
+        self._monitor.add_reading(self._paths(message))
+
+    def _paths(self, message: MultiDOFJointTrajectory) -> PointPaths:
+        frame, base = message.header.frame_id, self._arm.base_frame
+        if frame != base:
+            raise SensorError(f"points are in frame '{frame}'; expected the arm's base '{base}'")
+        return paths_from(message)
+
+    def _on_plan(self, message: TrajectoryMessage) -> None:
+        self._monitor.add_plan(trajectory_from(message, self._arm.joints), time.perf_counter())
+
+    def _on_command(self, message: Float64MultiArray) -> None:
+        self._monitor.add_command(self._now(), positions_from(message, len(self._arm.joints)))
+
+    def _on_trajectory(self, message: TrajectoryMessage) -> None:
+        trajectory = trajectory_from(message, self._arm.joints)
+        self._monitor.add_command(self._now(), trajectory.positions[0])
