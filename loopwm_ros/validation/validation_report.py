@@ -159,7 +159,7 @@ def _plots(certificate: Certificate, suite: Suite, episodes: Episodes) -> Iterat
         yield plot(
             "Imagination against reality",
             "How far the future that the model imagined, under the actions really sent, was from what came.",
-            plots.gap_plot(certificate.gaps, suite.gaps.limits),
+            plots.gap_plot([gap for gap in certificate.gaps if gap.unit == "m"], suite.gaps.limits),
         )
     pressed = {"objects": forces(lockstep, "things"), "the table": forces(lockstep, "table")}
     if any(pressed.values()):

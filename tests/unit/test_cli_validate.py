@@ -73,7 +73,7 @@ def test_a_passed_suite_permits_to_arm_with_exactly_this(bundle: Bundle, tmp_pat
     assert shortcomings(made, **asked, suite_sha256=settings_sha256(settings)) == []
     assert (made.arm_sha256, made.suite, made.task) == (arm_sha256(arm), "small", "hurried")
     assert [part.name for part in made.parts] == ["nominal", "other"]
-    assert {gap.name for gap in made.gaps} == {"tool"}
+    assert {gap.name for gap in made.gaps} == {"tool", "joints"}
     assert "<h1>Passed</h1>" in (out / "validation.html").read_text(encoding="utf-8")
 
 
