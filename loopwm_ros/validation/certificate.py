@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, ValidationError, model_validator
-from pydantic_core import from_json
 
 from loopwm_ros.bundle import sha256_of
 from loopwm_ros.config import ArmConfig, Settings
@@ -187,8 +186,8 @@ def _read(path: Path) -> tuple[Path, bytes]:
 
 def _parsed(path: Path, data: bytes) -> Certificate:
     try:
-        values = from_json(data)
-    except ValueError as error:
+        values = json.loads(data)
+    except (ValueError, RecursionError) as error:
         raise CertificateError(f"{path} is not valid JSON, perhaps cut short: {error}") from error
     found = values.get("format") if isinstance(values, dict) else None
     if found != FORMAT:
