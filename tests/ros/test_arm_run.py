@@ -19,8 +19,8 @@ from sensor_msgs.msg import JointState as JointStateMessage
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import SetBool
 
-from loopwm_ros.bundle import Bundle
-from loopwm_ros.config import load_arm, share_dir
+from loopwm_ros.bundle import Bundle, load_bundle
+from loopwm_ros.config import load_arm, load_task, load_world, share_dir
 from loopwm_ros.control.assembly import build_gate
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.messages import joint_state_from
@@ -29,10 +29,15 @@ from loopwm_ros.nodes.monitor_topics import PATIENCE
 from loopwm_ros.nodes.processes import Child
 from loopwm_ros.nodes.qos import COMMAND, REPORT, SENSOR
 from loopwm_ros.nodes.safety_parameters import SafetyParameters
+from loopwm_ros.nodes.supervisor import RealtimeRequest, run_realtime
 from loopwm_ros.standin.settings import StandinSettings
 from loopwm_ros.validation.certificate import GapLimit, write_certificate
+from loopwm_ros.validation.request import RunRequest
+from loopwm_ros.validation.summary import Measurements
+from loopwm_ros.validation.trace import EpisodeRun
 from tests.certificates import certificate
 from tests.ros.conftest import Bench
+from tests.ros.test_processes import alone
 from tests.ros.test_safety import Arm
 
 ARM = load_arm("panda")
@@ -164,6 +169,27 @@ def check_stop(cell: Cell, before: np.ndarray, commands: list[Float64MultiArray]
     assert not moving[-1]
     assert (np.abs(cell.position() - before) <= limit * stop + STILL).all()
     np.testing.assert_allclose(cell.position(), references[-1], atol=0.02)
+
+
+def run_gated_episode(bundle: Path, task: str, validation: Path, log: Path) -> None:
+    settings = load_task(task)
+    run = RunRequest(
+        arm=ARM, task=settings, world=load_world(settings.world), controller="mpc", episodes=2, seed=3,
+        bundle=load_bundle(bundle), engine="mujoco", validation=validation,
+    )  # fmt: skip
+    runs: list[EpisodeRun] = []
+    run_realtime(RealtimeRequest(run, ARM.name, task), log, Measurements(), runs.append, lambda _: None)
+    assert [episode.result.index for episode in runs] == [0, 1]
+    for episode in runs:
+        assert np.ptp(episode.trace.tool.values, axis=0).max() > 0.02, "the arm moves"
+    assert (log / "safety.log").read_text().count("armed") == 2
+
+
+def test_a_run_on_the_stand_in_is_armed_by_its_validation(bundle, validation, tmp_path) -> None:
+    settings = yaml.safe_load((share_dir() / "sim" / "tasks" / "reach.yaml").read_text())
+    task = tmp_path / "short.yaml"
+    task.write_text(yaml.safe_dump(settings | {"time_limit": 3.0}))
+    alone(run_gated_episode, bundle.root, str(task), validation, tmp_path / "log")
 
 
 def test_asked_to_end_in_motion_safety_brakes_first(bench) -> None:
