@@ -128,7 +128,7 @@ class Cell:
 
 def promised_stop() -> float:
     """What safety promises from the loss of plans to rest [s], and the stand-in's lag behind it."""
-    settings = SafetyParameters(arm=ARM.name, monitor_timeout=PATIENCE)
+    settings = SafetyParameters(arm=ARM.name)
     period = 1.0 / settings.servo_rate
     stop = build_gate(Kinematics(ARM), ARM, period, settings).longest_stop(period)
     own = StandinSettings()
