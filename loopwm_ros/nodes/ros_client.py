@@ -53,19 +53,19 @@ class RosClient:
         """`watch` runs while waiting and raises when waiting has become pointless."""
         self._watch = watch
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-        self._node = rclpy.create_node(name)
+        self.node = rclpy.create_node(name)
         self._executor = SingleThreadedExecutor()
-        self._executor.add_node(self._node)
+        self._executor.add_node(self.node)
         self._clients: dict[str, Client[Any, Any]] = {}
         self.frames: list[Frame] = []
         self.reasons: list[str] = []
-        self._node.create_subscription(CompressedImage, topics.COMPRESSED, self._on_frame, SENSOR)
-        self._node.create_subscription(DiagnosticArray, diagnostics.TOPIC, self._on_diagnostics, REPORT)
+        self.node.create_subscription(CompressedImage, topics.COMPRESSED, self._on_frame, SENSOR)
+        self.node.create_subscription(DiagnosticArray, diagnostics.TOPIC, self._on_diagnostics, REPORT)
 
     def close(self) -> None:
         """Leave the graph."""
         self._executor.shutdown()
-        self._node.destroy_node()
+        self.node.destroy_node()
         rclpy.try_shutdown()
 
     def wait(self, done: Callable[[], bool], timeout: float, what: str) -> None:
@@ -129,7 +129,7 @@ class RosClient:
     def _ask(self, kind: type[Any], name: str, timeout: float, **fields: object) -> Future[Any]:
         """Send a request to a service once it is there."""
         if name not in self._clients:
-            self._clients[name] = self._node.create_client(kind, name)
+            self._clients[name] = self.node.create_client(kind, name)
         client = self._clients[name]
         self.wait(client.service_is_ready, timeout, f"finding service {name}")
         return client.call_async(kind.Request(**fields))

@@ -143,6 +143,7 @@ class SafetyNode(Node):
         except SensorError as error:
             return str(error)
         self._auto_arm = False
+        self._watch.accept()
         self.get_logger().info("armed")
         return ""
 

@@ -13,6 +13,7 @@ from rclpy.subscription import Subscription
 from loopwm_ros.config import ArmConfig
 
 WINDOW = 0.1  # [s]
+UNKNOWN = "_NODE_NAME_UNKNOWN_"  # what the graph calls a node that it has only just met
 
 
 class Inlet:
@@ -60,14 +61,22 @@ class Inlet:
 
 
 class Watch:
-    """Counts publishers where there may be only one."""
+    """Counts publishers where there may be only one, or no more than there were."""
 
     def __init__(self, node: Node, arm: ArmConfig, single: tuple[str, ...]) -> None:
-        """`single`: topics that one node may publish. To the arm's controllers `node` alone may."""
+        """`single`: topics that one node may publish. To the arm's controllers `node` alone may.
+
+        Joint states may come from several, as of a gripper: from those that do when the arm is armed.
+        """
         self._node, self._single = node, single
         names = arm.topics
+        self._joints, self._sources = names.joint_states, 0
         self._ours = arm.command_topic
         self._controllers = tuple(dict.fromkeys((names.command, names.velocity, names.trajectory)))
+
+    def accept(self) -> None:
+        """Whoever publishes joint states now may do so."""
+        self._sources = self._node.count_publishers(self._joints)
 
     def trouble(self) -> str:
         """What is wrong, and who does it; empty if nothing is."""
@@ -78,6 +87,11 @@ class Watch:
         for topic in self._single:
             if self._node.count_publishers(topic) > 1:
                 return f"{self._named(topic)} publish on {topic}: only one may, stop the others"
+        if 0 < self._sources < self._node.count_publishers(self._joints):
+            return (
+                f"one more publishes on {self._joints} than when the arm was armed, now "
+                f"{self._named(self._joints)}: stop it, or if it is meant, reset and arm again"
+            )
         return ""
 
     def _others(self, topic: str, ours: bool) -> str:
@@ -89,4 +103,5 @@ class Watch:
         names = [info.node_name for info in self._node.get_publishers_info_by_topic(topic)]
         if leave_out in names:
             names.remove(leave_out)
-        return " and ".join(f"'{name}'" for name in names) or "another node"
+        named = ["another node" if name == UNKNOWN else f"'{name}'" for name in names]
+        return " and ".join(named) or "another node"

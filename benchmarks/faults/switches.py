@@ -1,0 +1,47 @@
+"""What the harness changes inside of a running node: a clock that is off, a planner that fails."""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from enum import IntEnum
+from pathlib import Path
+
+LAYOUT = struct.Struct("<dq")
+VARIABLE = "LOOPWM_FAULT_SWITCHES"  # path of the file
+
+
+class Planner(IntEnum):
+    """What the planner does."""
+
+    WELL = 0
+    NAN = 1
+    GREEDY = 2  # asks for `GREED` bytes
+
+
+GREED = 2**30
+
+
+class Switches:
+    """A few bytes that two processes share."""
+
+    def __init__(self, path: Path) -> None:
+        """The file is made where there is none."""
+        if not path.exists():
+            path.write_bytes(LAYOUT.pack(0.0, Planner.WELL))
+        with path.open("r+b") as file:
+            self._bytes = mmap.mmap(file.fileno(), LAYOUT.size)
+
+    @property
+    def clock(self) -> float:
+        """What the node's clock is ahead by [s]."""
+        return float(LAYOUT.unpack_from(self._bytes)[0])
+
+    @property
+    def planner(self) -> Planner:
+        """What the planner does."""
+        return Planner(LAYOUT.unpack_from(self._bytes)[1])
+
+    def set(self, clock: float = 0.0, planner: Planner = Planner.WELL) -> None:
+        """Change both."""
+        LAYOUT.pack_into(self._bytes, 0, clock, planner)
