@@ -1,7 +1,7 @@
 """The real `mpc` and `safety` nodes, with switches: `python -m benchmarks.faults.breakable NODE`.
 
-A clock that jumps is made here, for the machine's own cannot be set. `safety` also writes down each servo period,
-where its commands leave, so that no reader can miss one.
+A clock that jumps is made here, for the machine's own cannot be set. `safety` also writes down each servo
+period, where its commands leave, so that no reader can miss one.
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from trajectory_msgs.msg import JointTrajectory as TrajectoryMessage
 
-from benchmarks.faults.switches import GREED, VARIABLE, Planner, Switches
+from benchmarks.faults.changes import PLANS
+from benchmarks.faults.relay import Passage
+from benchmarks.faults.switches import GREED, VARIABLE, Planner, Plans, Switches, joins
 from loopwm_ros.nodes import spin
 from loopwm_ros.nodes.json_lines import LineWriter
 from loopwm_ros.nodes.mpc import MpcNode
@@ -57,6 +60,7 @@ class BreakableMpc(MpcNode):
 
     def __init__(self) -> None:
         self._switched = switches()
+        joins()
         super().__init__()
 
     def _configure(self) -> None:
@@ -73,12 +77,20 @@ class BreakableSafety(SafetyNode):
 
     def __init__(self) -> None:
         self._switched, self._sent = switches(), LineWriter(Path(os.environ[SENT]))
+        self._passage, self._plans = Passage(super()._on_plan), Plans.WELL
         super().__init__()
 
     def _now(self) -> float:
         return super()._now() + self._switched.clock
 
+    def _on_plan(self, message: TrajectoryMessage) -> None:
+        if self._plans is not self._switched.plans:
+            self._plans = self._switched.plans
+            self._passage.change = PLANS[self._plans]()
+        self._passage.take(message)
+
     def _on_servo(self) -> None:
+        self._passage.tick()
         super()._on_servo()
         position = self._output.position
         self._sent.put(

@@ -111,7 +111,7 @@ def bundle_changed(change: Callable[[bytes], bytes]) -> Callable[[Scene], Abstra
 
 
 @contextmanager
-def starved(scene: Scene) -> Iterator[float]:
+def starved(_: Scene) -> Iterator[float]:
     """Processes that do nothing but compute, two for each core."""
     with burning(2 * cores(), nice=0):
         yield time.perf_counter()
@@ -120,10 +120,11 @@ def starved(scene: Scene) -> Iterator[float]:
 @contextmanager
 def two_planners(scene: Scene) -> Iterator[float]:
     """A second mpc node is started."""
-    scene.start("mpc", child="second", remapped=False)
+    scene.born.unlink(missing_ok=True)
+    scene.start("mpc", child="second")
     node = scene.ros.node
-    scene.until(lambda: node.count_publishers(PLAN_TOPIC) > 1, "the second mpc")
-    yield time.perf_counter()
+    scene.swing_until(scene.born.exists, "the second mpc")
+    yield float(scene.born.read_text())
     processes.stop([scene.children.pop("second")])
     scene.until(lambda: node.count_publishers(PLAN_TOPIC) == 1, "the second mpc to go")
 
@@ -144,11 +145,12 @@ def flooded(topic: str) -> Callable[[Scene], AbstractContextManager[float]]:
     def made(scene: Scene) -> Iterator[float]:
         command = [sys.executable, "-m", "benchmarks.faults.flood", topic]
         node = scene.ros.node
+        scene.born.unlink(missing_ok=True)
         before = node.count_publishers(topic)
         peer = subprocess.Popen(command, env={**os.environ, **scene.environment}, start_new_session=True)  # noqa: S603
         try:
-            scene.until(lambda: node.count_publishers(topic) > before, "the flood")
-            yield time.perf_counter()
+            scene.swing_until(scene.born.exists, "the flood")
+            yield float(scene.born.read_text())
         finally:
             peer.kill()
             peer.wait()

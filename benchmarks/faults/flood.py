@@ -10,6 +10,7 @@ from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import JointState as JointStateMessage
 from trajectory_msgs.msg import JointTrajectory as TrajectoryMessage
 
+from benchmarks.faults.switches import joins
 from loopwm_ros.config import load_arm
 from loopwm_ros.data import topics
 from loopwm_ros.nodes.environment import use_profile
@@ -26,6 +27,7 @@ def main() -> None:
     rclpy.init()
     node = rclpy.create_node("flood")
     kinds = {PLAN_TOPIC: TrajectoryMessage, topics.COMPRESSED: CompressedImage}
+    joins()
     publisher = node.create_publisher(kinds.get(topic, JointStateMessage), topic, SENSOR_SOURCE)
     message = {
         PLAN_TOPIC: TrajectoryMessage(),

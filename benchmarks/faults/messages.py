@@ -1,27 +1,18 @@
-"""Faults of messages: made in the relays between the nodes."""
+"""Faults of messages: made in the relays between the nodes, those of plans where `safety` takes them in."""
 
 from __future__ import annotations
 
-import copy
-import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-import numpy as np
-from sensor_msgs.msg import CompressedImage
-from sensor_msgs.msg import JointState as JointStateMessage
-
-from benchmarks.faults.relay import Change, Late, unchanged
+from benchmarks.faults.changes import PLANS, copied
+from benchmarks.faults.relay import Change, unchanged
 from benchmarks.faults.scene import Scene
-from loopwm_ros.messages import frame_from_compressed
-from loopwm_ros.messages.building import array_sequence
-from loopwm_ros.processing.images import encode_image
+from benchmarks.faults.switches import Plans
 
-LOSS = 0.3
-JUMP = 0.5  # of one joint [rad]
-ALL = ("joints", "camera", "plans", "commands")  # relays of a scene
+RELAYS = ("joints", "camera", "commands")  # of a scene
 
 
 def changed(change: Callable[[], Change], *relays: str) -> Callable[[Scene], AbstractContextManager[float]]:
@@ -40,104 +31,19 @@ def changed(change: Callable[[], Change], *relays: str) -> Callable[[Scene], Abs
     return made
 
 
-def dropped() -> Change:
-    """Nothing comes through."""
-    return lambda _: ()
+def everywhere(plans: Plans) -> Callable[[Scene], AbstractContextManager[float]]:
+    """What becomes of plans becomes of all messages."""
 
+    @contextmanager
+    def made(scene: Scene) -> Iterator[float]:
+        scene.switches.set(plans=plans)
+        try:
+            with changed(PLANS[plans], *RELAYS)(scene) as began:
+                yield began
+        finally:
+            scene.switches.set()
 
-def lost() -> Change:
-    """A share of them does not come through."""
-    rng = np.random.default_rng(0)
-    return lambda message: () if rng.random() < LOSS else ((0.0, message),)
-
-
-def late(seconds: float) -> Callable[[], Change]:
-    """All come so late."""
-    return lambda: lambda message: ((seconds, message),)
-
-
-def thrice() -> Change:
-    """Each comes three times."""
-    return lambda message: ((0.0, message),) * 3
-
-
-def swapped() -> Change:
-    """Of two in a row the second comes first."""
-    held: list[Any] = []
-
-    def change(message: Any) -> Iterable[Late]:  # noqa: ANN401  (any message class)
-        if not held:
-            held.append(message)
-            return ()
-        return ((0.0, message), (0.0, held.pop()))
-
-    return change
-
-
-def _copied(alter: Callable[[Any], None]) -> Callable[[], Change]:
-    def change(message: Any) -> Iterable[Late]:  # noqa: ANN401  (any message class)
-        altered = copy.deepcopy(message)
-        alter(altered)
-        return ((0.0, altered),)
-
-    return lambda: change
-
-
-def _set(message: JointStateMessage, joint: int, value: float) -> None:
-    positions = list(message.position)
-    positions[joint] = value
-    message.position = array_sequence(positions, "d")
-
-
-def _reverse(message: JointStateMessage) -> None:
-    message.name = list(message.name)[::-1]
-    message.position = array_sequence(list(message.position)[::-1], "d")
-    message.velocity = array_sequence(list(message.velocity)[::-1], "d")
-
-
-def _unnamed(message: JointStateMessage) -> None:
-    message.position = array_sequence(list(message.position)[::-1], "d")
-
-
-def _picture(make: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]) -> Callable[[], Change]:
-    def alter(message: CompressedImage) -> None:
-        message.data = array_sequence(
-            np.frombuffer(encode_image(make(frame_from_compressed(message).rgb)), np.uint8), "B"
-        )
-
-    return _copied(alter)
-
-
-def frozen() -> Change:
-    """The first picture again and again, with new stamps."""
-    first: list[Any] = []
-
-    def change(message: CompressedImage) -> Iterable[Late]:
-        first.append(message.data)
-        del first[1:]
-        return ((0.0, CompressedImage(header=message.header, format=message.format, data=first[0])),)
-
-    return change
-
-
-def stuck() -> Change:
-    """The first message again and again, stamp and all."""
-    first: list[Any] = []
-
-    def change(message: Any) -> Iterable[Late]:  # noqa: ANN401  (any message class)
-        first.append(message)
-        del first[1:]
-        return ((0.0, first[0]),)
-
-    return change
-
-
-nan = _copied(lambda message: _set(message, 3, math.nan))
-jumped = _copied(lambda message: _set(message, 0, message.position[0] + JUMP))
-reordered = _copied(_reverse)
-mixed_up = _copied(_unnamed)
-black = _picture(np.zeros_like)
-doubled = _picture(lambda rgb: np.repeat(np.repeat(rgb, 2, axis=0), 2, axis=1))
+    return made
 
 
 def shifted(seconds: float, stamps: bool) -> Callable[[Scene], AbstractContextManager[float]]:
@@ -149,7 +55,7 @@ def shifted(seconds: float, stamps: bool) -> Callable[[Scene], AbstractContextMa
 
     @contextmanager
     def made(scene: Scene) -> Iterator[float]:
-        with changed(_copied(stamp) if stamps else lambda: unchanged, "joints", "camera")(scene) as began:
+        with changed(copied(stamp) if stamps else lambda: unchanged, "joints", "camera")(scene) as began:
             scene.switches.set(clock=seconds)
             try:
                 yield began

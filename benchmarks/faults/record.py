@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from loopwm_ros.nodes.json_lines import JsonLines
 from loopwm_ros.types import F64
 from loopwm_ros.validation.fault_rows import Shares
 
-STILL = 1e-9  # [rad] between two commands at rest
+STILL = 1e-3  # of the fastest joint, at rest [rad/s]
 EXACT = 1.0 + 1e-3  # of a limit, for rounding
 OVERSHOOT = 1.1  # of the velocity limit, by measured joints: servo and noise
 WINDOW = 0.1  # in which measured velocity is taken [s]
@@ -69,9 +70,16 @@ class Record:
             return 0.0
         return float(np.max(np.abs(last[1] - last[0]))) / self._period
 
-    def braked(self, since: float) -> float | None:
-        """When braking began after `since` [s, steady clock]."""
-        return next((each.at for each in self.sent if each.at >= since and each.braking), None)
+    def braked(self, since: float, until: float, why: str) -> float | None:
+        """When braking began between two times, for the reason `why` if that is given."""
+        found = [each for each in self.sent if since <= each.at <= until and each.braking]
+        given = [each for each in found if re.search(why, ", ".join(each.reasons))]
+        return next((each.at for each in given or found), None)
+
+    def reasons(self, since: float, until: float) -> list[str]:
+        """Why it was braked between two times, each reason once."""
+        found = [each for each in self.sent if since <= each.at <= until and each.braking]
+        return list(dict.fromkeys(reason for each in found for reason in each.reasons))
 
     def rested(self, since: float, until: float) -> float | None:
         """From when on, between `since` and `until`, the commands stood still; None: they did not."""
@@ -80,7 +88,7 @@ class Record:
             if each.at > until:
                 break
             moved = before is not None and each.position is not None
-            moved = moved and bool(np.max(np.abs(each.position - before)) > STILL)
+            moved = moved and bool(np.max(np.abs(each.position - before)) > STILL * self._period)
             if moved or each.at < since:
                 rest = None
             elif rest is None:

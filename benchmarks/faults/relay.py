@@ -1,4 +1,4 @@
-"""Stands between two nodes on a topic and passes messages on: as they are, or changed, late, or not at all."""
+"""Stands between two nodes on a topic: passes messages on as they are, or changed, late, or not at all."""
 
 from __future__ import annotations
 
@@ -22,28 +22,41 @@ def unchanged(message: Message) -> Iterable[Late]:
     return ((0.0, message),)
 
 
-class Relay:
-    """From topic `source` to topic `target`."""
+class Passage:
+    """Messages go through it."""
 
-    def __init__(self, node: Node, kind: type[Any], source: str, target: str, qos: QoSProfile) -> None:
-        """`qos` is that of both ends; messages queue here."""
+    def __init__(self, deliver: Callable[[Message], None]) -> None:
+        """What comes through is delivered; call `tick` often."""
         self.change: Change = unchanged
-        self.heard: Callable[[Message], None] = lambda _: None  # what comes in
+        self._deliver = deliver
         self._held: list[tuple[float, int, Message]] = []
         self._number = itertools.count()
-        deep = QoSProfile(depth=100, reliability=qos.reliability, durability=qos.durability)
-        self._publisher = node.create_publisher(kind, target, qos)
-        node.create_subscription(kind, source, self._on_message, deep)
-        node.create_timer(TICK, self._on_timer)
 
-    def _on_message(self, message: Message) -> None:
-        self.heard(message)
+    def take(self, message: Message) -> None:
+        """A message comes."""
         for delay, each in self.change(message):
             if delay > 0.0:
                 heapq.heappush(self._held, (time.perf_counter() + delay, next(self._number), each))
             else:
-                self._publisher.publish(each)
+                self._deliver(each)
 
-    def _on_timer(self) -> None:
+    def tick(self) -> None:
+        """Deliver what is due."""
         while self._held and self._held[0][0] <= time.perf_counter():
-            self._publisher.publish(heapq.heappop(self._held)[2])
+            self._deliver(heapq.heappop(self._held)[2])
+
+
+class Relay(Passage):
+    """From topic `source` to topic `target`."""
+
+    def __init__(self, node: Node, kind: type[Any], source: str, target: str, qos: QoSProfile) -> None:
+        """`qos` is that of both ends; messages queue here."""
+        super().__init__(node.create_publisher(kind, target, qos).publish)
+        self.heard: Callable[[Message], None] = lambda _: None  # what comes in
+        deep = QoSProfile(depth=100, reliability=qos.reliability, durability=qos.durability)
+        node.create_subscription(kind, source, self._on_message, deep)
+        node.create_timer(TICK, self.tick)
+
+    def _on_message(self, message: Message) -> None:
+        self.heard(message)
+        self.take(message)

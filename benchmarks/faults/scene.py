@@ -16,17 +16,15 @@ from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import JointState as JointStateMessage
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import SetBool, Trigger
-from trajectory_msgs.msg import JointTrajectory as TrajectoryMessage
 
 from benchmarks.faults.breakable import SENT
 from benchmarks.faults.record import Record
 from benchmarks.faults.relay import Relay
-from benchmarks.faults.switches import VARIABLE, Switches
+from benchmarks.faults.switches import BORN, VARIABLE, Switches
 from loopwm_ros.config import load_arm, share_dir
 from loopwm_ros.data import topics
 from loopwm_ros.messages import stamp_seconds
 from loopwm_ros.nodes import goal_topics, processes
-from loopwm_ros.nodes.mpc import PLAN_TOPIC
 from loopwm_ros.nodes.processes import Child
 from loopwm_ros.nodes.qos import COMMAND, LATCHED, REPORT, SENSOR_SOURCE
 from loopwm_ros.nodes.ros_client import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, RosClient
@@ -36,10 +34,11 @@ from loopwm_ros.nodes.safety_parameters import SafetyParameters
 ROOT = Path(__file__).resolve().parents[2]
 ARM = load_arm("panda")
 BUNDLE = share_dir() / "models" / "panda_reach"
-JOINTS, IMAGE, COMMANDS, PLANS = "/driver/joint_states", "/driver/image", "/driver/commands", "/planner/plan"
+JOINTS, IMAGE, COMMANDS = "/driver/joint_states", "/driver/image", "/driver/commands"
 LIGHT = {"candidates": 32, "refinements": 1, "loops": 1, "gap_steps": 0}  # faults are no matter of good plans
 ENDS = (np.array([0.45, -0.25, 0.25]), np.array([0.45, 0.25, 0.25]))  # the tool swings between them [m]
 BRISK = 0.12  # of the fastest joint, while it swings [rad/s]
+TURN = 1.0  # from one turn to the next, before the tool is at the end [s]
 PATIENCE = 30.0  # [s]
 
 
@@ -49,7 +48,8 @@ class Scene:
     def __init__(self, variables: Mapping[str, str], folder: Path) -> None:
         """Start all in the ROS graph of `variables`, and arm."""
         self.folder, self._make = folder, message_factory()
-        own = {VARIABLE: str(folder / "switches"), SENT: str(folder / "sent.jsonl")}
+        self.born = folder / "born"  # when the newest mpc, or flood, joined the graph [s, steady clock]
+        own = {VARIABLE: str(folder / "switches"), SENT: str(folder / "sent.jsonl"), BORN: str(self.born)}
         paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         self.environment = {**variables, **own, "PYTHONPATH": paths}
         self.bundle, self.trace = folder / "bundle", folder / "trace.jsonl"
@@ -80,18 +80,20 @@ class Scene:
         node, names = self.ros.node, ARM.topics
         self.joints = Relay(node, JointStateMessage, JOINTS, names.joint_states, SENSOR_SOURCE)
         self.camera = Relay(node, CompressedImage, IMAGE, topics.COMPRESSED, SENSOR_SOURCE)
-        self.plans = Relay(node, TrajectoryMessage, PLANS, PLAN_TOPIC, COMMAND)
         self.commands = Relay(node, Float64MultiArray, names.command, COMMANDS, COMMAND)
         self._goal = node.create_publisher(PointStamped, goal_topics.POSITION, LATCHED)
 
-    def start(self, name: str, child: str = "", remapped: bool = True) -> Child:
-        """Start a node of this name as `child`; one that is not remapped speaks on the usual topics."""
+    def start(self, name: str, child: str = "") -> Child:
+        """Start a node of this name as `child`; empty: as its own name."""
         values: dict[str, dict[str, object]] = {
             "standin": {"arm": ARM.name, "task": "reach", "world": "nominal"},
             "safety": {"arm": ARM.name},
             "mpc": {
-                **{"bundle": str(self.bundle), "arm": ARM.name, "goal_source": "position"},
-                **{"trace_path": str(self.trace), **LIGHT},
+                "bundle": str(self.bundle),
+                "arm": ARM.name,
+                "goal_source": "position",
+                "trace_path": str(self.trace),
+                **LIGHT,
             },
         }
         remappings = {
@@ -100,7 +102,6 @@ class Scene:
                 topics.COMPRESSED: IMAGE,
                 ARM.topics.command: COMMANDS,
             },
-            "mpc": {PLAN_TOPIC: PLANS},
         }
         module = () if name == "standin" else ("benchmarks.faults.breakable", name)
         logs = self.folder / (child or name)
@@ -111,7 +112,7 @@ class Scene:
             self.environment,
             logs,
             module=module,
-            remappings=remappings.get(name) if remapped else None,
+            remappings=remappings.get(name),
         )
         return started
 
@@ -152,7 +153,11 @@ class Scene:
 
     def arm(self) -> None:
         """Let the arm move."""
-        self.until(lambda: self.ros.call(SetBool, "/safety/arm", PATIENCE, data=True).success, "arming")
+        self.until(self.arms, "arming")
+
+    def arms(self) -> bool:
+        """Try to arm; False if that is refused."""
+        return bool(self.ros.call(SetBool, "/safety/arm", PATIENCE, data=True).success)
 
     def give_goal(self) -> None:
         """Send the tool to the other end of its swing."""
@@ -169,6 +174,15 @@ class Scene:
         since = time.perf_counter()
         self.until(lambda: self.record.speed(since) > BRISK, "the arm to move", patience)
         self.run_for(0.2)
+
+    def swing_until(self, done: Callable[[], bool], what: str) -> None:
+        """Swing to and fro until `done`; raises as `until`."""
+        end = time.monotonic() + PATIENCE
+        while not done() and time.monotonic() < end:
+            self.give_goal()
+            turn = time.monotonic() + TURN
+            self.until(lambda turn=turn: done() or time.monotonic() > turn, what)
+        self.until(done, what, patience=0.0)
 
     def said(self, name: str) -> str:
         """What a node last said in diagnostics."""

@@ -48,7 +48,10 @@ class SensorInbox:
         image_topic: str,
         pictures: PictureCheck | None = None,
     ) -> None:
-        """Input older than `timeout` [s] is stale; the topics are named in errors; no `pictures`: all will do."""
+        """Input older than `timeout` [s] is stale; the topics are named in errors.
+
+        Without `pictures` any picture will do.
+        """
         self._synchroniser, self._pictures = synchroniser, pictures
         self._timeout = timeout
         self._lock = threading.Lock()

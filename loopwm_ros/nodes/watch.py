@@ -76,7 +76,7 @@ class Watch:
 
     def accept(self) -> None:
         """Whoever publishes joint states now may do so."""
-        self._sources = self._node.count_publishers(self._joints)
+        self._sources = self._count(self._joints)
 
     def trouble(self) -> str:
         """What is wrong, and who does it; empty if nothing is."""
@@ -85,17 +85,21 @@ class Watch:
             if others:
                 return f"{others} commands the arm, too, on {topic}: stop it; only safety may"
         for topic in self._single:
-            if self._node.count_publishers(topic) > 1:
+            if self._count(topic) > 1:
                 return f"{self._named(topic)} publish on {topic}: only one may, stop the others"
-        if 0 < self._sources < self._node.count_publishers(self._joints):
+        if 0 < self._sources < self._count(self._joints):
             return (
                 f"one more publishes on {self._joints} than when the arm was armed, now "
                 f"{self._named(self._joints)}: stop it, or if it is meant, reset and arm again"
             )
         return ""
 
+    def _count(self, topic: str) -> int:
+        """Publishers on a topic, remapped or not: `count_publishers` takes no notice of that."""
+        return len(self._node.get_publishers_info_by_topic(topic))
+
     def _others(self, topic: str, ours: bool) -> str:
-        if self._node.count_publishers(topic) <= int(ours):
+        if self._count(topic) <= int(ours):
             return ""
         return self._named(topic, leave_out=self._node.get_name() if ours else "")
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from pydantic import Field
 
 from loopwm_ros.config import Settings
-from loopwm_ros.config.outside import parse_json, read_bounded
 from loopwm_ros.config.base import validated
+from loopwm_ros.config.outside import parse_json, read_bounded
 
 
 class Shares(Settings):
-    """The worst of the commands and of the measured joints, each as a share of its limit; 1 is at the limit."""
+    """The worst of commands and measured joints, each as a share of its limit; 1 is at the limit."""
 
     velocity: float
     acceleration: float
