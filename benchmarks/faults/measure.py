@@ -76,7 +76,10 @@ def _let_go(scene: Scene) -> None:
         scene.run_for(AWARE)
         return scene.record.sent[-1].state == "armed"
 
-    scene.until(armed, "a reset and arming")
+    try:
+        scene.until(armed, "a reset and arming")
+    except ProcessError as error:
+        raise ProcessError(f"{error}: {scene.refusal or scene.said('safety')}") from error
 
 
 def _moves(scene: Scene) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ STILL = 1e-3  # of the fastest joint, at rest [rad/s]
 EXACT = 1.0 + 1e-3  # of a limit, for rounding
 OVERSHOOT = 1.1  # of the velocity limit, by measured joints: servo and noise
 WINDOW = 0.1  # in which measured velocity is taken [s]
+EVERY = 0.01  # between two looks at the file [s]
 NEAR = 1e-4  # beyond a range or the workspace, for rounding [rad, m]
 BRAKING = ("stale", "no plan", "monitor")  # words in the reasons of a gate that is armed and brakes
 
@@ -45,11 +47,15 @@ class Record:
         """`sent` is the file of the safety node, `rate` its servo rate [Hz]."""
         self._lines, self._period = JsonLines(sent), 1.0 / rate
         self._kinematics, self._workspace = Kinematics(arm), arm.workspace
+        self._read = 0.0
         self.sent: list[Sent] = []
         self._measured: list[tuple[float, F64]] = []
 
     def read(self) -> None:
-        """Take in what was sent since."""
+        """Take in what was sent since, if the last call is not too short ago."""
+        if time.perf_counter() - self._read < EVERY:
+            return
+        self._read = time.perf_counter()
         for line in self._lines.new():
             position = None if line["position"] is None else np.array(line["position"])
             self.sent.append(Sent(line["at"], position, line["state"], tuple(line["reasons"])))

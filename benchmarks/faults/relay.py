@@ -14,7 +14,7 @@ from rclpy.qos import QoSProfile
 Message = Any
 Late = tuple[float, Message]  # [s], and what is then sent
 Change = Callable[[Message], Iterable[Late]]
-TICK = 0.004  # [s]
+TICK = 0.01  # [s]
 
 
 def unchanged(message: Message) -> Iterable[Late]:
@@ -31,6 +31,11 @@ class Passage:
         self._deliver = deliver
         self._held: list[tuple[float, int, Message]] = []
         self._number = itertools.count()
+
+    @property
+    def holds(self) -> bool:
+        """Is something still to be delivered?"""
+        return bool(self._held)
 
     def take(self, message: Message) -> None:
         """A message comes."""
@@ -55,8 +60,15 @@ class Relay(Passage):
         self.heard: Callable[[Message], None] = lambda _: None  # what comes in
         deep = QoSProfile(depth=100, reliability=qos.reliability, durability=qos.durability)
         node.create_subscription(kind, source, self._on_message, deep)
-        node.create_timer(TICK, self.tick)
+        self._timer = node.create_timer(TICK, self._on_timer, autostart=False)
 
     def _on_message(self, message: Message) -> None:
         self.heard(message)
         self.take(message)
+        if self.holds:
+            self._timer.reset()
+
+    def _on_timer(self) -> None:
+        self.tick()
+        if not self.holds:
+            self._timer.cancel()

@@ -69,6 +69,7 @@ class Scene:
         self.record = Record(folder / "sent.jsonl", ARM, SafetyParameters().servo_rate)
         self.joints.heard = self._on_joints
         self._end = 0
+        self.refusal = ""  # why the arm could not be armed
         self.plan()
         self.arm()
 
@@ -157,7 +158,9 @@ class Scene:
 
     def arms(self) -> bool:
         """Try to arm; False if that is refused."""
-        return bool(self.ros.call(SetBool, "/safety/arm", PATIENCE, data=True).success)
+        answer = self.ros.call(SetBool, "/safety/arm", PATIENCE, data=True)
+        self.refusal = "" if answer.success else answer.message
+        return bool(answer.success)
 
     def give_goal(self) -> None:
         """Send the tool to the other end of its swing."""

@@ -11,7 +11,6 @@ from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.client import Client
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 from sensor_msgs.msg import CompressedImage
@@ -21,6 +20,7 @@ from loopwm_ros.messages import stamp_seconds
 from loopwm_ros.nodes import diagnostics
 from loopwm_ros.nodes.processes import ProcessError
 from loopwm_ros.nodes.qos import REPORT, SENSOR
+from loopwm_ros.nodes.spin import new_executor
 from loopwm_ros.validation.trace import Frame
 
 STEP = 0.05  # [s] longest sleep between looks at the world
@@ -54,7 +54,7 @@ class RosClient:
         self._watch = watch
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
         self.node = rclpy.create_node(name)
-        self._executor = SingleThreadedExecutor()
+        self._executor = new_executor()
         self._executor.add_node(self.node)
         self._clients: dict[str, Client[Any, Any]] = {}
         self.frames: list[Frame] = []

@@ -87,11 +87,13 @@ class Watch:
         for topic in self._single:
             if self._count(topic) > 1:
                 return f"{self._named(topic)} publish on {topic}: only one may, stop the others"
-        if 0 < self._sources < self._count(self._joints):
+        sources = self._count(self._joints)
+        if 0 < self._sources < sources:
             return (
                 f"one more publishes on {self._joints} than when the arm was armed, now "
                 f"{self._named(self._joints)}: stop it, or if it is meant, reset and arm again"
             )
+        self._sources = min(self._sources, max(1, sources))  # who has gone is not among them any more
         return ""
 
     def _count(self, topic: str) -> int:
