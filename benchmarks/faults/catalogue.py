@@ -72,7 +72,7 @@ def _person(
     return Fault(name, done, made, "at once", says, lasts=0.2, latched=True, starves=starves)
 
 
-FLOOD = "(is flooded|one more publishes|publish on)"
+FLOOD = "(is flooded|since the arm was armed|publish on)"
 STALE, OTHER = "joint states are stale", " while mpc runs; then it is configured anew"
 FAULTS = (
     _camera("stops", "no picture comes", changes.dropped, "came"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 import traceback
+import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -51,7 +52,7 @@ class MpcNode(LifecycleNode):
         self._inputs: MpcInputs | None = None
         self._goal_inputs: GoalInputs | None = None
         self._timer: Timer | None = None
-        self._activations = 0
+        self._activations, self._instance = 0, uuid.uuid4().hex
         self._problem = self._goal_trouble = self._bundle = ""
         self._make = message_factory()
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -203,11 +204,9 @@ class MpcNode(LifecycleNode):
 
     def _on_beat(self) -> None:
         """Tell the safety node that this one lives, and with which model."""
-        self._beat.publish(
-            DiagnosticStatus(
-                name=NAME, message=self._state, values=[KeyValue(key=heartbeats.BUNDLE, value=self._bundle)]
-            )
-        )
+        values = {heartbeats.BUNDLE: self._bundle, heartbeats.INSTANCE: self._instance}
+        pairs = [KeyValue(key=key, value=value) for key, value in values.items()]
+        self._beat.publish(DiagnosticStatus(name=NAME, message=self._state, values=pairs))
 
     @property
     def _state(self) -> str:

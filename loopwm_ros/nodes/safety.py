@@ -82,7 +82,7 @@ class SafetyNode(Node):
         if monitored:
             single.append(SPEED_TOPIC)
             self._inlets.append(Inlet(self, Float64, SPEED_TOPIC, self._on_speed, COMMAND, MOST))
-        self._watch = Watch(self, self._arm, tuple(single))
+        self._watch = Watch(self, self._arm, tuple(single), self._mpc)
         self._report = self.create_publisher(DiagnosticArray, diagnostics.TOPIC, REPORT)
         self._beat = self.create_publisher(DiagnosticStatus, heartbeats.SAFETY_TOPIC, COMMAND)
         self.create_service(SetBool, "~/arm", self._on_arm)

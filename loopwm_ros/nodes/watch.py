@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from rclpy.node import Node
@@ -11,8 +11,10 @@ from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 
 from loopwm_ros.config import ArmConfig
+from loopwm_ros.nodes.heartbeats import Heard
 
 WINDOW = 0.1  # [s]
+PATIENCE = 5  # looks at a node without a name, until it counts
 UNKNOWN = "_NODE_NAME_UNKNOWN_"  # what the graph calls a node that it has only just met
 
 
@@ -61,53 +63,61 @@ class Inlet:
 
 
 class Watch:
-    """Counts publishers where there may be only one, or no more than there were."""
+    """Looks at who publishes where only one may, or only those that did when the arm was armed.
 
-    def __init__(self, node: Node, arm: ArmConfig, single: tuple[str, ...]) -> None:
-        """`single`: topics that one node may publish. To the arm's controllers `node` alone may.
+    Where a process was killed, DDS goes on to name it for many seconds, beside its successor. So two of the
+    same name are no trouble by themselves.
+    """
 
-        Joint states may come from several, as of a gripper: from those that do when the arm is armed.
-        """
-        self._node, self._single = node, single
+    def __init__(self, node: Node, arm: ArmConfig, single: tuple[str, ...], mpc: Heard) -> None:
+        """`single`: topics that one node may publish. To the arm's controllers `node` alone may."""
+        self._node, self._single, self._mpc = node, single, mpc
         names = arm.topics
-        self._joints, self._sources = names.joint_states, 0
-        self._ours = arm.command_topic
+        self._ours, self._joints = arm.command_topic, names.joint_states
         self._controllers = tuple(dict.fromkeys((names.command, names.velocity, names.trajectory)))
+        self._sources: set[str] | None = None
+        self._nameless: dict[str, int] = {}  # on a topic, how often in a row
 
     def accept(self) -> None:
-        """Whoever publishes joint states now may do so."""
-        self._sources = self._count(self._joints)
+        """Whoever publishes joint states now may do so: they may come from several, as of a gripper."""
+        self._sources = set(self._named(self._joints))
 
     def trouble(self) -> str:
         """What is wrong, and who does it; empty if nothing is."""
         for topic in self._controllers:
-            others = self._others(topic, ours=topic == self._ours)
-            if others:
-                return f"{others} commands the arm, too, on {topic}: stop it; only safety may"
+            if others := self._others(topic):
+                return f"{_list(others)} commands the arm, too, on {topic}: stop it; only safety may"
         for topic in self._single:
-            if self._count(topic) > 1:
-                return f"{self._named(topic)} publish on {topic}: only one may, stop the others"
-        sources = self._count(self._joints)
-        if 0 < self._sources < sources:
-            return (
-                f"one more publishes on {self._joints} than when the arm was armed, now "
-                f"{self._named(self._joints)}: stop it, or if it is meant, reset and arm again"
-            )
-        self._sources = min(self._sources, max(1, sources))  # who has gone is not among them any more
-        return ""
+            if len(names := set(self._named(topic))) > 1:
+                return f"{_list(names)} publish on {topic}: only one may, stop the others"
+        if self._mpc.several:
+            return f"two mpc nodes are running and publish on {self._single[0]}: only one may, stop the other"
+        return self._new_source()
 
-    def _count(self, topic: str) -> int:
-        """Publishers on a topic, remapped or not: `count_publishers` takes no notice of that."""
-        return len(self._node.get_publishers_info_by_topic(topic))
-
-    def _others(self, topic: str, ours: bool) -> str:
-        if self._count(topic) <= int(ours):
+    def _new_source(self) -> str:
+        if self._sources is None or not (new := set(self._named(self._joints)) - self._sources):
             return ""
-        return self._named(topic, leave_out=self._node.get_name() if ours else "")
+        return (
+            f"{_list(new)} publishes on {self._joints} since the arm was armed: stop it, or if it is "
+            "meant, reset and arm again"
+        )
 
-    def _named(self, topic: str, leave_out: str = "") -> str:
-        names = [info.node_name for info in self._node.get_publishers_info_by_topic(topic)]
-        if leave_out in names:
-            names.remove(leave_out)
-        named = ["another node" if name == UNKNOWN else f"'{name}'" for name in names]
-        return " and ".join(named) or "another node"
+    def _others(self, topic: str) -> list[str]:
+        names = self._publishers(topic)
+        if topic == self._ours and self._node.get_name() in names:
+            names.remove(self._node.get_name())
+        return names
+
+    def _named(self, topic: str) -> list[str]:
+        """Names of the nodes that publish on a topic; one that has none counts only once that lasts."""
+        names = self._publishers(topic)
+        self._nameless[topic] = self._nameless.get(topic, 0) + 1 if UNKNOWN in names else 0
+        return [name for name in names if name != UNKNOWN or self._nameless[topic] > PATIENCE]
+
+    def _publishers(self, topic: str) -> list[str]:
+        """Those on a topic, remapped or not: `count_publishers` takes no notice of that."""
+        return [info.node_name for info in self._node.get_publishers_info_by_topic(topic)]
+
+
+def _list(names: Collection[str]) -> str:
+    return " and ".join(sorted("another node" if name == UNKNOWN else f"'{name}'" for name in names))
