@@ -17,7 +17,7 @@ from trajectory_msgs.msg import JointTrajectory as TrajectoryMessage
 
 from benchmarks.faults.changes import PLANS
 from benchmarks.faults.relay import Passage
-from benchmarks.faults.switches import GREED, VARIABLE, Planner, Plans, Switches, joins
+from benchmarks.faults.switches import GREED, VARIABLE, Planner, Plans, Switches
 from loopwm_ros.nodes import spin
 from loopwm_ros.nodes.json_lines import LineWriter
 from loopwm_ros.nodes.mpc import MpcNode
@@ -60,7 +60,6 @@ class BreakableMpc(MpcNode):
 
     def __init__(self) -> None:
         self._switched = switches()
-        joins()
         super().__init__()
 
     def _configure(self) -> None:

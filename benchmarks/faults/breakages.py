@@ -17,7 +17,6 @@ from std_msgs.msg import Float64MultiArray
 from benchmarks.faults.scene import ARM, PATIENCE, Scene
 from benchmarks.faults.switches import Planner
 from loopwm_ros.nodes import processes
-from loopwm_ros.nodes.mpc import PLAN_TOPIC
 from loopwm_ros.nodes.qos import COMMAND
 from loopwm_ros.nodes.ros_client import CONFIGURE
 from loopwm_ros.validation.burners import burning, cores
@@ -120,13 +119,11 @@ def starved(_: Scene) -> Iterator[float]:
 @contextmanager
 def two_planners(scene: Scene) -> Iterator[float]:
     """A second mpc node is started."""
-    scene.born.unlink(missing_ok=True)
     scene.start("mpc", child="second")
-    node = scene.ros.node
-    scene.swing_until(scene.born.exists, "the second mpc")
-    yield float(scene.born.read_text())
+    scene.swing_until(lambda: scene.mpc.several, "the second mpc")
+    yield time.perf_counter()
     processes.stop([scene.children.pop("second")])
-    scene.until(lambda: node.count_publishers(PLAN_TOPIC) == 1, "the second mpc to go")
+    scene.until(lambda: not scene.mpc.several, "the second mpc to go")
 
 
 @contextmanager
@@ -152,7 +149,7 @@ def flooded(topic: str) -> Callable[[Scene], AbstractContextManager[float]]:
             scene.swing_until(scene.born.exists, "the flood")
             yield float(scene.born.read_text())
         finally:
-            peer.kill()
+            peer.terminate()  # killed, it would stay in the graph for 20 s
             peer.wait()
         scene.until(lambda: node.count_publishers(topic) == before, "the peer to go", PATIENCE)
 

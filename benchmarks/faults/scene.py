@@ -24,7 +24,8 @@ from benchmarks.faults.switches import BORN, VARIABLE, Switches
 from loopwm_ros.config import load_arm, share_dir
 from loopwm_ros.data import topics
 from loopwm_ros.messages import stamp_seconds
-from loopwm_ros.nodes import goal_topics, processes
+from loopwm_ros.nodes import goal_topics, heartbeats, processes
+from loopwm_ros.nodes.heartbeats import Heard
 from loopwm_ros.nodes.processes import Child
 from loopwm_ros.nodes.qos import COMMAND, LATCHED, REPORT, SENSOR_SOURCE
 from loopwm_ros.nodes.ros_client import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, RosClient
@@ -48,7 +49,7 @@ class Scene:
     def __init__(self, variables: Mapping[str, str], folder: Path) -> None:
         """Start all in the ROS graph of `variables`, and arm."""
         self.folder, self._make = folder, message_factory()
-        self.born = folder / "born"  # when the newest mpc, or flood, joined the graph [s, steady clock]
+        self.born = folder / "born"  # when the newest flood joined the graph [s, steady clock]
         own = {VARIABLE: str(folder / "switches"), SENT: str(folder / "sent.jsonl"), BORN: str(self.born)}
         paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         self.environment = {**variables, **own, "PYTHONPATH": paths}
@@ -63,6 +64,7 @@ class Scene:
         self.start("mpc")
         self.ros = RosClient("faults", lambda: None)
         self._stack.callback(self.ros.close)
+        self.mpc = Heard(self.ros.node, heartbeats.MPC_TOPIC)
         self._said: dict[str, str] = {}
         self.ros.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, REPORT)
         self._connect()

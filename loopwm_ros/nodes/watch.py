@@ -14,6 +14,7 @@ from loopwm_ros.config import ArmConfig
 from loopwm_ros.nodes.heartbeats import Heard
 
 WINDOW = 0.1  # [s]
+BURST = 150  # messages before the node has come to anything else: it is choked, however slowly it reads
 PATIENCE = 5  # looks at a node without a name, until it counts
 UNKNOWN = "_NODE_NAME_UNKNOWN_"  # what the graph calls a node that it has only just met
 
@@ -39,11 +40,15 @@ class Inlet:
 
     def open(self) -> None:
         """Listen, again if it was closed."""
-        self._since, self._count, self.flooded = time.perf_counter(), 0, ""
+        self._since, self._count, self._burst, self.flooded = time.perf_counter(), 0, 0, ""
         if self._subscription is None:
             self._subscription = self._node.create_subscription(
                 self._kind, self.topic, self._on_message, self._qos
             )
+
+    def served(self) -> None:
+        """The node has come to something else."""
+        self._burst = 0
 
     def _on_message(self, message: Any) -> None:  # noqa: ANN401  (any message class)
         if self._subscription is None:
@@ -52,11 +57,13 @@ class Inlet:
         if now - self._since > WINDOW:
             self._since, self._count = now, 0
         self._count += 1
-        if self._count > self._most * WINDOW:
+        self._burst += 1
+        if self._count > self._most * WINDOW or self._burst > BURST:
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
             self.flooded = (
-                f"{self.topic} is flooded with over {self._most:g} messages a second; it was closed"
+                f"{self.topic} is flooded: over {self._most:g} messages a second, or more than can be read; "
+                "it was closed"
             )
             return
         self._callback(message)
@@ -104,8 +111,9 @@ class Watch:
 
     def _others(self, topic: str) -> list[str]:
         names = self._publishers(topic)
-        if topic == self._ours and self._node.get_name() in names:
-            names.remove(self._node.get_name())
+        own = self._node.get_name()
+        if topic == self._ours and names:
+            names.remove(own if own in names else names[0])  # a node may know itself before its name
         return names
 
     def _named(self, topic: str) -> list[str]:
