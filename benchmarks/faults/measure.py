@@ -27,7 +27,7 @@ def measure(scene: Scene, fault: Fault) -> FaultRow:
         ended = time.perf_counter()
     if fault.latched:
         _let_go(scene)
-    recovered = _moves(scene)
+    still = _moves(scene)
     shares = scene.record.shares()
     brake, rest = scene.record.braked(began, ended, fault.says), scene.record.rested(began, ended)
     said = heard or ", ".join(scene.record.reasons(began, ended)) or "nothing"
@@ -36,14 +36,14 @@ def measure(scene: Scene, fault: Fault) -> FaultRow:
     return FaultRow(
         name=fault.name,
         done=fault.done,
-        said=said,
+        said=f"{said}; afterwards {still}" if still else said,
         brake_ms=_milliseconds(None if brake is None else brake - began),
         rest_ms=_milliseconds(None if rest is None else rest - began),
         promised_ms=_milliseconds(promise),
         within_limits=within(shares),
         shares=shares,
         recovery=fault.cure or ("reset, arm" if fault.latched else "by itself"),
-        recovered=recovered,
+        recovered=not still,
     )
 
 
@@ -82,12 +82,13 @@ def _let_go(scene: Scene) -> None:
         raise ProcessError(f"{error}: {scene.refusal or scene.said('safety')}") from error
 
 
-def _moves(scene: Scene) -> bool:
+def _moves(scene: Scene) -> str:
+    """Why the arm does not move again; empty if it does."""
     try:
         scene.swing(AGAIN)
     except ProcessError:
-        return False
-    return True
+        return f"safety: {scene.said('safety')}; mpc: {scene.said('mpc')}"
+    return ""
 
 
 def _milliseconds(seconds: float | None) -> float | None:

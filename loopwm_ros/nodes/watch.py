@@ -15,7 +15,7 @@ from loopwm_ros.nodes.heartbeats import Heard
 
 WINDOW = 0.1  # [s]
 BURST = 150  # messages before the node has come to anything else: it is choked, however slowly it reads
-PATIENCE = 5  # looks at a node without a name, until it counts
+PATIENCE = 20  # looks at a node without a name, until it counts
 UNKNOWN = "_NODE_NAME_UNKNOWN_"  # what the graph calls a node that it has only just met
 
 
