@@ -36,7 +36,7 @@ def measure(scene: Scene, fault: Fault) -> FaultRow:
     return FaultRow(
         name=fault.name,
         done=fault.done,
-        said=f"{said}; afterwards {still}" if still else said,
+        said=(f"{said}; afterwards {still}" if still else said).replace(str(scene.folder), "FOLDER"),
         brake_ms=_milliseconds(None if brake is None else brake - began),
         rest_ms=_milliseconds(None if rest is None else rest - began),
         promised_ms=_milliseconds(promise),
