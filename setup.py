@@ -82,6 +82,7 @@ setup(
     ],
     install_requires=[
         "annotated-types>=0.6",
+        "coal>=3.0",
         "cryptography>=42",
         "defusedxml>=0.7.1",
         "jinja2>=3.1",

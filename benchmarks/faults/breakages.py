@@ -120,10 +120,10 @@ def starved(_: Scene) -> Iterator[float]:
 def two_planners(scene: Scene) -> Iterator[float]:
     """A second mpc node is started."""
     scene.start("mpc", child="second")
-    scene.swing_until(lambda: scene.mpc.several, "the second mpc")
+    scene.swing_until(lambda: scene.mpc.rivals, "the second mpc")
     yield time.perf_counter()
     processes.stop([scene.children.pop("second")])
-    scene.until(lambda: not scene.mpc.several, "the second mpc to go")
+    scene.until(lambda: not scene.mpc.rivals, "the second mpc to go")
 
 
 @contextmanager

@@ -102,7 +102,7 @@ FAULTS = (
     Fault("disk_full", "no room for the trace of mpc", breakages.disk_full, "", "lines wait"),
     Fault("cpu_starved", "two busy processes for each core", breakages.starved, "", "", starves=True),
     Fault("safety_hung", "SIGSTOP; SIGCONT after 0.3 s", breakages.hung("safety"), "", "", lasts=0.3),
-    _person("two_mpc", "a second mpc node", breakages.two_planners, "publish on /mpc/plan"),
+    _person("two_mpc", "a second mpc node", breakages.two_planners, "two nodes live|publish on /mpc/plan"),
     _person(
         "second_commander",
         "another publisher on the controller's topic",

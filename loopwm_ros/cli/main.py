@@ -28,7 +28,7 @@ COMMANDS = {  # what it does, an example
     ),
     "validate": (
         "Validate a model on an arm in simulation: what the robot asks for before it arms.",
-        "loopwm validate --bundle models/panda_reach --arm panda --suite sim/suites/reach.yaml --workers 4",
+        "loopwm validate --bundle models/mine --arm robot.yaml --suite sim/suites/reach.yaml --workers 4",
     ),
     "arm": (
         "Check an arm file: limits, reach, camera.",

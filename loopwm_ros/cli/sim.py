@@ -100,6 +100,9 @@ def sim(
     engine: Annotated[
         Engines, typer.Option(help="Physics; mujoco: the stand-in for a physical arm.")
     ] = Engines.bullet,
+    validation: Annotated[
+        Path | None, typer.Option(help="Its validation.json: start in shadow, arm by it, with the monitor.")
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Episodes at once, in lockstep.")] = 1,
     blank_camera: Annotated[bool, typer.Option("--blank-camera", help="The robot sees black.")] = False,
     camera: Annotated[str, typer.Option(help="Pixels of the camera, WxH; default: the arm's.")] = "",
@@ -122,7 +125,7 @@ def sim(
     from loopwm_ros.validation.summary import write_summary
     from loopwm_ros.world_model.settings import WorldModelSettings
 
-    _refuse_mixture(controller, lockstep, camera, workers)
+    _refuse_mixture(controller, lockstep, camera, workers, validation)
     task_settings = load_task(task)
     arm = arm or usual_arm(task_settings.name)
     arm_settings = load_arm(arm)
@@ -150,6 +153,7 @@ def sim(
         disturb=disturb.value,
         workers=workers,
         engine=engine.value,
+        validation=validation,
     )
     console = Console()
     mode = "lockstep" if lockstep else "real time over ROS 2"
@@ -168,7 +172,11 @@ def sim(
         raise typer.Exit(FELL_SHORT)
 
 
-def _refuse_mixture(controller: Controllers, lockstep: bool, camera: str, workers: int) -> None:
+def _refuse_mixture(
+    controller: Controllers, lockstep: bool, camera: str, workers: int, validation: Path | None
+) -> None:
+    if lockstep and validation:
+        raise ConfigError("--validation is for real time; in lockstep there is no safety node to arm")
     if not lockstep and workers > 1:
         raise ConfigError("--workers is for lockstep; real time has one robot")
     if not lockstep and controller is not Controllers.mpc:

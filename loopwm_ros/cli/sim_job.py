@@ -10,6 +10,7 @@ from pathlib import Path
 
 from loopwm_ros.cli.sim_table import RunTable
 from loopwm_ros.errors import ConfigError
+from loopwm_ros.validation.certificate import certificate_sha256
 from loopwm_ros.validation.diagnosis import diagnose
 from loopwm_ros.validation.failures import write_strips
 from loopwm_ros.validation.lockstep_run import run_lockstep
@@ -102,6 +103,7 @@ class SimJob:
             planner=self._planner(),
             workers=run.workers,
             engine=run.engine,
+            validation_sha256=run.validation and certificate_sha256(run.validation),
             success_distance_m=run.task.success_distance,
             precise_distance_m=run.task.precise_distance,
             success_hold_s=run.task.success_hold,

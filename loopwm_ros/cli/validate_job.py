@@ -16,7 +16,7 @@ from loopwm_ros.validation import journal as journals
 from loopwm_ros.validation.burners import burning, cores
 from loopwm_ros.validation.certificate import FILE, Certificate, settings_sha256, write_certificate
 from loopwm_ros.validation.executors import Executor
-from loopwm_ros.validation.failures import strip_path
+from loopwm_ros.validation.failures import film_path, strip_path
 from loopwm_ros.validation.pooling import gap_limits, part_results, sort_episodes
 from loopwm_ros.validation.suite import LOAD, LoadConfig, Suite
 from loopwm_ros.validation.suite_run import Judged, Subject, items, judged, load_request, planned, run_item
@@ -26,7 +26,7 @@ from loopwm_ros.validation.validation_report import write_validation_report
 from loopwm_ros.validation.verdict import checks
 from loopwm_ros.validation.versions import versions
 
-REPORT, STRIPS, LOGS = "validation.html", "strips", "log"
+REPORT, FILMS, LOGS = "validation.html", "films", "log"
 
 
 @dataclass(frozen=True)
@@ -64,24 +64,32 @@ class ValidateJob:
         Raises:
             LoopWMError: parts do not belong together, or `out` holds another validation.
         """
-        wanted = list(items(self.suite, self.subject))
-        done = {name: self._journal.done(name) for name in planned(self.suite)}
-        with self._bars.shown():
-            for made in self._journal.records:
-                self._bars.finished(made.part, made.result.success)
-            left = [item for item in wanted if item.index not in done[item.part]]
-            for episode in executor(run_item, left):
-                self._keep(episode)
-            if self.suite.load is not None:
-                self._under_load(self.suite.load, len(done[LOAD]))
+        for made in self._journal.records:
+            self._bars.finished(made.part, made.result.success)
+        try:
+            with self._bars.shown():
+                self._finish(executor)
+        except KeyboardInterrupt:
+            self._bars.say("ended; the same command goes on from here")
+            raise
         return self._written(key)
+
+    def _finish(self, executor: Executor) -> None:
+        """Run what is left."""
+        done = {name: self._journal.done(name) for name in planned(self.suite)}
+        left = [item for item in items(self.suite, self.subject) if item.index not in done[item.part]]
+        for episode in executor(run_item, left):
+            self._keep(episode)
+        if self.suite.load is not None:
+            self._under_load(self.suite.load, len(done[LOAD]))
 
     def _keep(self, episode: Judged) -> None:
         made = episode.record
-        if episode.strip is not None:
-            path = strip_path(self.out / STRIPS, made.part, made.result.seed)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(episode.strip)
+        for where, picture in ((strip_path, episode.strip), (film_path, episode.film)):
+            if picture is not None:
+                path = where(self.out / FILMS, made.part, made.result.seed)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(picture)
         self._journal.add(made)
         self._bars.finished(made.part, made.result.success)
 
@@ -115,9 +123,7 @@ class ValidateJob:
     def _written(self, key: Path | None) -> Certificate:
         certificate = self._certificate()
         write_certificate(self.result, certificate, key)
-        write_validation_report(
-            self.report, certificate, self.suite, self._journal.records, self.out / STRIPS
-        )
+        write_validation_report(self.report, certificate, self.suite, self._journal.records, self.out / FILMS)
         return certificate
 
     def _certificate(self) -> Certificate:

@@ -81,8 +81,8 @@ class Clearance:
         needed = np.full((len(path), len(self.names)), self._margin)
         needed[:-1] += between
         needed[1:] = np.maximum(needed[1:], self._margin + between)
-        moved = np.abs(path[:, None, :] - self._at[None]) * self._arms[None]  # (m, pairs, n)
-        doubtful = self._known - moved.sum(axis=2) < needed
+        moved = np.einsum("mpn,pn->mp", np.abs(path[:, None] - self._at), self._arms)
+        doubtful = self._known - moved < needed
         for i in np.flatnonzero(doubtful.any(axis=1)):
             self._place(path[i])
             for pair in map(int, np.flatnonzero(doubtful[i])):

@@ -44,6 +44,13 @@ class Stop:
         self._start, self._trajectory = start, trajectory
         self.duration: float = trajectory.duration if trajectory else 0.0  # [s]
 
+    def path(self, times: F64) -> tuple[F64, F64]:
+        """Positions [rad] and velocities [rad/s] at `times` (m,) [s], (m, n) each."""
+        if self._trajectory is None:
+            return np.array([self._start.position]), np.array([self._start.velocity])
+        points = [self._trajectory.at_time(time) for time in times]
+        return np.array([point[0] for point in points]), np.array([point[1] for point in points])
+
     def at(self, time: float) -> Motion:
         """Where the joints are `time` [s] after the start; at rest from `duration` on."""
         if self._trajectory is None:
@@ -92,11 +99,15 @@ class JerkLimited:
         # More than this and the velocity was, or will be, beyond the cap, by the time that jerk needs.
         hardest = np.minimum(np.sqrt(2.0 * self._jerk * (cap - np.abs(drift))), self._hardest) * SHARE
         exact = self._step(np.clip(target.acceleration, -hardest, hardest), up, down)
-        closing = np.abs(start.position - target.position) / CATCH_UP + LEAST_SPEED
-        chase = self._step(np.zeros_like(cap), np.minimum(up, closing), np.minimum(down, closing))
-        if exact is None or chase is None:
+        if exact is None:
             return None
         there = exact[0] <= self._period * EXACT
+        if there.all():
+            return Motion(exact[1] + target.position, exact[2] + drift, exact[3])
+        closing = np.abs(start.position - target.position) / CATCH_UP + LEAST_SPEED
+        chase = self._step(np.zeros_like(cap), np.minimum(up, closing), np.minimum(down, closing))
+        if chase is None:
+            return None
         position, velocity, acceleration = (
             np.where(there, e, c) for e, c in zip(exact[1:], chase[1:], strict=True)
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pink
 import pinocchio as pin
@@ -115,7 +117,7 @@ class Kinematics:
         pin.forwardKinematics(self.model, self._data, position, velocity)
         base, tool = self._data.oMf[self._base], pin.updateFramePlacement(self.model, self._data, self._tool)
         twist = pin.getFrameVelocity(self.model, self._data, self._tool, pin.ReferenceFrame.LOCAL)
-        return base.actInv(tool.translation), float(np.linalg.norm(twist.linear))
+        return base.actInv(tool.translation), math.hypot(*twist.linear)
 
     def manipulability(self, position: F64) -> float:
         """Smallest singular value of the tool's Jacobian (6, n) [m, rad] for joints (n,) [rad]."""

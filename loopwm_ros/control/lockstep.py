@@ -10,7 +10,7 @@ from loopwm_ros.backends.base import Backend
 from loopwm_ros.control.controller import Controller
 from loopwm_ros.control.safety_gate import GateOutput, SafetyGate
 from loopwm_ros.errors import SensorError
-from loopwm_ros.types import F64, CameraFrame, JointState
+from loopwm_ros.types import F64, CameraFrame, JointState, JointTrajectory
 
 
 class Recorder(Protocol):
@@ -22,6 +22,10 @@ class Recorder(Protocol):
 
     def frame(self, frame: CameraFrame) -> None:
         """The camera's image topic."""
+        ...
+
+    def plan(self, plan: JointTrajectory) -> None:
+        """The controller's answer in a control period, /mpc/plan."""
         ...
 
     def command(self, stamp: float, position: F64) -> None:
@@ -85,9 +89,12 @@ class Lockstep:
 
     def _plan(self, now: float) -> None:
         plan = self._controller.tick(now)
-        if plan is not None:
-            with self._refusals():
-                self._gate.add_plan(plan, now)
+        if plan is None:
+            return
+        if self._recorder:
+            self._recorder.plan(plan)
+        with self._refusals():
+            self._gate.add_plan(plan, now)
 
     def _sense(self) -> None:
         joints = self._backend.joint_state()

@@ -96,6 +96,11 @@ class SafetyGate:
         """The newest accepted joint state."""
         return self._joints.newest
 
+    @property
+    def moving(self) -> bool:
+        """References go out that are not at rest."""
+        return self._sends and self._filter.moving
+
     def fresh_joints(self, now: float) -> F64 | None:
         """Measured joints (n,) [rad]; None where they are not fresh."""
         newest = self._joints.newest
@@ -180,7 +185,7 @@ class SafetyGate:
 
     def _leave_for(self, state: GateState) -> None:
         self._plan.clear()
-        if self._sends and self._filter.moving:
+        if self.moving:
             self._state, self._after_rest = GateState.STOPPED, state
         else:
             self._state, self._sends, self._after_rest = state, False, None

@@ -14,7 +14,7 @@ POINTS = (
     np.linspace(0.0, 1.0, 19) ** 2
 )  # of a stop that are looked at, as shares of its time: most at its start
 WIDEST = float(np.diff(POINTS).max())
-TOOL = slice(None, None, 3)  # of these, where the tool is looked at
+TOOL = slice(None, None, 2)  # of these, where the tool is looked at
 FAST = 0.97  # share of the tool's speed limit at these points; it may be faster between them
 SLOWING = 1e-6  # a tool that is too fast must get slower by this share each period
 INWARD = 1e-6  # a tool outside the workspace must come nearer by this each period [m]
@@ -39,12 +39,13 @@ class StopCheck:
 
     def danger(self, stop: Stop) -> str:
         """What is wrong with going to where a stop begins and then stopping; empty if nothing is."""
-        path = [stop.at(t) for t in stop.duration * (POINTS if stop.duration else POINTS[:1])]
-        positions = np.array([each.position for each in path])
+        positions, velocities = stop.path(stop.duration * POINTS)
         if self._leaves_range(positions, stop.duration * WIDEST):
             return "position"
-        tools = [self._kinematics.tool_motion(each.position, each.velocity) for each in path[TOOL]]
-        if max(self._depth(place) for place, _ in tools) > max(0.0, self._outside - INWARD):
+        tools = [
+            self._kinematics.tool_motion(q, v) for q, v in zip(positions[TOOL], velocities[TOOL], strict=True)
+        ]
+        if self._depth(np.array([place for place, _ in tools])) > max(0.0, self._outside - INWARD):
             return "workspace"
         if max(speed for _, speed in tools) > max(FAST * self._tool_speed, (1.0 - SLOWING) * self._speed):
             return "tool speed"
@@ -62,6 +63,6 @@ class StopCheck:
         low, high = positions.min(axis=0) - beyond, positions.max(axis=0) + beyond
         return bool(np.any(low < lowest - ROUNDING) or np.any(high > highest + ROUNDING))
 
-    def _depth(self, tool: F64) -> float:
-        """How far a tool (3,) is outside the workspace box [m]; 0 inside."""
-        return float(np.max(np.maximum(np.maximum(self._low - tool, tool - self._high), 0.0)))
+    def _depth(self, tools: F64) -> float:
+        """How far the farthest of tool positions (..., 3) is outside the workspace box [m]; 0 inside."""
+        return max(0.0, float((self._low - tools).max()), float((tools - self._high).max()))

@@ -7,7 +7,7 @@ import numpy as np
 from loopwm_ros.bullet.cell import BulletCell, Truth
 from loopwm_ros.config import TaskConfig
 from loopwm_ros.data.writer import EpisodeWriter
-from loopwm_ros.types import F64, CameraFrame, JointState
+from loopwm_ros.types import F64, CameraFrame, JointState, JointTrajectory
 from loopwm_ros.validation.scoring import Hold
 
 TURN = "_turn"  # after an object's name: which way its faces look
@@ -51,6 +51,9 @@ class LabelledRecorder:
                 self._writer.label(frame.stamp, name + TURN, turn_label(truth.yaw[name]))
         self._writer.reward(frame.stamp, -truth.distance)
         self._writer.done(frame.stamp, done)
+
+    def plan(self, plan: JointTrajectory) -> None:
+        """Not recorded: what was really sent is."""
 
     def command(self, stamp: float, position: F64) -> None:
         """Write what the safety gate let through."""

@@ -10,6 +10,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 TOPIC = "/diagnostics"
 PERIOD = 0.5  # [s] between heartbeats
+MONITOR = "monitor"  # name of the monitor node's status
 SAFETY = "safety"  # name of the safety node's status ...
 REASONS = "reasons"  # ... and its value that says why the plan is not followed, with ...
 BETWEEN = ", "  # ... this between two reasons

@@ -1,36 +1,52 @@
-"""What mpc and safety tell each other ten times a second: that they live, and what they are."""
+"""What mpc, monitor and safety tell each other ten times a second: that they live, and what they are."""
 
 from __future__ import annotations
 
 import time
+import uuid
 
-from diagnostic_msgs.msg import DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
 from loopwm_ros.nodes.qos import COMMAND
 
 MPC_TOPIC = "/mpc/state"
+MONITOR_TOPIC = "/monitor/state"
 SAFETY_TOPIC = "/safety/state"
 PERIOD = 0.1  # [s]
 TIMEOUT = 0.5  # silence after which the other one counts as gone [s]
-INSTANCE = "instance"  # value that differs from one process to the next of the same name
+INSTANCE = "instance"  # value that tells a process from another one of the same name
+OURS = uuid.uuid4().hex  # instance of this process
 BUNDLE = "bundle_sha256"  # value of mpc's: what it plans with; empty while it is not configured
+
+
+def beat(name: str, state: str, hardware: str = "", **values: str) -> DiagnosticStatus:
+    """One heartbeat of this process."""
+    told = {INSTANCE: OURS, **values}
+    pairs = [KeyValue(key=key, value=value) for key, value in told.items()]
+    return DiagnosticStatus(name=name, hardware_id=hardware, message=state, values=pairs)
 
 
 class Heard:
     """The other node's newest heartbeat."""
 
     def __init__(self, node: Node, topic: str) -> None:
-        self._at = -float("inf")
+        self.topic, self._at = topic, -float("inf")
+        self._rivals_at = -float("inf")
         self._values: dict[str, str] = {}
-        self._instances: dict[str, float] = {}  # when each was last heard
+        self._former: set[str] = set()  # instances that another one has followed
         self.state = ""
         node.create_subscription(DiagnosticStatus, topic, self._on_beat, COMMAND)
 
     def _on_beat(self, beat: DiagnosticStatus) -> None:
-        self._at, self.state = time.perf_counter(), beat.message
+        before, self._at, self.state = self.value(INSTANCE), time.perf_counter(), beat.message
         self._values = {pair.key: pair.value for pair in beat.values}
-        self._instances[self.value(INSTANCE)] = self._at
+        instance = self.value(INSTANCE)
+        if instance in self._former:
+            self._rivals_at = self._at
+            self._former.discard(instance)
+        if before and instance != before:
+            self._former.add(before)
 
     @property
     def alive(self) -> bool:
@@ -38,11 +54,14 @@ class Heard:
         return time.perf_counter() - self._at <= TIMEOUT
 
     @property
-    def several(self) -> bool:
-        """Are there two of it? Not where one has just taken the place of another."""
-        since = time.perf_counter() - TIMEOUT
-        self._instances = {name: at for name, at in self._instances.items() if at >= since}
-        return len(self._instances) > 1
+    def instance(self) -> str:
+        """Which process it is; empty where it is silent, or does not say."""
+        return self.value(INSTANCE) if self.alive else ""
+
+    @property
+    def rivals(self) -> bool:
+        """Are there two of that name? One that was followed by another has spoken again."""
+        return time.perf_counter() - self._rivals_at <= TIMEOUT
 
     @property
     def known(self) -> bool:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
@@ -21,7 +21,7 @@ from loopwm_ros.control.gap_series import GapStatus
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.control.prediction_monitor import Compared, PredictionMonitor, Verdict
 from loopwm_ros.errors import ConfigError
-from loopwm_ros.nodes import diagnostics, params, spin
+from loopwm_ros.nodes import diagnostics, heartbeats, params, spin
 from loopwm_ros.nodes.diagnostics import Level
 from loopwm_ros.nodes.markers import compared_markers
 from loopwm_ros.nodes.monitor_inputs import MonitorInputs
@@ -30,7 +30,7 @@ from loopwm_ros.nodes.monitor_topics import MARKER_TOPIC, SPEED_TOPIC
 from loopwm_ros.nodes.qos import COMMAND, REPORT
 from loopwm_ros.nodes.ros_messages import message_factory
 
-NAME = "monitor"
+NAME = diagnostics.MONITOR
 PERIOD = 0.05  # [s] between two heartbeats for the safety node
 
 
@@ -59,9 +59,11 @@ class MonitorNode(Node):
         self._speed = self.create_publisher(Float64, SPEED_TOPIC, COMMAND)
         self._markers = self.create_publisher(MarkerArray, MARKER_TOPIC, REPORT)
         self._report = self.create_publisher(DiagnosticArray, diagnostics.TOPIC, REPORT)
+        self._beat = self.create_publisher(DiagnosticStatus, heartbeats.MONITOR_TOPIC, COMMAND)
         self._inputs = MonitorInputs(self, self._arm, self._monitor)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(PERIOD, self._on_update, clock=steady)
+        self.create_timer(heartbeats.PERIOD, self._on_beat, clock=steady)
         self.create_timer(diagnostics.PERIOD, self._on_heartbeat, clock=steady)
 
     def _on_update(self) -> None:
@@ -70,6 +72,10 @@ class MonitorNode(Node):
         if self._verdict.speed_scale == 0.0 < before.speed_scale:
             self.get_logger().error(f"the arm is to stop: {self._verdict.reasons[0]}")
         self._draw()
+
+    def _on_beat(self) -> None:
+        word = "stop" if self._verdict.speed_scale == 0.0 else "go"
+        self._beat.publish(heartbeats.beat(NAME, word, self._arm.name))
 
     def _draw(self) -> None:
         compared = self._monitor.compared

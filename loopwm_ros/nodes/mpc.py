@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 import time
 import traceback
-import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -52,7 +51,7 @@ class MpcNode(LifecycleNode):
         self._inputs: MpcInputs | None = None
         self._goal_inputs: GoalInputs | None = None
         self._timer: Timer | None = None
-        self._activations, self._instance = 0, uuid.uuid4().hex
+        self._activations = 0
         self._problem = self._goal_trouble = self._bundle = ""
         self._make = message_factory()
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -204,9 +203,8 @@ class MpcNode(LifecycleNode):
 
     def _on_beat(self) -> None:
         """Tell the safety node that this one lives, and with which model."""
-        values = {heartbeats.BUNDLE: self._bundle, heartbeats.INSTANCE: self._instance}
-        pairs = [KeyValue(key=key, value=value) for key, value in values.items()]
-        self._beat.publish(DiagnosticStatus(name=NAME, message=self._state, values=pairs))
+        told = {heartbeats.BUNDLE: self._bundle}
+        self._beat.publish(heartbeats.beat(NAME, self._state, **told))
 
     @property
     def _state(self) -> str:

@@ -47,7 +47,7 @@ STEADY = (
 
 
 class RosClient:
-    """A node that calls services, keeps the camera's frames, and notes what the safety node says."""
+    """A node that calls services, keeps the camera's frames, and notes what safety and monitor say."""
 
     def __init__(self, name: str, watch: Callable[[], None]) -> None:
         """`watch` runs while waiting and raises when waiting has become pointless."""
@@ -59,6 +59,7 @@ class RosClient:
         self._clients: dict[str, Client[Any, Any]] = {}
         self.frames: list[Frame] = []
         self.reasons: list[str] = []
+        self.watched: dict[str, str] = {}  # the monitor's newest report
         self.node.create_subscription(CompressedImage, topics.COMPRESSED, self._on_frame, SENSOR)
         self.node.create_subscription(DiagnosticArray, diagnostics.TOPIC, self._on_diagnostics, REPORT)
 
@@ -152,6 +153,7 @@ class RosClient:
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         values = diagnostics.values_of(message, diagnostics.SAFETY)
+        self.watched = diagnostics.values_of(message, diagnostics.MONITOR) or self.watched
         if values is not None:
             self.reasons += filter(None, values[diagnostics.REASONS].split(diagnostics.BETWEEN))
 

@@ -60,6 +60,7 @@ class SafetyNode(Node):
         self._gate = build_gate(kinematics, self._arm, self._period, settings)
         self._auto_arm = settings.auto_arm
         self._output = GateOutput(None, None, self._gate.state, ())
+        self._leaving: float | None = None  # since when it is asked to end, on the steady clock
         self._served = time.perf_counter()  # the last servo period, on the steady clock
         self._commander = Commander(self, self._arm, kinematics, self._period)
         self._mpc = heartbeats.Heard(self, heartbeats.MPC_TOPIC)
@@ -74,15 +75,15 @@ class SafetyNode(Node):
         self.create_timer(diagnostics.PERIOD, self._on_report, clock=steady)
 
     def _connect(self, monitored: bool) -> None:
-        joints, single = self._arm.topics.joint_states, [PLAN_TOPIC]
+        joints, single = self._arm.topics.joint_states, {PLAN_TOPIC: self._mpc}
         self._inlets = [
             Inlet(self, JointStateMessage, joints, self._on_joints, SENSOR, JOINTS_MOST),
             Inlet(self, TrajectoryMessage, PLAN_TOPIC, self._on_plan, COMMAND, MOST),
         ]
         if monitored:
-            single.append(SPEED_TOPIC)
             self._inlets.append(Inlet(self, Float64, SPEED_TOPIC, self._on_speed, COMMAND, MOST))
-        self._watch = Watch(self, self._arm, tuple(single), self._mpc)
+            single[SPEED_TOPIC] = heartbeats.Heard(self, heartbeats.MONITOR_TOPIC)
+        self._watch = Watch(self, self._arm, single)
         self._report = self.create_publisher(DiagnosticArray, diagnostics.TOPIC, REPORT)
         self._beat = self.create_publisher(DiagnosticStatus, heartbeats.SAFETY_TOPIC, COMMAND)
         self.create_service(SetBool, "~/arm", self._on_arm)
@@ -133,9 +134,7 @@ class SafetyNode(Node):
         trouble = self._watch.trouble() or self._arming.broken()
         if trouble:
             self._gate.fault(trouble)
-        self._beat.publish(
-            DiagnosticStatus(name=NAME, hardware_id=self._arm.name, message=self._gate.state.value)
-        )
+        self._beat.publish(heartbeats.beat(NAME, self._gate.state.value, self._arm.name))
 
     def _arm_gate(self, now: float) -> str:
         """Arm; returns why not, or an empty string."""
@@ -146,7 +145,7 @@ class SafetyNode(Node):
         except SensorError as error:
             return str(error)
         self._auto_arm = False
-        self._watch.accept()
+        self._watch.sources.accept()
         self.get_logger().info("armed")
         return ""
 
@@ -192,6 +191,14 @@ class SafetyNode(Node):
         stamp = self.get_clock().now().to_msg()
         self._report.publish(diagnostics.heartbeat(stamp, NAME, self._arm.name, level, text, values))
 
+    def leaves(self) -> bool:
+        """Asked to end: brake first, for the controller goes on with what it was told last."""
+        now = time.perf_counter()
+        self._leaving = self._leaving or now
+        self._gate.disarm()
+        late = now - self._leaving > self._gate.longest_stop(self._period)  # or ROS time stands still
+        return late or not self._gate.moving
+
     def destroy_node(self) -> None:
         """A velocity controller must not be left moving."""
         self._commander.rest()
@@ -200,7 +207,7 @@ class SafetyNode(Node):
 
 def main() -> int:
     """Run the safety node until interrupted."""
-    return spin.run(NAME, SafetyNode, SafetyParameters)
+    return spin.run(NAME, SafetyNode, SafetyParameters, leaves=SafetyNode.leaves)
 
 
 if __name__ == "__main__":

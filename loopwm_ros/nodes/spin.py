@@ -110,10 +110,12 @@ def run(
     make: Callable[[], NodeT],
     kind: type[Settings],
     done: Callable[[NodeT], bool] = lambda _: False,
+    leaves: Callable[[NodeT], bool] = lambda _: True,
 ) -> int:
     """Process exit code of node `name`: 0 after SIGINT, SIGTERM or `done`, 1 when it cannot start or go on.
 
-    `done` raises a LoopWMError when the node cannot go on; it is logged in one line.
+    `done` raises a LoopWMError when the node cannot go on; it is logged in one line. Asked to end, it goes on
+    until `leaves`.
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
     use_profile()
@@ -131,7 +133,7 @@ def run(
     executor = new_executor()
     executor.add_node(node)
     try:
-        spin_until(executor, lambda: stop.made or done(node) or orphaned())
+        spin_until(executor, lambda: ((stop.made or orphaned()) and leaves(node)) or done(node))
     except LoopWMError as error:
         node.get_logger().error(str(error))
         return 1

@@ -14,7 +14,7 @@ from loopwm_ros.nodes.cell_node import CellNode
 from loopwm_ros.nodes.standin_settings import StandinParameters
 
 NAME = "standin"
-ASTRAY = 0.25  # the cell's time follows the wall clock when it is this far from it [s]
+ASTRAY = 0.05  # the cell's time follows the wall clock when it is this far from it [s]
 
 
 class StandinNode(CellNode):

@@ -15,6 +15,7 @@ from loopwm_ros.control.safety_gate import GateState
 from loopwm_ros.nodes import environment, processes
 from loopwm_ros.nodes.episode_report import EpisodeReport
 from loopwm_ros.nodes.json_lines import JsonLines
+from loopwm_ros.nodes.monitor_topics import PATIENCE
 from loopwm_ros.nodes.processes import Child, ProcessError
 from loopwm_ros.nodes.ros_client import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, RosClient
 from loopwm_ros.validation.request import RunRequest
@@ -30,6 +31,7 @@ RETRY = 0.2  # [s] between attempts to activate
 SLOWNESS = 3.0  # times the task's limit that an episode may take on the wall clock ...
 DISARMED = GateState.DISARMED.value
 CELL_NODES: dict[Engine, str] = {"bullet": "sim", "mujoco": "standin"}  # which plays the arm
+COMPARED_TIMEOUT = 20.0  # [s] in shadow until the monitor has held a prediction against the limits
 FRESH_FRAMES = 2  # images of the new scene before planning begins: the mpc node then has one, too
 
 
@@ -88,6 +90,11 @@ def _parameters(request: RealtimeRequest, folder: Path) -> dict[str, dict[str, o
         "score_path": str(folder / SCORES),
     }
     safety = timing | {"arm": request.arm, "servo_rate": run.world.servo_rate}
+    nodes: dict[str, dict[str, object]] = {CELL_NODES[run.engine]: cell, "safety": safety}
+    if run.validation is not None:
+        permit: dict[str, object] = {"validation": str(run.validation.resolve())}
+        safety |= permit | {"shadow": True, "need_validation": True, "monitor_timeout": PATIENCE}
+        nodes["monitor"] = timing | permit | {"arm": request.arm}
     mpc = (
         shared
         | timing
@@ -105,7 +112,7 @@ def _parameters(request: RealtimeRequest, folder: Path) -> dict[str, dict[str, o
             "trace_path": str(folder / TRACES),
         }
     )
-    return {CELL_NODES[run.engine]: cell, "safety": safety, "mpc": mpc}
+    return nodes | {"mpc": mpc}
 
 
 class _Run:
@@ -122,6 +129,7 @@ class _Run:
         self._model_period = request.run.bundle.manifest.spec.model_period
         self._patience = SLOWNESS * request.run.task.time_limit + GRACE
         self._given = request.run.goal != "seen"
+        self._gated = request.run.validation is not None
         self._reset = f"/{CELL_NODES[request.run.engine]}/reset"
         self._ros, self._mpc = ros, mpc
         self._measured, self._on_progress = measured, on_progress
@@ -136,6 +144,8 @@ class _Run:
             self._ros.call(Trigger, self._reset, CALL_TIMEOUT)
             self._forget_goal()
         self._activate()
+        if self._gated:
+            self._look_on()
         self._persist(self._arm, CALL_TIMEOUT)
         self._ros.take_reasons()
         report = EpisodeReport(self._model_period, self._measured)
@@ -143,6 +153,8 @@ class _Run:
         report.held_back(self._ros.take_reasons())
         self._ros.transition("mpc", DEACTIVATE, CALL_TIMEOUT)
         self._persist(self._disarm, CALL_TIMEOUT)
+        if self._gated:
+            self._ros.call(Trigger, "/safety/shadow", CALL_TIMEOUT)
         for line in self._traces.new():
             report.mpc(line)
         return report.finish(self._ros.take_frames())
@@ -152,6 +164,15 @@ class _Run:
         if self._given:
             self._ros.transition("mpc", CLEANUP, CALL_TIMEOUT)
             self.configure()
+
+    def _look_on(self) -> None:
+        """In shadow, until the monitor has compared something in this scene."""
+        self._ros.watched = {}
+        self._ros.wait(
+            lambda: any(self._ros.watched.get(key) for key in self._ros.watched if key.endswith(".within")),
+            COMPARED_TIMEOUT,
+            "the monitor's first comparison of a prediction with its limit",
+        )
 
     def _persist(self, attempt: Callable[[], str], patience: float) -> None:
         """Try until it works, for `patience` [s]; `attempt` says why it did not, or nothing."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rclpy.node import Node
@@ -69,63 +69,108 @@ class Inlet:
         self._callback(message)
 
 
-class Watch:
-    """Looks at who publishes where only one may, or only those that did when the arm was armed.
+class Living:
+    """Publishers of a topic, less those of a killed process: they stay in the graph for half a minute."""
 
-    Where a process was killed, DDS goes on to name it for many seconds, beside its successor. So two of the
-    same name are no trouble by themselves.
+    def __init__(self, node: Node, topic: str, heard: Heard) -> None:
+        """`heard`: heartbeats of the one node that may publish."""
+        self._node, self._topic, self._heard = node, topic, heard
+        self._speaker = self._last = ""  # instance that speaks now, and that spoke last
+        self._silenced: set[bytes] = set()  # publishers when it fell silent: frozen, or gone
+        self._gone: set[bytes] = set()
+
+    def names(self) -> list[str]:
+        """Nodes that publish; where one has fallen silent and another followed, only the latter."""
+        before, self._speaker = self._speaker, self._heard.instance
+        steady = before == self._speaker and not self._silenced and not self._gone
+        if steady and self._node.count_publishers(self._topic) <= 1:
+            return []  # spares a look at each of them, ten times a second
+        infos = self._node.get_publishers_info_by_topic(self._topic)
+        present = {bytes(info.endpoint_gid): info.node_name for info in infos}
+        self._gone &= set(present)
+        if self._speaker:
+            if self._speaker != self._last:
+                self._gone |= self._silenced
+            self._silenced, self._last = set(), self._speaker
+        elif before:
+            self._silenced = set(present) - self._gone
+        return [name for gid, name in present.items() if gid not in self._gone | self._silenced]
+
+
+class Sources:
+    """Who may publish joint states: those that do when the arm is armed, as a gripper beside it, no others.
+
+    By name, for a driver that was killed and started again is no other.
     """
 
-    def __init__(self, node: Node, arm: ArmConfig, single: tuple[str, ...], mpc: Heard) -> None:
-        """`single`: topics that one node may publish. To the arm's controllers `node` alone may."""
-        self._node, self._single, self._mpc = node, single, mpc
-        names = arm.topics
-        self._ours, self._joints = arm.command_topic, names.joint_states
-        self._controllers = tuple(dict.fromkeys((names.command, names.velocity, names.trajectory)))
-        self._sources: set[str] | None = None
-        self._nameless: dict[str, int] = {}  # on a topic, how often in a row
+    def __init__(self, node: Node, topic: str) -> None:
+        self._node, self._topic = node, topic
+        self._accepted: set[str] | None = None
+        self._nameless = 0  # looks in a row
 
     def accept(self) -> None:
-        """Whoever publishes joint states now may do so: they may come from several, as of a gripper."""
-        self._sources = set(self._named(self._joints))
+        """Those that are there now are right."""
+        self._accepted = self._names()
+
+    def new(self) -> list[str]:
+        """Nodes that were not there."""
+        return [] if self._accepted is None else sorted(self._names() - self._accepted)
+
+    def _names(self) -> set[str]:
+        names = {info.node_name for info in self._node.get_publishers_info_by_topic(self._topic)}
+        self._nameless = self._nameless + 1 if UNKNOWN in names else 0
+        return names if self._nameless > PATIENCE else names - {UNKNOWN}
+
+
+class Watch:
+    """Counts publishers where there may be only one."""
+
+    def __init__(self, node: Node, arm: ArmConfig, single: Mapping[str, Heard]) -> None:
+        """`single`: topics that one node may publish, with its heartbeats.
+
+        To the arm's controllers `node` alone may publish.
+        """
+        self._node, resolved = (
+            node,
+            node.resolve_topic_name,
+        )  # `count_publishers` would not look at remappings
+        self._heard = tuple(single.values())
+        self._single = {topic: Living(node, resolved(topic), heard) for topic, heard in single.items()}
+        names = arm.topics
+        self.sources = Sources(node, names.joint_states)
+        self._ours = resolved(arm.command_topic)
+        topics = (names.command, names.velocity, names.trajectory)
+        self._controllers = tuple(dict.fromkeys(map(resolved, topics)))
 
     def trouble(self) -> str:
         """What is wrong, and who does it; empty if nothing is."""
         for topic in self._controllers:
-            if others := self._others(topic):
-                return f"{_list(others)} commands the arm, too, on {topic}: stop it; only safety may"
-        for topic in self._single:
-            if len(names := set(self._named(topic))) > 1:
-                return f"{_list(names)} publish on {topic}: only one may, stop the others"
-        if self._mpc.several:
-            return f"two mpc nodes are running and publish on {self._single[0]}: only one may, stop the other"
-        return self._new_source()
+            others = self._others(topic, ours=topic == self._ours)
+            if others:
+                return f"{others} commands the arm, too, on {topic}: stop it; only safety may"
+        for heard in self._heard:
+            if heard.rivals:
+                return f"two nodes live that send {heard.topic}: only one may, stop the others"
+        for topic, living in self._single.items():
+            names = living.names()
+            if len(names) > 1:
+                return f"{_listed(names)} publish on {topic}: only one may, stop the others"
+        if new := self.sources.new():
+            return (
+                f"{_listed(new)} publishes joint states since the arm was armed: stop it, or if it is meant, "
+                "reset and arm again"
+            )
+        return ""
 
-    def _new_source(self) -> str:
-        if self._sources is None or not (new := set(self._named(self._joints)) - self._sources):
+    def _others(self, topic: str, ours: bool) -> str:
+        if self._node.count_publishers(topic) <= int(ours):
             return ""
-        return (
-            f"{_list(new)} publishes on {self._joints} since the arm was armed: stop it, or if it is "
-            "meant, reset and arm again"
-        )
-
-    def _others(self, topic: str) -> list[str]:
-        names = self._publishers(topic)
+        names = [info.node_name for info in self._node.get_publishers_info_by_topic(topic)]
         own = self._node.get_name()
-        if topic == self._ours and names:
-            names.remove(own if own in names else names[0])  # a node may know itself before its name
-        return names
-
-    def _named(self, topic: str) -> list[str]:
-        """Names of the nodes that publish on a topic; one that has none counts only once that lasts."""
-        names = self._publishers(topic)
-        self._nameless[topic] = self._nameless.get(topic, 0) + 1 if UNKNOWN in names else 0
-        return [name for name in names if name != UNKNOWN or self._nameless[topic] > PATIENCE]
-
-    def _publishers(self, topic: str) -> list[str]:
-        """Those on a topic, remapped or not: `count_publishers` takes no notice of that."""
-        return [info.node_name for info in self._node.get_publishers_info_by_topic(topic)]
+        if ours and own in names:
+            names.remove(own)
+        return _listed(names)
 
 
-def _list(names: Collection[str]) -> str:
-    return " and ".join(sorted("another node" if name == UNKNOWN else f"'{name}'" for name in names))
+def _listed(names: list[str]) -> str:
+    return " and ".join("another node" if n == UNKNOWN else f"'{n}'" for n in names) or "another node"

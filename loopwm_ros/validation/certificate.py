@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, ValidationError, model_validator
-from pydantic_core import from_json
 
 from loopwm_ros.bundle import sha256_of
 from loopwm_ros.config import ArmConfig, Settings
@@ -163,19 +162,32 @@ def load_certificate(path: Path, public_key: Path | None = None) -> Certificate:
         CertificateError: missing, too large, truncated, of another format, no certificate at all, or not
             signed by the key's owner.
     """
-    path = path / FILE if path.is_dir() else path
-    if not path.is_file():
-        raise CertificateError(f"no validation at {path}; make one with: loopwm validate --out FOLDER")
-    data = read_bounded(path, MAX_BYTES)
+    path, data = _read(path)
     if public_key is not None:
         verify(path, data, public_key)
     return _parsed(path, data)
 
 
+def certificate_sha256(path: Path) -> str:
+    """Hash of the file's bytes; `path` may be its folder.
+
+    Raises:
+        CertificateError: missing, or too large.
+    """
+    return sha256_of(_read(path)[1])
+
+
+def _read(path: Path) -> tuple[Path, bytes]:
+    path = path / FILE if path.is_dir() else path
+    if not path.is_file():
+        raise CertificateError(f"no validation at {path}; make one with: loopwm validate --out FOLDER")
+    return path, read_bounded(path, MAX_BYTES)
+
+
 def _parsed(path: Path, data: bytes) -> Certificate:
     try:
-        values = from_json(data)
-    except ValueError as error:
+        values = json.loads(data)
+    except (ValueError, RecursionError) as error:
         raise CertificateError(f"{path} is not valid JSON, perhaps cut short: {error}") from error
     found = values.get("format") if isinstance(values, dict) else None
     if found != FORMAT:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -86,13 +87,16 @@ def ray_cluster(address: str) -> Iterator[RayTasks]:
         LoopWMError: there is none.
         ModuleNotFoundError: Ray is not installed.
     """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster of our own tells nobody
     import ray  # noqa: PLC0415  (an optional, heavy module)
 
     _answers(address)
     try:
         ray.init(address=address, log_to_driver=False, include_dashboard=False)
     except (ConnectionError, ValueError) as error:
-        raise LoopWMError(f"no Ray cluster at '{address}': {error}") from error
+        raise LoopWMError(
+            f"no Ray cluster at '{address}': {error}; one that asks for a token needs RAY_AUTH_MODE=token"
+        ) from error
     try:
         yield RayTasks(ray)
     finally:

@@ -35,6 +35,11 @@ def write_strips(folder: Path, run: str, traces: Sequence[Trace], camera: Camera
     return len(failed)
 
 
+def film_path(folder: Path, run: str, seed: int) -> Path:
+    """Where the film of one episode of a run lies."""
+    return folder / f"{run}-{seed}.film.webp"
+
+
 def small_strip(trace: Trace, camera: CameraConfig, size: float = SIZE, quality: int = QUALITY) -> bytes:
     """A small film strip of an episode as WebP; `size` and `quality` say how small."""
     strip = film_strip(trace, camera, count=MOMENTS, columns=MOMENTS, scale=2, text=11)

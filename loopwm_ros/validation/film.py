@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -19,6 +20,7 @@ from loopwm_ros.validation.overlay import ACTUAL, IMAGINED, MOVED, Overlay, over
 from loopwm_ros.validation.trace import Frame, Trace
 
 _CASING = (16, 20, 26)  # dark outline that keeps lines legible on any background
+LAST_SHOWN = 1500  # of a film's last frame, before it begins anew [ms]
 _SHIFT = 4  # fractional bits of OpenCV's drawing coordinates
 _GOAL_RING = 7.5  # radius of the ring round the goal [camera px]
 
@@ -66,6 +68,31 @@ def film_strip(
     for i, panel in enumerate(panels):
         strip.paste(panel, (i % columns * width, i // columns * height))
     return strip
+
+
+def film(trace: Trace, camera: CameraConfig, count: int = 60, scale: int = 2, text: int = 11) -> bytes:
+    """`count` moments of an episode one after the other, as an animated WebP at the speed they had.
+
+    Raises:
+        ValueError: the trace has no frames.
+    """
+    frames = moments(trace.frames, count)
+    panels = [_panel(trace, camera, frame, scale, text * scale) for frame in frames]
+    if not panels:
+        raise ValueError("a film needs frames")
+    lasting = [round((b.stamp - a.stamp) * 1e3) for a, b in pairwise(frames)]
+    buffer = io.BytesIO()
+    panels[0].save(
+        buffer,
+        "WEBP",
+        save_all=True,
+        append_images=panels[1:],
+        duration=[*lasting, LAST_SHOWN],
+        loop=0,
+        quality=45,
+        method=2,
+    )
+    return buffer.getvalue()
 
 
 def encoded(image: Image.Image, kind: str = "PNG", quality: int = 88) -> bytes:

@@ -33,7 +33,7 @@ class EpisodeRecord(Record):
     part: str
     result: EpisodeResult
     gaps: dict[str, dict[int, tuple[float, ...]]] = Field(
-        default={}, description="by point and step ahead [m]"
+        default={}, description="by point and step ahead [m], of joints [rad]"
     )
     gate_periods: int = 0
     altered_periods: int = 0

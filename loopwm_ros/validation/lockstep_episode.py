@@ -13,14 +13,17 @@ from loopwm_ros.backends.blank_camera import BlankCamera
 from loopwm_ros.bullet.cell import Truth
 from loopwm_ros.config.task import TOOL
 from loopwm_ros.control.assembly import build_gate
+from loopwm_ros.control.joint_gap import JointGaps
+from loopwm_ros.control.joint_history import JointHistory
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.control.lockstep import Lockstep
 from loopwm_ros.control.mpc_controller import MpcController
+from loopwm_ros.control.prediction_monitor import JOINTS
 from loopwm_ros.control.receding_horizon import PlanReport
 from loopwm_ros.control.safety_gate import GateOutput
 from loopwm_ros.errors import SensorError
 from loopwm_ros.processing.images import encode_image
-from loopwm_ros.types import F32, F64, CameraFrame, JointState
+from loopwm_ros.types import F32, F64, CameraFrame, JointState, JointTrajectory
 from loopwm_ros.validation.controllers import Parts, make_controller
 from loopwm_ros.validation.engines import make_cell
 from loopwm_ros.validation.faults import Fault, FaultyBackend, FaultyController
@@ -62,6 +65,8 @@ class LockstepRunner:
             self._loop = self._wired(kinematics)
             self._stack = stack.pop_all()
         self._watch = MotionWatch(kinematics, request.arm.workspace, 1.0 / request.world.servo_rate)
+        self._joints = JointHistory()
+        self._joint_gaps = JointGaps(self._joints, self._model_period)
         self._trace = TraceRecorder(self._model_period)
         self._measured = Measurements()
         self._plans = 0
@@ -86,6 +91,8 @@ class LockstepRunner:
         """Run one episode to its outcome."""
         self._trace, self._measured, self._plans = TraceRecorder(self._model_period), measured, 0
         self._stage.expect(self._request.disturbance(index))
+        self._joints.clear()
+        self._joint_gaps.clear()
         self._loop.reset(self._request.seed + index)
         self._watch.clear()
         period = 1.0 / self._request.world.servo_rate
@@ -129,6 +136,9 @@ class LockstepRunner:
 
     def _judge(self, truth: Truth, output: GateOutput) -> None:
         """What the arm truly did in a servo period."""
+        for step, radians in self._joint_gaps.due():
+            if step > 0:
+                self._measured.add_gap(JOINTS, step, radians)
         contact = self._cell.contact()
         self._measured.add_contact(contact.things, contact.table)
         self._watch.update(self._cell.joint_state(), truth)
@@ -179,14 +189,21 @@ class LockstepRunner:
         )
 
     def joint_state(self, joints: JointState) -> None:
-        """Recorder: nothing to keep."""
+        """Recorder: against the references sent and planned before."""
+        if self._fault is None:
+            self._joints.add(joints)
+
+    def plan(self, plan: JointTrajectory) -> None:
+        """Recorder: to be held against what comes."""
+        self._joint_gaps.add_plan(plan)
 
     def frame(self, frame: CameraFrame) -> None:
         """Recorder: keep what the camera saw."""
         self._trace.frame(frame.stamp, encode_image(frame.rgb))
 
     def command(self, stamp: float, position: F64) -> None:
-        """Recorder: nothing to keep."""
+        """Recorder: to be held against what comes."""
+        self._joint_gaps.add_command(stamp, position)
 
     def _planned(self, report: PlanReport) -> None:
         self._plans += 1

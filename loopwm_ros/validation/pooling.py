@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from loopwm_ros.control.prediction_monitor import JOINTS
 from loopwm_ros.validation.certificate import GapLimit, PartResult
 from loopwm_ros.validation.journal import EpisodeRecord
 from loopwm_ros.validation.statistics import wilson
@@ -45,7 +46,7 @@ def gap_limits(suite: Suite, episodes: Episodes, model_period: float) -> tuple[G
     return tuple(
         GapLimit(
             name=name,
-            unit="m",
+            unit="rad" if name == JOINTS else "m",
             step=step,
             offset_s=step * model_period,
             samples=len(values),
@@ -80,7 +81,7 @@ def part_results(episodes: Episodes, names: Iterable[str], asks_precise: bool) -
 
 
 def pooled_gaps(records: Iterable[EpisodeRecord]) -> Gaps:
-    """All gaps [m], by point and transitions ahead."""
+    """All gaps [m] or, of joints, [rad], by point and transitions ahead."""
     pooled: Gaps = {}
     for made in records:
         for name, steps in made.gaps.items():

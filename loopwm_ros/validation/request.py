@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import get_args
 
 from loopwm_ros.bullet.disturb import DISTURBANCES
@@ -37,6 +38,7 @@ class RunRequest:
     fault: FaultName | None = None  # what breaks in mid-episode, in lockstep
     workers: int = 1  # episodes at once, in lockstep
     engine: Engine = "bullet"  # of the physics
+    validation: Path | None = None  # in real time the arm is armed by it, out of shadow; None: without
 
     def __post_init__(self) -> None:
         """Raises ConfigError: the options do not go together."""

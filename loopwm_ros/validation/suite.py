@@ -82,7 +82,7 @@ class GapsConfig(Settings):
 
     margin: float = Field(1.5, ge=1, description="the monitor's limit is this times the p99 seen here")
     limits: dict[str, dict[Annotated[int, Field(ge=1)], Positive]] = Field(
-        description="by point and transitions ahead: p99 at most [m]"
+        description="by point and transitions ahead: p99 at most [m]; of joints [rad]"
     )
 
 

@@ -12,6 +12,7 @@ from loopwm_ros.validation.certificate import arm_sha256, settings_sha256
 from loopwm_ros.validation.diagnosis import diagnose
 from loopwm_ros.validation.failures import small_strip
 from loopwm_ros.validation.faults import FAULTS, WHEN
+from loopwm_ros.validation.film import film
 from loopwm_ros.validation.journal import EpisodeRecord, Identity, record
 from loopwm_ros.validation.lockstep_run import Job, run_episode
 from loopwm_ros.validation.request import RunRequest
@@ -20,6 +21,7 @@ from loopwm_ros.validation.suite import LOAD, FaultName, PartConfig, Suite
 from loopwm_ros.validation.summary import Measurements
 from loopwm_ros.validation.trace import EpisodeRun
 
+STRIP_SIZE, STRIP_QUALITY = 0.6, 60
 AFTERWARDS = 1.0  # of an episode whose fault is latched: nothing more happens [s]
 
 
@@ -57,7 +59,8 @@ class Judged:
     """One episode that was run."""
 
     record: EpisodeRecord
-    strip: bytes | None  # film strip of a failure, WebP
+    strip: bytes | None = None  # film strip of a failure, WebP ...
+    film: bytes | None = None  # ... and its film, animated
 
 
 def items(suite: Suite, subject: Subject) -> Iterator[Item]:
@@ -130,8 +133,11 @@ def judged(part: str, request: RunRequest, episode: EpisodeRun, measured: Measur
     result = episode.result.model_copy(update={"why": why})
     trace = replace(episode.trace, result=result)
     latched = episode.fault is not None and not episode.fault.recovers
-    strip = None if result.success or latched else small_strip(trace, request.arm.camera)
-    return Judged(record(part, replace(episode, result=result), measured), strip)
+    kept = record(part, replace(episode, result=result), measured)
+    if result.success or latched or not trace.frames:
+        return Judged(kept)
+    camera = request.arm.camera
+    return Judged(kept, small_strip(trace, camera, STRIP_SIZE, STRIP_QUALITY), film(trace, camera))
 
 
 def planned(suite: Suite) -> dict[str, int]:

@@ -91,6 +91,7 @@ class RunFacts(Record):
     planner: PlannerFacts | None = None  # None: no planner, or not noted
     workers: int = 1  # episodes at once
     engine: Engine = "bullet"  # of the physics
+    validation_sha256: str | None = None  # of the validation that let the arm be armed; None: armed without
     success_distance_m: float
     precise_distance_m: float | None = None  # None: the task does not ask for it
     success_hold_s: float

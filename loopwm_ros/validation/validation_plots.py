@@ -56,10 +56,10 @@ def gap_plot(gaps: Sequence[GapLimit], allowed: Mapping[str, Mapping[int, float]
                 [step * period for step in steps],
                 [limit * 100 for limit in steps.values()],
                 "v",
-                color=FAILED,
+                color=colour,
             )
         axes.plot([], [], ":", color=INK, label="the monitor's limit")
-        axes.plot([], [], "v", color=FAILED, label="p99 allowed")
+        axes.plot([], [], "v", color=INK, label="p99 allowed")
         axes.set(xlabel="time ahead [s]", ylabel="gap [cm]", xlim=(0, None))
         axes.set(ylim=(0, 1.35 * axes.get_ylim()[1]))  # room for the legend
         axes.legend(loc="upper left", ncols=2, fontsize=9)
@@ -87,7 +87,7 @@ def intervention_plot(shares: Mapping[str, float]) -> str:
         bars = axes.barh(range(len(names)), [shares[name] * 100 for name in names], color=ACTUAL, height=0.6)
         axes.bar_label(bars, [f"{shares[name] * 100:.1f} %" for name in names], padding=4)
         axes.set_yticks(range(len(names)), [name if len(name) < 28 else f"{name[:26]}…" for name in names])
-        axes.set(xlabel="servo periods [%]", ylim=(-0.6, max(4, len(names)) - 0.4))
+        axes.set(xlabel="servo periods [%]", ylim=(min(-0.6, len(names) - 4.6), len(names) - 0.4))
         axes.margins(x=0.1)
         axes.grid(visible=False, axis="y")
         return svg(figure)

@@ -9,14 +9,15 @@ from typing import Any
 
 from loopwm_ros.validation import validation_plots as plots
 from loopwm_ros.validation.certificate import Certificate, Check
-from loopwm_ros.validation.failures import strip_path
+from loopwm_ros.validation.failures import film_path, strip_path
 from loopwm_ros.validation.files import write_text_atomically
 from loopwm_ros.validation.journal import EpisodeRecord
 from loopwm_ros.validation.pooling import Episodes, altered_shares, forces, sort_episodes
 from loopwm_ros.validation.report import data_uri, environment, plot
 from loopwm_ros.validation.suite import LOAD, RequiredShare, Suite
 
-FILMS_SHOWN = 40  # film strips of failures
+STRIPS_SHOWN = 40  # film strips of failures
+FILMS_SHOWN = 12  # films of the first of them
 HEADLINES = {  # checks that are shown in large figures, where a suite has them
     "faults.stop": "Longest stop [s]",
     "load.deadline_misses": "Deadlines missed under load",
@@ -41,9 +42,9 @@ class FaultRow:
 
 
 def write_validation_report(
-    path: Path, certificate: Certificate, suite: Suite, records: Sequence[EpisodeRecord], strips: Path
+    path: Path, certificate: Certificate, suite: Suite, records: Sequence[EpisodeRecord], films: Path
 ) -> Path:
-    """Write the page; `strips` is the folder of failures' film strips."""
+    """Write the page; `films` is the folder of failures' films and film strips."""
     episodes = sort_episodes(suite, records)
     failures = [made for part in episodes.by_part.values() for made in part if _failed(made)]
     html = (
@@ -59,8 +60,10 @@ def write_validation_report(
             figure=figure,
             faults=_fault_rows(episodes.broken),
             plots=list(_plots(certificate, suite, episodes)),
-            failures=[_failure(made, strips) for made in failures[:FILMS_SHOWN]],
-            more_failures=len(failures) - FILMS_SHOWN,
+            failures=[
+                _failure(made, films, i < FILMS_SHOWN) for i, made in enumerate(failures[:STRIPS_SHOWN])
+            ],
+            more_failures=len(failures) - STRIPS_SHOWN,
             load=_load_facts(episodes.load),
         )
     )
@@ -86,10 +89,18 @@ def _grouped(checks: Iterable[Check]) -> dict[str, list[Check]]:
     return groups
 
 
-def _failure(made: EpisodeRecord, strips: Path) -> dict[str, Any]:
-    path = strip_path(strips, made.part, made.result.seed)
-    picture = data_uri("image/webp", path.read_bytes()) if path.is_file() else None
-    return {"part": made.part, "result": made.result, "strip": picture}
+def _failure(made: EpisodeRecord, films: Path, moving: bool) -> dict[str, Any]:
+    name = films, made.part, made.result.seed
+    return {
+        "part": made.part,
+        "result": made.result,
+        "strip": _picture(strip_path(*name)),
+        "film": _picture(film_path(*name)) if moving else None,
+    }
+
+
+def _picture(path: Path) -> str | None:
+    return data_uri("image/webp", path.read_bytes()) if path.is_file() else None
 
 
 def _fault_rows(broken: Sequence[EpisodeRecord]) -> list[FaultRow]:
@@ -148,7 +159,7 @@ def _plots(certificate: Certificate, suite: Suite, episodes: Episodes) -> Iterat
         yield plot(
             "Imagination against reality",
             "How far the future that the model imagined, under the actions really sent, was from what came.",
-            plots.gap_plot(certificate.gaps, suite.gaps.limits),
+            plots.gap_plot([gap for gap in certificate.gaps if gap.unit == "m"], suite.gaps.limits),
         )
     pressed = {"objects": forces(lockstep, "things"), "the table": forces(lockstep, "table")}
     if any(pressed.values()):

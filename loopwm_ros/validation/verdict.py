@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from loopwm_ros.control.prediction_monitor import JOINTS
 from loopwm_ros.validation.certificate import Check, checked
 from loopwm_ros.validation.faults import FAULTS
 from loopwm_ros.validation.journal import EpisodeRecord
@@ -82,6 +83,8 @@ def _gaps(suite: Suite, pooled: Gaps, model_period: float) -> Iterator[Check]:
             values = pooled.get(name, {}).get(step)
             p99 = None if not values else float(np.percentile(values, 99))
             what = f"imagined to actual {name}, {step * model_period:.1f} s ahead, p99 [m]"
+            if name == JOINTS:
+                what = f"planned to measured joints, {step * model_period:.1f} s ahead, p99 [rad]"
             yield checked(f"gaps.{name}.{step}", what, p99, "at most", limit)
 
 

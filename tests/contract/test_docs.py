@@ -54,6 +54,31 @@ def test_commands_and_options_exist(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDENTIFIER)
+def test_launch_files_and_their_arguments_exist(page: Path) -> None:
+    for name, rest in re.findall(r"^ros2 launch loopwm_ros (\S+)(.*)$", _code(page), re.MULTILINE):
+        text = (ROOT / "launch" / name).read_text(encoding="utf-8")
+        for argument in re.findall(r"(\w+):=", rest):
+            assert f'"{argument}": (' in text, f"{name} {argument}"
+
+
+def test_arm_files_for_drivers_are_usable(tmp_path: Path) -> None:
+    from loopwm_ros.config import load_arm
+    from loopwm_ros.control.kinematics import Kinematics
+
+    blocks = re.findall(
+        r"```yaml\n(.*?)```", (ROOT / "docs/deploy.md").read_text(encoding="utf-8"), re.DOTALL
+    )
+    assert len(blocks) == 3
+    path = tmp_path / "arm.yaml"
+    for block in blocks:
+        path.write_text(block)
+        arm = load_arm(str(path))
+        assert arm.command_topic in block
+        assert arm.tool_speed == 0.1
+        assert Kinematics(arm).velocity_limit.min() > 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDENTIFIER)
 def test_make_targets_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     named = set(MAKE.findall(text)) | set(re.findall(r"^make ([a-z-]+)", _code(page), re.MULTILINE))

@@ -20,6 +20,7 @@ from loopwm_ros.nodes.standin_settings import StandinParameters
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "launch").glob("*.launch.py"))
+COMMON = ROOT / "loopwm_ros" / "nodes" / "launching.py"
 NODES: dict[str, type[Settings]] = {
     "sim": SimSettings,
     "safety": SafetyParameters,
@@ -54,11 +55,13 @@ def described(tree: ast.AST) -> dict[str, tuple[ast.expr, str]]:
 
 @pytest.fixture(params=FILES, ids=[f.name for f in FILES])
 def tree(request: pytest.FixtureRequest) -> ast.Module:
-    return ast.parse(request.param.read_text())
+    """The file, and what it has in common with the others."""
+    parts = [ast.parse(path.read_text()) for path in (request.param, COMMON)]
+    return ast.Module(body=[node for part in parts for node in part.body], type_ignores=[])
 
 
 def test_there_are_launch_files() -> None:
-    assert "sim.launch.py" in {f.name for f in FILES}
+    assert {"sim.launch.py", "arm.launch.py"} <= {f.name for f in FILES}
 
 
 def test_executables_exist(tree) -> None:
@@ -73,7 +76,8 @@ def test_executables_exist(tree) -> None:
 
 def test_all_ends_when_one_node_ends_or_the_mpc_node_cannot_be_configured(tree) -> None:
     (process,) = calls(tree, "kind")
-    assert calls(keyword(process, "on_exit"), "Shutdown")
+    assert ast.unparse(keyword(process, "on_exit")) == "_unless_killed(name, end) if recovers else end"
+    assert "end = Shutdown(" in ast.unparse(tree)
     paths = {tuple(strings(call)): ast.unparse(call.args[-1]) for call in calls(tree, "reached")}
     assert {states for states, action in paths.items() if action == "give_up"} == {
         ("configuring", "unconfigured"),

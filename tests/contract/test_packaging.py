@@ -141,10 +141,13 @@ def _imported(path: Path) -> set[str]:
     return {name.partition(".")[0] for name in names}
 
 
+UNLISTED = {"pinocchio": "pin", "coal": "coal", "ruckig": "ruckig"}
+
+
 def _owners(name: str) -> set[str]:
-    """Distributions that bring a top-level name; pin installs into a prefix of its own, unlisted."""
-    if name == "pinocchio":
-        return {"pin"}
+    """Distributions that bring a top-level name; some install into a prefix of its own, or a bare library."""
+    if name in UNLISTED:
+        return {UNLISTED[name]}
     return {_normal(d) for d in importlib.metadata.packages_distributions().get(name, [])}
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -21,6 +21,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from loopwm_ros.config import load_arm, load_task, share_dir
+from loopwm_ros.config.arm import ControllerKind
 from loopwm_ros.data import topics
 from tests.bundles import make_bundle
 
@@ -91,7 +92,7 @@ def recording(folder: Path) -> Path:
 def arm_files(folder: Path) -> Iterator[str]:
     """Each of our arms with each kind of controller."""
     for arm in ARMS:
-        for controller in ("forward_position", "joint_trajectory"):
+        for controller in get_args(ControllerKind):
             path = folder / f"{arm}_{controller}.yaml"
             path.write_text(f"extends: {arm}\ncontroller: {controller}\n")
             yield str(path)
@@ -110,7 +111,13 @@ def settings(name: str, folder: Path) -> Iterator[dict[str, Any]]:
             transport = "raw" if number == 1 else "compressed"
             more |= {"bundle": str(made.root), "goal_source": goal, "image_transport": transport}
             yield more | {"arm": arm, "task": task}
+            if arm == "panda":
+                path = folder / "velocity.yaml"
+                path.write_text("extends: panda\ncontroller: forward_velocity\n")
+                yield more | {"arm": str(path), "task": task}
         return
+    if name == "safety":
+        more |= {"monitor_timeout": 0.3}
     for arm in arm_files(folder):
         yield more | {"arm": arm}
     if name in ("sim", "standin"):
@@ -150,9 +157,8 @@ def test_there_is_an_enclave_for_each_executable() -> None:
 
 
 def test_only_safety_commands_an_arm_and_only_mpc_plans() -> None:
-    commands = {
-        name for arm in ARMS for name in (load_arm(arm).topics.command, load_arm(arm).topics.trajectory)
-    }
+    used = [load_arm(arm).topics for arm in ARMS]
+    commands = {name for each in used for name in (each.command, each.velocity, each.trajectory)}
     who: dict[str, set[str]] = {}
     for name in enclaves():
         for verb, topic in allowed(name):

@@ -9,6 +9,7 @@ import pytest
 
 from loopwm_ros.config import load_arm, load_task, load_world
 from loopwm_ros.nodes import environment, supervisor
+from loopwm_ros.nodes.monitor_topics import PATIENCE
 from loopwm_ros.nodes.ros_client import CLEANUP, CONFIGURE
 from loopwm_ros.validation.request import RunRequest
 from loopwm_ros.validation.summary import Measurements
@@ -44,7 +45,8 @@ def supervised(ros: object, monkeypatch, tmp_path: Path, goal: str = "seen") -> 
     monkeypatch.setattr(supervisor.time, "monotonic", lambda: ros.now)
     manifest = SimpleNamespace(spec=SimpleNamespace(model_period=0.1))
     bundle, task = SimpleNamespace(manifest=manifest), SimpleNamespace(time_limit=8.0)
-    request = SimpleNamespace(run=SimpleNamespace(bundle=bundle, task=task, goal=goal, engine="bullet"))
+    asked = SimpleNamespace(bundle=bundle, task=task, goal=goal, engine="bullet", validation=None)
+    request = SimpleNamespace(run=asked)
     mpc = SimpleNamespace(error_text=lambda: "it refuses")
     return supervisor._Run(request, ros, mpc, tmp_path, Measurements(), lambda _: None)
 
@@ -93,6 +95,20 @@ def test_the_stand_in_takes_the_simulation_s_place_without_its_clock(
     assert {nodes[name]["use_sim_time"] for name in ("safety", "mpc")} == {simulated}
     assert "use_sim_time" not in nodes[cell]
     assert nodes[cell]["seed"] == 4
+
+
+def test_with_a_validation_safety_starts_in_shadow_and_a_monitor_watches(bundle, tmp_path) -> None:
+    task, file = load_task("reach"), tmp_path / "validation.json"
+    run = RunRequest(
+        arm=load_arm("panda"), task=task, world=load_world(task.world), controller="mpc", episodes=1, seed=4,
+        bundle=bundle, engine="mujoco", validation=file,
+    )  # fmt: skip
+    nodes = supervisor._parameters(supervisor.RealtimeRequest(run, "panda", "reach"), tmp_path)
+    assert list(nodes) == ["standin", "safety", "monitor", "mpc"]
+    safety = nodes["safety"]
+    assert safety["shadow"] is safety["need_validation"] is True
+    assert safety["monitor_timeout"] == PATIENCE
+    assert nodes["monitor"]["validation"] == safety["validation"] == str(file)
 
 
 def test_the_user_s_domain_is_kept_and_without_one_it_is_drawn(monkeypatch, tmp_path: Path) -> None:

@@ -85,6 +85,12 @@ def test_exit_code_follows_the_required_success_rate(tmp_path, required, code) -
     assert [path.name for path in (tmp_path / "strips").iterdir()] == ["out-0.webp"]
 
 
+def test_a_validation_is_for_real_time(tmp_path) -> None:
+    result = CliRunner().invoke(app, ["--lockstep", "--validation", str(tmp_path)])
+    assert isinstance(result.exception, ConfigError)
+    assert "--validation is for real time" in str(result.exception)
+
+
 def test_workers_are_for_lockstep() -> None:
     result = CliRunner().invoke(app, ["--workers", "2"])
     assert isinstance(result.exception, ConfigError)

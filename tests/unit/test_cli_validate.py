@@ -73,7 +73,7 @@ def test_a_passed_suite_permits_to_arm_with_exactly_this(bundle: Bundle, tmp_pat
     assert shortcomings(made, **asked, suite_sha256=settings_sha256(settings)) == []
     assert (made.arm_sha256, made.suite, made.task) == (arm_sha256(arm), "small", "hurried")
     assert [part.name for part in made.parts] == ["nominal", "other"]
-    assert {gap.name for gap in made.gaps} == {"tool"}
+    assert {gap.name for gap in made.gaps} == {"tool", "joints"}
     assert "<h1>Passed</h1>" in (out / "validation.html").read_text(encoding="utf-8")
 
 
@@ -88,7 +88,9 @@ def test_a_suite_that_is_not_passed_has_its_own_exit_status(bundle: Bundle, tmp_
     assert "not passed" in done.output
     made = load_certificate(out)
     assert [check.name for check in made.failed] == ["faults.recovered"], "solved in 1 s: impossible"
-    assert [path.suffix for path in (out / "strips").iterdir()] == [".webp"] * 5
+    films = {path.name for path in (out / "films").iterdir()}
+    assert {"nominal-3.webp", "nominal-3.film.webp", "faults.plans_stop-5.film.webp"} <= films
+    assert len(films) == 10, "two of each failure"
     (reason,) = shortcomings(made, bundle_sha256=bundle.sha256, arm=load_arm("panda"))
     assert "faults.recovered" in reason
 

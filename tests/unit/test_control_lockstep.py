@@ -44,6 +44,9 @@ class Log:
         self.events.append(("tick", now))
         return hold(now, self.target)
 
+    def plan(self, plan: JointTrajectory) -> None:
+        assert plan.stamp == self.events[-1][1], "as soon as it is made"
+
     joint_state = observe_joints
     frame = observe_frame
     command = observe_command

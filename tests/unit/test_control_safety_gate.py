@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from loopwm_ros.config import load_arm
+from loopwm_ros.config import load_arm, share_dir
 from loopwm_ros.control.assembly import build_gate
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.control.safety_gate import GateSettings, GateState, SafetyGate
@@ -98,6 +98,11 @@ def test_stale_input_brakes_to_rest_within_the_promise(rig: Rig, cause: str) -> 
     speeds = np.diff(np.asarray(rig.track), axis=0) / PERIOD
     changes = np.abs(np.diff(speeds, axis=0))
     assert np.all(changes <= KINEMATICS.acceleration_limit * PERIOD + 1e-9)
+
+
+def test_the_promise_in_the_docs_is_that_of_the_shipped_files(rig: Rig) -> None:
+    assert "under **0.45 s**" in (share_dir() / "docs" / "safety.md").read_text(encoding="utf-8")
+    assert rig.gate.longest_stop(PERIOD) < 0.45
 
 
 def test_bad_plans_are_refused_by_name(rig: Rig) -> None:

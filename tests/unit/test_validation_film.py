@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageColor
 
 from loopwm_ros.processing.camera import project
-from loopwm_ros.validation.film import draw, encoded, film_strip, moments
+from loopwm_ros.validation.film import LAST_SHOWN, draw, encoded, film, film_strip, moments
 from loopwm_ros.validation.overlay import ACTUAL, IMAGINED, Overlay, overlay_at
 from loopwm_ros.validation.player import film_data
 from loopwm_ros.validation.trace import Frame, TraceRecorder
@@ -110,3 +110,14 @@ def test_player_data_of_a_controller_without_a_model() -> None:
     assert data["track"] == []
     assert data["frames"][0]["imagined"] == []
     assert data["frames"][0]["cycle"] is None
+
+
+def test_a_film_lasts_as_long_as_what_it_shows() -> None:
+    picture = Image.open(io.BytesIO(film(samples.trace(frames=9), samples.camera(), count=5)))
+    assert picture.is_animated
+    durations = []
+    for i in range(picture.n_frames):
+        picture.seek(i)
+        picture.load()
+        durations.append(picture.info["duration"])
+    assert durations == [200, 200, 200, 200, LAST_SHOWN], "every second frame of 10 Hz"

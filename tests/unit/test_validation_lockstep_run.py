@@ -235,7 +235,9 @@ def test_the_truth_is_watched_and_a_fault_scored(tmp_path: Path) -> None:
     assert plain.motion is not None
     assert 0 < plain.motion.velocity < 1.05
     assert plain.fault is None
-    assert set(measured.gaps) == {"tool"}
+    assert set(measured.gaps) == {"tool", "joints"}
+    assert list(measured.gaps["joints"]) == [1, 2, 3]
+    assert max(measured.gaps["joints"][3]) < 0.2
     assert min(measured.gaps["tool"]) == 1
     (broken,), _ = run(controller="mpc", task=task, bundle=bundle, fault="joints_nan")
     assert broken.fault is not None

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from loopwm_ros.validation.certificate import checked
-from loopwm_ros.validation.failures import small_strip, strip_path
+from loopwm_ros.validation.failures import film_path, small_strip, strip_path
+from loopwm_ros.validation.film import film
 from loopwm_ros.validation.journal import EpisodeRecord
 from loopwm_ros.validation.measured_motion import Extremes, FaultScore
 from loopwm_ros.validation.suite import load_suite
@@ -37,13 +38,13 @@ RECORDS = [
 
 @pytest.fixture
 def page(tmp_path: Path) -> str:
-    strips = tmp_path / "strips"
-    path = strip_path(strips, "nominal", samples.result(1).seed)
-    path.parent.mkdir()
-    path.write_bytes(small_strip(samples.trace(1, success=False), samples.camera()))
+    films, trace = tmp_path / "films", samples.trace(1, success=False)
+    films.mkdir()
+    strip_path(films, "nominal", trace.result.seed).write_bytes(small_strip(trace, samples.camera()))
+    film_path(films, "nominal", trace.result.seed).write_bytes(film(trace, samples.camera()))
     failed = checked("faults.stop", "longest time to rest <s>", None, "at most", 0.4)
     made = certificate(passed=False, checks=(*certificate().checks, failed))
-    out = write_validation_report(tmp_path / "v.html", made, load_suite("quick"), RECORDS, strips)
+    out = write_validation_report(tmp_path / "v.html", made, load_suite("quick"), RECORDS, films)
     return out.read_text(encoding="utf-8")
 
 
@@ -71,7 +72,7 @@ def test_it_needs_nothing_else(page: str) -> None:
 def test_failures_are_shown_as_films_but_not_those_of_latched_faults(page: str) -> None:
     failures = page.partition("<h2>Failures</h2>")[2]
     assert failures.count("<article") == 1
-    assert "data:image/webp;base64," in failures
+    assert failures.count("data:image/webp;base64,") == 2, "strip and film"
 
 
 def test_the_table_of_faults_says_what_was_promised_and_what_came(page: str) -> None:
