@@ -28,6 +28,10 @@ class SensorError(LoopWMError):
     """A sensor message cannot be used."""
 
 
+class PlanningError(LoopWMError):
+    """A plan cannot be used."""
+
+
 class BagError(LoopWMError):
     """A recording cannot be read."""
 

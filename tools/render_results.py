@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import faults_page
 from failures_page import failures
 from markdown_table import table
 from result_runs import FOLDER, RUNS, Runs, options
@@ -48,7 +49,7 @@ def read_runs(root: Path) -> Runs:
     Raises:
         SystemExit: some runs of a task on an arm are missing, not in the list, or made by another command.
     """
-    files = {path.stem: path for path in (root / FOLDER).glob("*.json")}
+    files = {path.stem: path for path in (root / FOLDER).glob("*.json") if path.stem != faults_page.NAME}
     if unknown := sorted(files.keys() - RUNS.keys()):
         raise SystemExit(f"not in tools/result_runs.py: {', '.join(unknown)}")
     runs = {name: read_summary(files[name]) for name in RUNS if name in files}
@@ -253,6 +254,8 @@ def render(root: Path) -> dict[Path, str]:
         lines += section(title, those, load_bundle(root / "models" / f"{arm}_{task}"), page)
         if page is not None:
             pages[root / "docs" / page] = "\n".join(failures(title, filmed, root)) + "\n"
+    if (measured := root / FOLDER / f"{faults_page.NAME}.json").exists():
+        pages[root / "docs" / f"{faults_page.NAME}.md"] = faults_page.faults(measured)
     pages[root / "docs" / "results.md"] = "\n".join(lines) + "\n"
     return pages
 

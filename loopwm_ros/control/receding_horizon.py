@@ -21,6 +21,7 @@ from loopwm_ros.control.prediction_gap import Gap, GapMeter, Hindsight
 from loopwm_ros.control.synchroniser import JUMP
 from loopwm_ros.control.tool_motion import ToolMotion
 from loopwm_ros.control.trajectory import deviation, hold, sample
+from loopwm_ros.errors import PlanningError
 from loopwm_ros.planning.base import Objective, Planner
 from loopwm_ros.processing.states import tool_velocity
 from loopwm_ros.types import F32, F64, Encoding, JointState, JointTrajectory, Observation, Plan, PointPaths
@@ -195,8 +196,17 @@ class RecedingHorizon:
         if self._gap is not None:
             deadline = self._gap.search_deadline(deadline)
         plan = self._planner.plan(state, objective, elapsed, deadline)
+        if not np.isfinite(plan.actions).all():
+            raise PlanningError(
+                "the planner gave NaN or infinity; the plan is dropped and control starts anew"
+            )
         self._planned_slot = slot
         return plan
+
+    def recover(self) -> None:
+        """After a plan that failed: forget what it may have left half done. The plan in effect stays."""
+        self._forget()
+        self._planner.reset(self._seed)
 
     def _hindsight(self, slot: float, deadline: float | None) -> Hindsight | None:
         if self._gap is None:

@@ -21,6 +21,9 @@ from loopwm_ros.errors import SensorError
 from loopwm_ros.types import F64, JointState, JointTrajectory
 
 STOP_ASKED = "stop was asked for"
+HELD = 0.02  # an arm so near to what it was last told is held there, and goes on from it [rad]
+BACK = 0.2  # measured joints must be so near to where they were before a jump [rad]
+BEYOND = 0.05  # ... and at most so far beyond the URDF's ranges, before the arm is armed [rad]
 OF_MOTION = ("velocity", "acceleration")  # what a plan meets that starts anew all the time, in shadow
 
 
@@ -78,6 +81,9 @@ class SafetyGate:
         self._sends = False  # references go out, be it to hold the arm
         self._fault = ""
         self._after_rest: GateState | None = None  # where a stop leads
+        self._model = kinematics.model
+        self._held: F64 | None = None  # the last reference that was sent (n,) [rad]
+        self._before_jump: F64 | None = None  # joints (n,) [rad], until they are seen to be there again
         self._shadowed: JointTrajectory | None = None  # the plan that the filter follows in shadow
 
     @property
@@ -110,17 +116,40 @@ class SafetyGate:
         """Allow motion, from the measured joints.
 
         Raises:
-            SensorError: in a fault, or no fresh joint states.
+            SensorError: in a fault, or no fresh joint states, or none that can be believed.
         """
         if self._state is GateState.FAULT:
             raise SensorError(f"cannot arm in fault ({self._fault}); remove the cause and call reset")
         joints = self._joints.newest
         if joints is None or not self._joints.fresh(now):
             raise SensorError("cannot arm without fresh joint states; is the driver publishing them?")
+        self._check_believable(joints.position)
         if not self._sends:
-            self._filter.reset(joints.position)
+            self._filter.reset(self._start(joints.position))
             self._plan.clear()
         self._state, self._sends, self._after_rest = GateState.ARMED, True, None
+
+    def _start(self, measured: F64) -> F64:
+        """Where to go on from: the controller still holds the last reference, a little off `measured`."""
+        near = self._held is not None and np.max(np.abs(self._held - measured)) <= HELD
+        return self._held if near and self._held is not None else measured
+
+    def _check_believable(self, position: F64) -> None:
+        """Refuse to start from joints (n,) [rad] where the arm cannot be: it would be sent there at once."""
+        if self._before_jump is not None:
+            off = float(np.max(np.abs(position - self._before_jump)))
+            if off > BACK:
+                raise SensorError(
+                    f"cannot arm: joint states jumped, and are still {off:.2f} rad from where they were; "
+                    "mend the driver, or restart the safety node if the arm really is there"
+                )
+            self._before_jump = None
+        low, high = np.asarray(self._model.lowerPositionLimit), np.asarray(self._model.upperPositionLimit)
+        if (beyond := float(np.max(np.maximum(low - position, position - high)))) > BEYOND:
+            raise SensorError(
+                f"cannot arm: a joint is measured {beyond:.2f} rad beyond its range in the URDF; check the "
+                "driver's joint names and offsets"
+            )
 
     def shadow(self) -> None:
         """Brake to rest, then send nothing but check plans. A fault stays."""
@@ -150,6 +179,7 @@ class SafetyGate:
     def restart(self) -> None:
         """Forget all at once, moving or not: for a new episode of a simulation."""
         self._state, self._sends, self._fault, self._after_rest = GateState.DISARMED, False, "", None
+        self._before_jump = self._held = None
         for each in (self._joints, self._plan, self._speed):
             each.clear()
 
@@ -166,11 +196,14 @@ class SafetyGate:
         Raises:
             SensorError: it cannot be used; a jump is also a fault while the arm is commanded.
         """
+        before = self._joints.newest
         try:
             self._joints.add(joints, now)
         except JointJumpError as jump:
             if self._sends:
                 self.fault(str(jump))
+                if self._before_jump is None and before is not None:
+                    self._before_jump = before.position
             raise
 
     def add_plan(self, plan: JointTrajectory, now: float) -> None:
@@ -251,4 +284,5 @@ class SafetyGate:
         return GateOutput(None, None, self._state, reasons)
 
     def _send(self, position: F64, reasons: tuple[str, ...]) -> GateOutput:
+        self._held = position
         return GateOutput(position, self._filter.velocity.copy(), self._state, reasons)

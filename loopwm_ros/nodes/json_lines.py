@@ -6,19 +6,27 @@ import contextlib
 import json
 import queue
 import threading
+from collections import deque
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
+
+KEPT = 20_000  # lines that wait for room on the disk: ten minutes of the mpc node's
 
 
 class LineWriter:
-    """Writes lines in a thread of its own: a disk that hesitates or is full keeps nobody waiting."""
+    """Writes lines in a thread of its own: a disk that hesitates or is full keeps nobody waiting.
+
+    What a full disk does not take is kept, `KEPT` lines at most, and written once there is room.
+    """
 
     def __init__(self, path: Path) -> None:
         """Write anew to `path`, making its folder."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.problem = ""  # why lines are lost; empty while none are
-        self._file: TextIO = path.open("w", encoding="utf-8", buffering=1)
+        self.problem = ""  # why lines are not in the file; empty while all are
+        self._lost = 0
+        self._file: BinaryIO = path.open("wb", buffering=0)
         self._lines: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._waiting: deque[bytes] = deque()
         self._thread = threading.Thread(target=self._run, name="lines", daemon=True)
         self._thread.start()
 
@@ -27,7 +35,7 @@ class LineWriter:
         self._lines.put(line)
 
     def flush(self) -> None:
-        """Wait until all lines so far are in the file."""
+        """Wait until all lines so far are in the file, or found not to fit."""
         self._lines.join()
 
     def close(self) -> None:
@@ -39,14 +47,34 @@ class LineWriter:
 
     def _run(self) -> None:
         while (line := self._lines.get()) is not None:
-            self._write(line)
+            self._keep(f"{json.dumps(line)}\n".encode())
+            self._write()
             self._lines.task_done()
+        self._write()
 
-    def _write(self, line: dict[str, Any]) -> None:
+    def _keep(self, line: bytes) -> None:
+        if len(self._waiting) < KEPT:
+            self._waiting.append(line)
+        else:
+            self._lost += 1
+
+    def _write(self) -> None:
         try:
-            self._file.write(json.dumps(line) + "\n")
+            while self._waiting:
+                line = self._waiting[0]
+                written = self._file.write(line)  # a nearly full disk takes a part
+                if written < len(line):
+                    self._waiting[0] = line[written:]
+                else:
+                    self._waiting.popleft()
         except OSError as error:
-            self.problem = f"cannot write {self._file.name}: {error.strerror}"
+            self.problem = (
+                f"cannot write {self._file.name}: {error.strerror}; {len(self._waiting)} lines wait"
+            )
+        else:
+            self.problem = ""
+        if self._lost:
+            self.problem = f"{self.problem or 'there was no room'}; {self._lost} lines are lost"
 
 
 class JsonLines:

@@ -213,18 +213,19 @@ class MpcNode(LifecycleNode):
 
     def _on_heartbeat(self) -> None:
         state, active = self._state, self._timer is not None
-        goal, arm, values = "", "", {}
+        goal, arm, trace, values = "", "", "", {}
         if self._goal_inputs is not None:
             self._goal_inputs.check()
         if self._engine is not None:
             arm, goals = self._engine.arm.name, self._engine.goals.inbox
             goal, values = goals.trouble(active), {**self._engine.record.values(), **goals.values()}
+            trace = values["trace_problem"]
         if goal and goal != self._goal_trouble:
             self.get_logger().warning(goal)
         self._goal_trouble = goal
-        level = Level.ERROR if self._problem else Level.WARN if goal else Level.OK
+        level = Level.ERROR if self._problem else Level.WARN if goal or trace else Level.OK
         stamp = self.get_clock().now().to_msg()
-        text = self._problem or ", ".join(filter(None, (state, goal)))
+        text = self._problem or ", ".join(filter(None, (state, goal, trace)))
         self._report.publish(diagnostics.heartbeat(stamp, NAME, arm, level, text, {"state": state, **values}))
 
     def destroy_node(self) -> None:

@@ -13,10 +13,11 @@ from loopwm_ros.config import load_arm, load_task, usual_arm
 from loopwm_ros.config.task import TOOL
 from loopwm_ros.control.assembly import build_mpc
 from loopwm_ros.control.kinematics import Kinematics
+from loopwm_ros.control.picture_check import PictureCheck
 from loopwm_ros.control.receding_horizon import PlanReport
 from loopwm_ros.control.trajectory import sample, with_stop_tail
 from loopwm_ros.data import topics
-from loopwm_ros.errors import ConfigError, SensorError
+from loopwm_ros.errors import ConfigError, LoopWMError, SensorError
 from loopwm_ros.nodes.cycle_record import CycleRecord
 from loopwm_ros.nodes.goal_desk import GoalDesk
 from loopwm_ros.nodes.mpc_parameters import MpcParameters
@@ -80,6 +81,7 @@ class MpcEngine:
             parameters.sensor_timeout,
             self.arm.topics.joint_states,
             self.image_topic,
+            PictureCheck() if parameters.check_camera else None,
         )
         self._on_plan = on_plan
         self._schedule: Schedule | None = None
@@ -144,17 +146,19 @@ class MpcEngine:
         """The cycle's trajectory went out at (`steady`, `ros`) [s]; plan where a slot has begun.
 
         Raises:
-            SensorError: input has become stale, so nothing new is planned and the arm comes to rest.
+            SensorError: input has become stale, or planning failed and is tried again in each slot; until
+                then nothing new is planned and the arm comes to rest.
         """
         tick = cycle.tick
         late = steady - tick.due > self._period
         self.record.cycle(tick.stamp, late, cycle.held, tick.skipped)
         assert self._thread is not None
-        if self._thread.failure is not None:
-            raise SensorError(f"planning failed: {self._thread.failure!r}")
+        self.inbox.check(steady, ros)
         if tick.slot is not None:
-            self.inbox.check(steady, ros)
             self._thread.open(Slot(tick.slot, tick.slot_due))
+        if (failure := self._thread.failure) is not None:
+            why = str(failure) if isinstance(failure, LoopWMError) else repr(failure)
+            raise SensorError(f"planning failed: {why}")
 
     def stop(self, ros: float) -> JointTrajectory:
         """End the activation: a smooth stop from the reference at `ros` [s]."""

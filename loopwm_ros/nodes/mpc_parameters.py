@@ -46,6 +46,9 @@ class MpcParameters(Settings):
     refinements: int = Field(0, ge=0, le=16, description="of each plan; 0: as the task needs")
     plan_share: float = Field(0.75, ge=0.1, le=0.95, description="share of a slot that planning may take")
     sensor_timeout: float = Field(0.3, ge=0.02, le=5.0, description="age at which input is stale [s]")
+    check_camera: bool = Field(
+        True, description="hold while the camera's pictures are black, or frozen while the arm moves"
+    )
     gap_steps: int = Field(
         GapSettings().steps,
         ge=0,

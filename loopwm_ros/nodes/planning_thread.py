@@ -22,7 +22,10 @@ class Slot:
 
 
 class PlanningThread:
-    """Runs `RecedingHorizon.plan` for each slot it is given; one that is over before its turn is left out."""
+    """Runs `RecedingHorizon.plan` for each slot it is given; one that is over before its turn is left out.
+
+    A plan that fails, be it for want of memory, is kept as `failure` until one succeeds.
+    """
 
     def __init__(
         self,
@@ -55,10 +58,15 @@ class PlanningThread:
         self._thread.join()
 
     def _run(self) -> None:
+        while (slot := self._slots.get()) is not None:
+            if self._slots.empty():
+                self._attempt(slot)
+
+    def _attempt(self, slot: Slot) -> None:
         try:
-            while (slot := self._slots.get()) is not None:
-                if self._slots.empty():
-                    self._plan(slot)
+            if self.failure is not None:
+                self._horizon.recover()
+            self._plan(slot)
         except Exception as error:  # noqa: BLE001  (shown by the node, which then holds the arm)
             self.failure = error
 
@@ -72,5 +80,6 @@ class PlanningThread:
         if taken.observation is None:
             return
         report = self._horizon.plan(taken.observation, slot.stamp, slot.began + self._share * self._period)
+        self.failure = None
         spent = time.perf_counter() - slot.began
         self._on_plan(report, spent * 1e3, spent > self._period)

@@ -59,11 +59,24 @@ def parameter_arguments(values: Mapping[str, object]) -> list[str]:
     return arguments
 
 
-def start(name: str, values: Mapping[str, object], environment: Mapping[str, str], log_dir: Path) -> Child:
-    """Run node `loopwm_ros.nodes.<name>` with parameters `values`, in a session of its own."""
+def start(
+    name: str,
+    values: Mapping[str, object],
+    environment: Mapping[str, str],
+    log_dir: Path,
+    *,
+    module: Sequence[str] = (),
+    remappings: Mapping[str, str] | None = None,
+) -> Child:
+    """Run node `loopwm_ros.nodes.<name>` with parameters `values`, in a session of its own.
+
+    `module`, with arguments of its own, runs in its place; `remappings` are from topic to topic.
+    """
     log = log_dir / f"{name}.log"
     arguments = [*parameter_arguments(values), "--enclave", f"{ENCLAVES}{name}"]
-    command = [sys.executable, "-m", f"loopwm_ros.nodes.{name}", *arguments]
+    for source, target in (remappings or {}).items():
+        arguments += ["-r", f"{source}:={target}"]
+    command = [sys.executable, "-m", *(module or (f"loopwm_ros.nodes.{name}",)), *arguments]
     with log.open("wb") as sink:
         process = subprocess.Popen(  # noqa: S603
             command,

@@ -11,7 +11,6 @@ from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.client import Client
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 from sensor_msgs.msg import CompressedImage
@@ -21,6 +20,7 @@ from loopwm_ros.messages import stamp_seconds
 from loopwm_ros.nodes import diagnostics
 from loopwm_ros.nodes.processes import ProcessError
 from loopwm_ros.nodes.qos import REPORT, SENSOR
+from loopwm_ros.nodes.spin import new_executor
 from loopwm_ros.validation.trace import Frame
 
 STEP = 0.05  # [s] longest sleep between looks at the world
@@ -53,20 +53,20 @@ class RosClient:
         """`watch` runs while waiting and raises when waiting has become pointless."""
         self._watch = watch
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-        self._node = rclpy.create_node(name)
-        self._executor = SingleThreadedExecutor()
-        self._executor.add_node(self._node)
+        self.node = rclpy.create_node(name)
+        self._executor = new_executor()
+        self._executor.add_node(self.node)
         self._clients: dict[str, Client[Any, Any]] = {}
         self.frames: list[Frame] = []
         self.reasons: list[str] = []
         self.watched: dict[str, str] = {}  # the monitor's newest report
-        self._node.create_subscription(CompressedImage, topics.COMPRESSED, self._on_frame, SENSOR)
-        self._node.create_subscription(DiagnosticArray, diagnostics.TOPIC, self._on_diagnostics, REPORT)
+        self.node.create_subscription(CompressedImage, topics.COMPRESSED, self._on_frame, SENSOR)
+        self.node.create_subscription(DiagnosticArray, diagnostics.TOPIC, self._on_diagnostics, REPORT)
 
     def close(self) -> None:
         """Leave the graph."""
         self._executor.shutdown()
-        self._node.destroy_node()
+        self.node.destroy_node()
         rclpy.try_shutdown()
 
     def wait(self, done: Callable[[], bool], timeout: float, what: str) -> None:
@@ -130,7 +130,7 @@ class RosClient:
     def _ask(self, kind: type[Any], name: str, timeout: float, **fields: object) -> Future[Any]:
         """Send a request to a service once it is there."""
         if name not in self._clients:
-            self._clients[name] = self._node.create_client(kind, name)
+            self._clients[name] = self.node.create_client(kind, name)
         client = self._clients[name]
         self.wait(client.service_is_ready, timeout, f"finding service {name}")
         return client.call_async(kind.Request(**fields))

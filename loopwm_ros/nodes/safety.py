@@ -122,12 +122,15 @@ class SafetyNode(Node):
         for inlet in self._inlets:
             if inlet.flooded:
                 self._gate.fault(inlet.flooded)
+            inlet.served()
         before, self._output = self._output.state, self._gate.step(now)
         self._commander.send(self._output, self._gate.fresh_joints(now))
         if self._output.state is GateState.FAULT is not before:
             self.get_logger().error(f"fault: {', '.join(self._output.reasons)}")
 
     def _on_watch(self) -> None:
+        for inlet in self._inlets:
+            inlet.served()  # ROS time may stand still
         trouble = self._watch.trouble() or self._arming.broken()
         if trouble:
             self._gate.fault(trouble)
@@ -142,6 +145,7 @@ class SafetyNode(Node):
         except SensorError as error:
             return str(error)
         self._auto_arm = False
+        self._watch.sources.accept()
         self.get_logger().info("armed")
         return ""
 

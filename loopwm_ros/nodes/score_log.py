@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from loopwm_ros.bullet.cell import Truth
 from loopwm_ros.bullet.disturb import Disturbance
 from loopwm_ros.config import TaskConfig
+from loopwm_ros.nodes.json_lines import LineWriter
 from loopwm_ros.validation.scoring import EpisodeScore
 from loopwm_ros.validation.stage import settled
 
@@ -20,9 +20,8 @@ class ScoreLog:
     """One line about every 0.1 s of an episode that has begun, and one for its result."""
 
     def __init__(self, path: Path, task: TaskConfig) -> None:
-        """Write anew to `path`; each line is there for readers at once."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: TextIO = path.open("w", encoding="utf-8", buffering=1)
+        """Write anew to `path`; each line is there for readers soon."""
+        self._writer = LineWriter(path)
         self._task = task
         self._episode: dict[str, int] = {}
         self._disturbance: Disturbance | None = None
@@ -58,7 +57,7 @@ class ScoreLog:
 
     def close(self) -> None:
         """No more lines."""
-        self._file.close()
+        self._writer.close()
 
     def _write(self, fields: dict[str, Any]) -> None:
-        self._file.write(json.dumps({**self._episode, **fields}) + "\n")
+        self._writer.put({**self._episode, **fields})

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from loopwm_ros.control.command_history import HISTORY
+from loopwm_ros.control.picture_check import PictureCheck
 from loopwm_ros.control.synchroniser import Synchroniser
 from loopwm_ros.errors import SensorError
 from loopwm_ros.types import F64, CameraFrame, JointState, Observation
@@ -40,10 +41,18 @@ class SensorInbox:
     """Joints, frames and sent commands. ROS callbacks put in, the planning thread takes out."""
 
     def __init__(
-        self, synchroniser: Synchroniser, timeout: float, joint_topic: str, image_topic: str
+        self,
+        synchroniser: Synchroniser,
+        timeout: float,
+        joint_topic: str,
+        image_topic: str,
+        pictures: PictureCheck | None = None,
     ) -> None:
-        """Input older than `timeout` [s] is stale; the topics are named in errors."""
-        self._synchroniser = synchroniser
+        """Input older than `timeout` [s] is stale; the topics are named in errors.
+
+        Without `pictures` any picture will do.
+        """
+        self._synchroniser, self._pictures = synchroniser, pictures
         self._timeout = timeout
         self._lock = threading.Lock()
         self._joints, self._camera = _Source(joint_topic), _Source(image_topic)
@@ -60,7 +69,12 @@ class SensorInbox:
 
     def put_frame(self, read: Callable[[], CameraFrame], arrival: float) -> str:
         """Store what `read` gives; returns why it was refused, or an empty string."""
-        return self._put(self._camera, read, self._synchroniser.add_frame, arrival)
+        return self._put(self._camera, read, self._add_frame, arrival)
+
+    def _add_frame(self, frame: CameraFrame) -> None:
+        if self._pictures is not None:
+            self._pictures.check(frame.rgb, self._synchroniser.joints)
+        self._synchroniser.add_frame(frame)
 
     def put_sent(self, stamp: float, position: F64) -> None:
         """Note a joint reference (n,) that went to the controller."""

@@ -103,6 +103,7 @@ def _parameters(request: RealtimeRequest, folder: Path) -> dict[str, dict[str, o
             "control_period": 1.0 / run.world.control_rate,
             "loops": run.settings.model.loops,
             "goal_source": run.goal,
+            "check_camera": not run.blank_camera,
             "planner": run.settings.planner.kind,
             "horizon": run.settings.planner.horizon,
             "candidates": run.settings.planner.candidates,

@@ -14,6 +14,9 @@ from loopwm_ros.config import ArmConfig
 from loopwm_ros.nodes.heartbeats import Heard
 
 WINDOW = 0.1  # [s]
+BURST = 150  # messages before the node has come to anything else: it is choked, however slowly it reads
+PATIENCE = 20  # looks at a node without a name, until it counts
+UNKNOWN = "_NODE_NAME_UNKNOWN_"  # what the graph calls a node that it has only just met
 
 
 class Inlet:
@@ -37,11 +40,15 @@ class Inlet:
 
     def open(self) -> None:
         """Listen, again if it was closed."""
-        self._since, self._count, self.flooded = time.perf_counter(), 0, ""
+        self._since, self._count, self._burst, self.flooded = time.perf_counter(), 0, 0, ""
         if self._subscription is None:
             self._subscription = self._node.create_subscription(
                 self._kind, self.topic, self._on_message, self._qos
             )
+
+    def served(self) -> None:
+        """The node has come to something else."""
+        self._burst = 0
 
     def _on_message(self, message: Any) -> None:  # noqa: ANN401  (any message class)
         if self._subscription is None:
@@ -50,11 +57,13 @@ class Inlet:
         if now - self._since > WINDOW:
             self._since, self._count = now, 0
         self._count += 1
-        if self._count > self._most * WINDOW:
+        self._burst += 1
+        if self._count > self._most * WINDOW or self._burst > BURST:
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
             self.flooded = (
-                f"{self.topic} is flooded with over {self._most:g} messages a second; it was closed"
+                f"{self.topic} is flooded: over {self._most:g} messages a second, or more than can be read; "
+                "it was closed"
             )
             return
         self._callback(message)
@@ -88,6 +97,31 @@ class Living:
         return [name for gid, name in present.items() if gid not in self._gone | self._silenced]
 
 
+class Sources:
+    """Who may publish joint states: those that do when the arm is armed, as a gripper beside it, no others.
+
+    By name, for a driver that was killed and started again is no other.
+    """
+
+    def __init__(self, node: Node, topic: str) -> None:
+        self._node, self._topic = node, topic
+        self._accepted: set[str] | None = None
+        self._nameless = 0  # looks in a row
+
+    def accept(self) -> None:
+        """Those that are there now are right."""
+        self._accepted = self._names()
+
+    def new(self) -> list[str]:
+        """Nodes that were not there."""
+        return [] if self._accepted is None else sorted(self._names() - self._accepted)
+
+    def _names(self) -> set[str]:
+        names = {info.node_name for info in self._node.get_publishers_info_by_topic(self._topic)}
+        self._nameless = self._nameless + 1 if UNKNOWN in names else 0
+        return names if self._nameless > PATIENCE else names - {UNKNOWN}
+
+
 class Watch:
     """Counts publishers where there may be only one."""
 
@@ -96,12 +130,17 @@ class Watch:
 
         To the arm's controllers `node` alone may publish.
         """
-        self._node = node
+        self._node, resolved = (
+            node,
+            node.resolve_topic_name,
+        )  # `count_publishers` would not look at remappings
         self._heard = tuple(single.values())
-        self._single = {topic: Living(node, topic, heard) for topic, heard in single.items()}
+        self._single = {topic: Living(node, resolved(topic), heard) for topic, heard in single.items()}
         names = arm.topics
-        self._ours = arm.command_topic
-        self._controllers = tuple(dict.fromkeys((names.command, names.velocity, names.trajectory)))
+        self.sources = Sources(node, names.joint_states)
+        self._ours = resolved(arm.command_topic)
+        topics = (names.command, names.velocity, names.trajectory)
+        self._controllers = tuple(dict.fromkeys(map(resolved, topics)))
 
     def trouble(self) -> str:
         """What is wrong, and who does it; empty if nothing is."""
@@ -116,6 +155,11 @@ class Watch:
             names = living.names()
             if len(names) > 1:
                 return f"{_listed(names)} publish on {topic}: only one may, stop the others"
+        if new := self.sources.new():
+            return (
+                f"{_listed(new)} publishes joint states since the arm was armed: stop it, or if it is meant, "
+                "reset and arm again"
+            )
         return ""
 
     def _others(self, topic: str, ours: bool) -> str:
@@ -129,4 +173,4 @@ class Watch:
 
 
 def _listed(names: list[str]) -> str:
-    return " and ".join(f"'{name}'" for name in names) or "another node"
+    return " and ".join("another node" if n == UNKNOWN else f"'{n}'" for n in names) or "another node"

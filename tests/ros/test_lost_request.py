@@ -43,7 +43,7 @@ def test_a_request_to_a_node_that_has_just_gone_is_made_again(tmp_path: Path, bu
 
         client = RosClient("supervisor", start_when_lost)
         try:
-            client.wait(lambda: ("mpc", "/") in client._node.get_node_names_and_namespaces(), PATIENCE, "it")
+            client.wait(lambda: ("mpc", "/") in client.node.get_node_names_and_namespaces(), PATIENCE, "it")
             ghost.kill()
             ghost.wait()
             gone.append(time.monotonic())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,7 +45,9 @@ class Sensors:
     ) -> None:
         self._bench, self._make = bench, message_factory()
         self._names, self._position = names, position
-        self._jpeg = encode_image(np.zeros((size[1], size[0], 3), dtype=np.uint8))
+        self._pictures = itertools.cycle(
+            encode_image(np.full((size[1], size[0], 3), grey, dtype=np.uint8)) for grey in (90, 110)
+        )
         self._joints = bench.node.create_publisher(JointStateMessage, "/joint_states", SENSOR_SOURCE)
         self._images = bench.node.create_publisher(CompressedImage, topics.COMPRESSED, SENSOR_SOURCE)
         bench.node.create_timer(0.02, self._send_joints)
@@ -62,7 +65,7 @@ class Sensors:
         self._joints.publish(self._make.joint_state(joints, self._names))
 
     def _send_image(self) -> None:
-        self._images.publish(self._make.compressed_image(self._now(), self._jpeg, "camera"))
+        self._images.publish(self._make.compressed_image(self._now(), next(self._pictures), "camera"))
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import yaml
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState as JointStateMessage
@@ -207,6 +208,16 @@ def test_two_planners_are_a_fault(bench, safety, arm) -> None:
     bench.node.create_publisher(TrajectoryMessage, PLAN_TOPIC, COMMAND)
     bench.until(lambda: faults(safety))
     assert "publish on /mpc/plan: only one may" in faults(safety)
+
+
+def test_who_begins_to_publish_joint_states_after_arming_is_a_fault(bench, safety, arm) -> None:
+    bench.until(lambda: bench.call(SetBool, "/safety/arm", data=True).success)
+    bench.add(Node("gripper")).create_publisher(JointStateMessage, ARM.topics.joint_states, SENSOR_SOURCE)
+    bench.until(lambda: faults(safety))
+    assert "'gripper' publishes joint states since the arm was armed" in faults(safety)
+    bench.call(Trigger, "/safety/reset")
+    bench.until(lambda: bench.call(SetBool, "/safety/arm", data=True).success)
+    assert not safety._watch.trouble()
 
 
 def test_a_flood_of_plans_is_a_fault_and_costs_no_more_until_reset(bench, safety, arm) -> None:

@@ -311,3 +311,34 @@ def test_a_clock_that_jumps_back_stops_the_arm(rig: Rig) -> None:
     rig.gate.add_plan(rig.moving_plan(), rig.now)
     output = rig.gate.step(rig.now - 20.0)
     assert set(output.reasons) == {"joint states are stale", "plan is stale"}
+
+
+def test_after_a_jump_the_arm_is_not_armed_before_the_joints_are_back(rig: Rig) -> None:
+    rig.gate.arm(rig.now)
+    rig.step()
+    right = rig.position
+    rig.position = right + 0.5 * np.eye(7)[3]
+    with pytest.raises(SensorError, match="jumped"):
+        rig.step()
+    rig.now += PERIOD
+    rig.gate.reset()
+    for _ in range(3):
+        rig.step()
+    with pytest.raises(SensorError, match=r"cannot arm: joint states jumped, and are still 0\.50 rad from"):
+        rig.gate.arm(rig.now)
+    rig.position = right
+    with pytest.raises(SensorError, match="jumped"):
+        rig.step()
+    rig.now += PERIOD
+    rig.step()
+    rig.gate.arm(rig.now)
+    rig.step()
+    np.testing.assert_allclose(rig.position, right)
+
+
+def test_the_arm_is_not_armed_where_it_cannot_be(rig: Rig) -> None:
+    rig.now += 1.0
+    rig.position = KINEMATICS.home[::-1]  # as a driver that mixes up its joints would say
+    rig.step()
+    with pytest.raises(SensorError, match=r"cannot arm: a joint is measured .* beyond its range in the URDF"):
+        rig.gate.arm(rig.now)

@@ -23,6 +23,7 @@ class Horizon:
         self.sent: list[float] = []
         self.measured: list[float] = []
         self.offered: list[int] = []
+        self.recovered = 0
         self.started, self.go = threading.Event(), threading.Event()
 
     def add_command(self, stamp: float, position: np.ndarray) -> None:
@@ -30,6 +31,9 @@ class Horizon:
 
     def add_joints(self, joints: JointState) -> None:
         self.measured.append(joints.stamp)
+
+    def recover(self) -> None:
+        self.recovered += 1
 
     def plan(self, observation: object, slot: float, deadline: float) -> PlanReport:
         self.started.set()
@@ -90,3 +94,17 @@ def test_a_failure_is_kept_for_the_node() -> None:
     _, plans, thread = run(Slot(-1.0, time.perf_counter()))
     assert not plans
     assert "broken" in str(thread.failure)
+
+
+def test_planning_goes_on_after_a_failure() -> None:
+    now = time.perf_counter()
+    horizon, plans, thread = run(Slot(-1.0, now))
+    again = PlanningThread(
+        horizon, Inbox(), Goals(), PERIOD, 0.75, lambda report, *_: plans.append(report.slot)
+    )
+    again.failure = thread.failure
+    again.open(Slot(1.0, now))
+    while not plans:
+        time.sleep(0.001)
+    again.stop()
+    assert (plans, again.failure, horizon.recovered) == ([1.0], None, 1)

@@ -13,7 +13,7 @@ import pytest
 from loopwm_ros.control.receding_horizon import PlanReport
 from loopwm_ros.nodes.cycle_record import CycleRecord
 from loopwm_ros.nodes.episode_report import EpisodeReport
-from loopwm_ros.nodes.json_lines import JsonLines
+from loopwm_ros.nodes.json_lines import JsonLines, LineWriter
 from loopwm_ros.types import Encoding, Plan
 from loopwm_ros.validation.summary import Measurements
 from loopwm_ros.validation.trace import Frame
@@ -125,8 +125,49 @@ def test_a_disk_that_hesitates_or_is_full_keeps_no_cycle_waiting(tmp_path: Path)
     assert (record.cycles, record.values()["trace_problem"]) == (1, "")
     stuck.go.set()
     record.flush()
-    assert record.values()["trace_problem"] == "cannot write trace.jsonl: No space left on device"
+    assert (
+        record.values()["trace_problem"] == "cannot write trace.jsonl: No space left on device; 2 lines wait"
+    )
     record.close()
+
+
+class Full:
+    """A file with room for so many bytes."""
+
+    name = "trace.jsonl"
+
+    def __init__(self) -> None:
+        self.room, self.text = 0, b""
+
+    def write(self, data: bytes) -> int:
+        if not self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        taken = data[: self.room]
+        self.room -= len(taken)
+        self.text += taken
+        return len(taken)
+
+    def close(self) -> None:
+        pass
+
+
+def test_lines_that_a_full_disk_did_not_take_are_written_once_there_is_room(tmp_path: Path) -> None:
+    writer = LineWriter(tmp_path / "t.jsonl")
+    writer._file.close()
+    writer._file = full = Full()
+    writer.put({"a": 1})
+    writer.flush()
+    assert "1 lines wait" in writer.problem
+    full.room = 5  # ends within a line
+    writer.put({"b": 2})
+    writer.flush()
+    assert "2 lines wait" in writer.problem
+    full.room = 1000
+    writer.put({"c": 3})
+    writer.flush()
+    assert writer.problem == ""
+    writer.close()
+    assert full.text == b'{"a": 1}\n{"b": 2}\n{"c": 3}\n'
 
 
 def test_an_episode_begins_with_its_first_score_and_says_what_held_the_arm_back() -> None:
