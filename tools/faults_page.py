@@ -22,11 +22,11 @@ COLUMNS = (
 
 
 UNSOLVED = (
-    "**Not solved: floods.** A peer that floods a topic takes the processor from every node of a machine with",
-    "two cores, and the rows above do not always come out so well. Of two more floods of joint states, in one",
-    "`mpc` did not plan again in time after it had ended; in the other the stand-in itself, starved,",
-    "moved at 1.47 times a velocity limit, while every command kept it. The tests of floods may fail",
-    "for that reason and are marked so. [security.md](security.md) says how to keep peers out.",
+    "**Not solved: floods.** A peer that floods a topic takes the processor from every node of a machine",
+    "with two cores, and the rows above do not always come out so well. Of two more floods of joint states,",
+    "in one `mpc` did not plan again in time after it had ended; in the other the stand-in itself, starved,",
+    "moved at 1.47 times a velocity limit, while every command kept it. The tests of floods may fail for",
+    "that reason and are marked so. [security.md](security.md) says how to keep peers out.",
 )
 
 
