@@ -80,16 +80,17 @@ class TimeBudget:
 
     def rollout_deadline(self, deadline: float | None) -> float | None:
         """When a rollout must return, so that its result can still be used [s]."""
-        return None if deadline is None else deadline - self._settings.margin - self._overhead.high
+        if deadline is None:
+            return None
+        return deadline - self._settings.margin - self._overhead.high * self._trust
 
     def _probe(self, cheapest: Allocation, left: float) -> Allocation | None:
         """Refuse, but not for ever: estimates from a bad moment are tried again, the cheapest way."""
         if left <= 0:
             return None
-        if self.seconds(cheapest) * self._trust <= left:
-            return cheapest
-        self._trust *= 0.9
-        return None
+        fits = self.seconds(cheapest) * self._trust <= left
+        self._trust *= 0.9  # also where it fits: what follows from the estimates may still cut it short
+        return cheapest if fits else None
 
     def measured(self, allocation: Allocation, rollout: float, total: float) -> None:
         """Learn from one refinement: seconds of its rollout, and of the whole."""

@@ -14,7 +14,8 @@ Stage = Literal["prelude", "block", "coda", "heads"]
 class Estimate:
     """Running mean and mean deviation of a positive quantity, as for retransmission timeouts (RFC 6298).
 
-    A sample counts at most `outlier` times the mean, so that one preemption does not dominate.
+    A sample counts at most `outlier` times the mean, so that one preemption does not dominate. One that is as
+    much below it says that the mean is of a bad moment, as the first time on a cold machine, and starts anew.
     """
 
     mean: float = 0.0
@@ -23,7 +24,7 @@ class Estimate:
 
     def add(self, sample: float) -> None:
         """Take one sample in."""
-        if self.mean == 0.0:
+        if self.mean == 0.0 or sample * self.outlier < self.mean:
             self.mean, self.deviation = sample, sample / 2
             return
         error = min(sample, self.outlier * self.mean) - self.mean

@@ -108,3 +108,20 @@ def test_margin_is_kept_free():
     needed = budget.seconds(Allocation(2, 64, 0))
     assert budget.allocate(clock.now + needed + 0.0199, 2) != Allocation(2, 64, 0)
     assert budget.allocate(clock.now + needed + 0.0201, 2) == Allocation(2, 64, 0)
+
+
+@pytest.mark.parametrize("warm", [0, 2])
+def test_a_first_refinement_on_a_cold_machine_does_not_end_the_search_for_good(warm):
+    budget, clock = make_budget(per_loop=5e-6)
+    cold = Allocation(1, 64, 0)
+    rollout = 0.02
+    for outside in (1.0, *[0.001] * warm):  # e.g. modules that are loaded from a disk that sleeps
+        budget.measured(cold, rollout, rollout + outside)
+    for _ in range(100):
+        deadline = clock.now + 0.075
+        allocation = budget.allocate(deadline, 1)
+        if allocation is not None and budget.rollout_deadline(deadline) - clock.now >= rollout:
+            break
+        clock.now += 0.1
+    else:
+        pytest.fail("never searched again")

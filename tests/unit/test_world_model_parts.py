@@ -94,6 +94,14 @@ def test_estimate_follows_and_one_outlier_counts_little():
     assert estimate.mean == pytest.approx(3.0, rel=0.01)
 
 
+def test_an_estimate_from_a_cold_start_is_forgotten():
+    estimate = Estimate()
+    for sample in (1.0, 0.01, 0.01):
+        estimate.add(sample)
+    assert estimate.mean == pytest.approx(0.01)
+    assert estimate.high < 0.03
+
+
 def test_row_cost_tells_overhead_from_slope():
     cost = RowCost()
     for rows in (1, 64, 1, 128, 32, 64) * 10:
