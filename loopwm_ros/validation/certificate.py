@@ -15,6 +15,7 @@ from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
 from loopwm_ros.bundle import sha256_of
 from loopwm_ros.config import ArmConfig, Settings
+from loopwm_ros.config.outside import parse_json
 from loopwm_ros.config.resources import find_resource
 from loopwm_ros.errors import CertificateError
 from loopwm_ros.validation.files import write_text_atomically
@@ -186,8 +187,8 @@ def _read(path: Path) -> tuple[Path, bytes]:
 
 def _parsed(path: Path, data: bytes) -> Certificate:
     try:
-        values = json.loads(data)
-    except (ValueError, RecursionError) as error:
+        values = parse_json(data)
+    except ValueError as error:
         raise CertificateError(f"{path} is not valid JSON, perhaps cut short: {error}") from error
     found = values.get("format") if isinstance(values, dict) else None
     if found != FORMAT:

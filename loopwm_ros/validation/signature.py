@@ -8,6 +8,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
+from loopwm_ros.config import outside
 from loopwm_ros.errors import CertificateError
 
 SUFFIX = ".sig"
@@ -21,19 +22,15 @@ def signature_path(path: Path) -> Path:
 
 
 def read_bounded(path: Path, limit: int) -> bytes:
-    """A file's bytes, never more than `limit` of them in memory.
+    """Contents of a regular file of at most `limit` bytes.
 
     Raises:
-        CertificateError: missing, no file, or larger.
+        CertificateError: missing, longer, or no regular file.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
+        return outside.read_bounded(path, limit)
     except OSError as error:
         raise CertificateError(f"cannot read {path}: {error.strerror}") from error
-    if len(data) > limit:
-        raise CertificateError(f"{path} is larger than {limit} bytes, the most that such a file may have")
-    return data
 
 
 def signing_key(path: Path) -> Ed25519PrivateKey:
