@@ -39,9 +39,9 @@ class JointInput:
         self._arrival: float | None = None
         self.newest: JointState | None = None
 
-    def fresh(self, now: float) -> bool:
-        """Is the newest state fresh enough to move by?"""
-        return is_fresh(self._arrival, now, self._timeout)
+    def fresh(self, now: float) -> JointState | None:
+        """The newest state, if it is fresh enough to move by."""
+        return self.newest if is_fresh(self._arrival, now, self._timeout) else None
 
     def add(self, joints: JointState, now: float) -> None:
         """Take a state that arrived at `now`.
@@ -59,7 +59,7 @@ class JointInput:
                 f"most {self._timeout:g} s is right; it is ignored: check the driver's delay, use_sim_time "
                 "and the clocks"
             )
-        last = self.newest if self.fresh(now) else None
+        last = self.fresh(now)
         if last is not None and joints.stamp <= last.stamp:
             raise SensorError("joint state is not newer than the last one; it is ignored")
         self._arrival, self.newest = now, joints

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from ruckig import ControlInterface, InputParameter, Ruckig, RuckigError, Synchronization
 from ruckig import Trajectory as RuckigTrajectory
 
@@ -36,6 +37,15 @@ def at_rest(position: F64) -> Motion:
     return Motion(np.array(position, dtype=float), np.zeros(len(position)), np.zeros(len(position)))
 
 
+def _where(chosen: NDArray[np.bool_], one: Motion, other: Motion) -> Motion:
+    """Of the `chosen` joints (n,) the one motion, of the rest the other."""
+    return Motion(
+        np.where(chosen, one.position, other.position),
+        np.where(chosen, one.velocity, other.velocity),
+        np.where(chosen, one.acceleration, other.acceleration),
+    )
+
+
 class Stop:
     """A way to come to rest, within the limits of acceleration and jerk."""
 
@@ -55,10 +65,8 @@ class Stop:
         """Where the joints are `time` [s] after the start; at rest from `duration` on."""
         if self._trajectory is None:
             return self._start
-        position, velocity, acceleration = map(np.asarray, self._trajectory.at_time(time))
-        if time >= self.duration:
-            return at_rest(position)
-        return Motion(position, velocity, acceleration)
+        motion = Motion(*map(np.asarray, self._trajectory.at_time(time)))
+        return at_rest(motion.position) if time >= self.duration else motion
 
 
 class JerkLimited:
@@ -101,23 +109,20 @@ class JerkLimited:
         exact = self._step(np.clip(target.acceleration, -hardest, hardest), up, down)
         if exact is None:
             return None
-        there = exact[0] <= self._period * EXACT
-        if there.all():
-            return Motion(exact[1] + target.position, exact[2] + drift, exact[3])
-        closing = np.abs(start.position - target.position) / CATCH_UP + LEAST_SPEED
-        chase = self._step(np.zeros_like(cap), np.minimum(up, closing), np.minimum(down, closing))
-        if chase is None:
-            return None
-        position, velocity, acceleration = (
-            np.where(there, e, c) for e, c in zip(exact[1:], chase[1:], strict=True)
-        )
-        return Motion(position + target.position, velocity + drift, acceleration)
+        there, near = exact
+        if not there.all():
+            closing = np.abs(start.position - target.position) / CATCH_UP + LEAST_SPEED
+            chase = self._step(np.zeros_like(cap), np.minimum(up, closing), np.minimum(down, closing))
+            if chase is None:
+                return None
+            near = _where(there, near, chase[1])
+        return Motion(near.position + target.position, near.velocity + drift, near.acceleration)
 
-    def _step(self, acceleration: F64, up: F64, down: F64) -> tuple[F64, F64, F64, F64] | None:
-        """Duration of each joint's chase that ends at `acceleration`, and the motion after one period of it.
+    def _step(self, acceleration: F64, up: F64, down: F64) -> tuple[NDArray[np.bool_], Motion] | None:
+        """Which joints' chases, to rest with `acceleration`, end within a period, and where all are after it.
 
-        `up` and `down` bound its velocity. A joint whose chase has ended is at its target. None: there is no
-        such chase.
+        `up` and `down` bound the velocity. Positions and velocities are relative to the target; a joint whose
+        chase has ended is there. None: there is no such chase.
         """
         given, found = self._chase, RuckigTrajectory(len(acceleration))
         given.max_velocity, given.min_velocity = up, -down
@@ -126,15 +131,9 @@ class JerkLimited:
             self._ruckig.calculate(given, found)
         except (RuckigError, ValueError):  # the second of a result that its bindings do not know
             return None
-        durations = np.asarray(found.independent_min_durations)
-        ended = durations <= self._period * EXACT
-        position, velocity, after = map(np.asarray, found.at_time(self._period))
-        return (
-            durations,
-            np.where(ended, 0.0, position),
-            np.where(ended, 0.0, velocity),
-            np.where(ended, acceleration, after),
-        )
+        ended = np.asarray(found.independent_min_durations) <= self._period * EXACT
+        target = Motion(np.zeros_like(acceleration), np.zeros_like(acceleration), acceleration)
+        return ended, _where(ended, target, Motion(*map(np.asarray, found.at_time(self._period))))
 
     def stop(self, start: Motion) -> Stop:
         """The quickest stop of each joint: with any other, a joint that accelerates could get too fast."""

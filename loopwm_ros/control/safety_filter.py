@@ -6,6 +6,7 @@ controller: its own last output is the state it goes on from. docs/safety.md say
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,36 +68,35 @@ class SafetyFilter:
 
     def reset(self, position: F64) -> None:
         """Start at rest from measured joints (n,) [rad]."""
-        self._begin(at_rest(position), Stop(at_rest(position), None))
+        start = at_rest(position)
+        self._begin(start, self._limited.stop(start))
 
     def step(self, reference: Motion | None) -> Filtered:
         """Next output towards `reference`, where the arm should be now; None brakes to rest."""
         if reference is None:
             return self._brake([])
         target, altered = self._within(reference)
-        motion, slowed = self._next(target)
-        stop, danger = self._stop_from(motion)
-        for share in SLOWER if danger else ():
-            if motion is None:
-                break
-            slower = self._limited.towards(self._now, target, np.abs(motion.velocity) * share)
-            stop, still = self._stop_from(slower)
-            if not still:
-                slowed.append(danger)
-                motion, danger = slower, ""
-                break
-        if motion is None or danger:
-            return self._brake([*altered, danger])
-        altered += self._lag(motion, target, slowed)
-        self._begin(motion, stop)
-        return self._output(altered)
+        wanted, slowed = self._next(target)
+        danger = "" if wanted else "no motion within limits"
+        for motion in self._candidates(wanted, target):
+            stop = self._limited.stop(motion)
+            found = self._check.danger(stop)
+            if not found:
+                altered += self._lag(motion, target, [*slowed, *filter(None, (danger,))])
+                self._begin(motion, stop)
+                return self._output(altered)
+            danger = danger or found
+        return self._brake([*altered, danger])
 
-    def _stop_from(self, motion: Motion | None) -> tuple[Stop, str]:
-        """The stop from a motion, and what is wrong with it; the present one where there is no motion."""
-        if motion is None:
-            return self._stop, "no motion within limits"
-        stop = self._limited.stop(motion)
-        return stop, self._check.danger(stop)
+    def _candidates(self, wanted: Motion | None, target: Motion) -> Iterator[Motion]:
+        """What may be done next: what is wanted, or the same more slowly."""
+        if wanted is None:
+            return
+        yield wanted
+        for share in SLOWER:
+            slower = self._limited.towards(self._now, target, np.abs(wanted.velocity) * share)
+            if slower is not None:
+                yield slower
 
     def _within(self, reference: Motion) -> tuple[Motion, list[str]]:
         """The reference within the joints' ranges, at rest where it is beyond them."""

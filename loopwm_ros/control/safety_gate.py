@@ -103,8 +103,8 @@ class SafetyGate:
 
     def fresh_joints(self, now: float) -> F64 | None:
         """Measured joints (n,) [rad]; None where they are not fresh."""
-        newest = self._joints.newest
-        return newest.position if newest is not None and self._joints.fresh(now) else None
+        joints = self._joints.fresh(now)
+        return None if joints is None else joints.position
 
     def longest_stop(self, period: float) -> float:
         """From the loss of input to rest, at most [s]; `period` is the servo period [s]."""
@@ -120,8 +120,8 @@ class SafetyGate:
         """
         if self._state is GateState.FAULT:
             raise SensorError(f"cannot arm in fault ({self._fault}); remove the cause and call reset")
-        joints = self._joints.newest
-        if joints is None or not self._joints.fresh(now):
+        joints = self._joints.fresh(now)
+        if joints is None:
             raise SensorError("cannot arm without fresh joint states; is the driver publishing them?")
         self._check_believable(joints.position)
         if not self._sends:
@@ -131,8 +131,9 @@ class SafetyGate:
 
     def _start(self, measured: F64) -> F64:
         """Where to go on from: the controller still holds the last reference, a little off `measured`."""
-        near = self._held is not None and np.max(np.abs(self._held - measured)) <= HELD
-        return self._held if near and self._held is not None else measured
+        if self._held is None or np.max(np.abs(self._held - measured)) > HELD:
+            return measured
+        return self._held
 
     def _check_believable(self, position: F64) -> None:
         """Refuse to start from joints (n,) [rad] where the arm cannot be: it would be sent there at once."""
@@ -253,8 +254,8 @@ class SafetyGate:
         return tuple(reason for reason in altered if reason not in OF_MOTION)
 
     def _check_tracking(self, now: float) -> None:
-        joints = self._joints.newest
-        if joints is None or not self._joints.fresh(now) or self._state is GateState.FAULT:
+        joints = self._joints.fresh(now)
+        if joints is None or self._state is GateState.FAULT:
             return
         error = float(np.max(np.abs(joints.position - self._filter.position)))
         if error > self._settings.tracking_error:
@@ -271,7 +272,7 @@ class SafetyGate:
     def _missing(self, now: float) -> tuple[str, ...]:
         """What is not there, or too old, to move by."""
         reasons = []
-        if not self._joints.fresh(now):
+        if self._joints.fresh(now) is None:
             reasons.append("joint states are stale")
         if self._plan.newest is None:
             reasons.append("no plan")

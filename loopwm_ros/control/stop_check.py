@@ -6,7 +6,7 @@ import numpy as np
 
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.control.clearance import Clearance
-from loopwm_ros.control.jerk_limited import Motion, Stop
+from loopwm_ros.control.jerk_limited import Motion, Stop, at_rest
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.types import F64
 
@@ -29,7 +29,7 @@ class StopCheck:
         self._kinematics, self._tool_speed = kinematics, arm.tool_speed
         self._low, self._high = np.asarray(arm.workspace.low), np.asarray(arm.workspace.high)
         self._clearance = Clearance(arm, kinematics)
-        self.begin(Motion(kinematics.home, np.zeros_like(kinematics.home), np.zeros_like(kinematics.home)))
+        self.begin(at_rest(kinematics.home))
 
     def begin(self, now: Motion) -> None:
         """The arm is here now."""

@@ -21,9 +21,7 @@ def sample(trajectory: JointTrajectory, now: float) -> tuple[F64, F64]:
         return trajectory.positions[-1], np.zeros_like(trajectory.velocities[-1])
     if at <= offsets[0]:
         return trajectory.positions[0], trajectory.velocities[0]
-    i = int(np.searchsorted(offsets, at, side="right"))
-    span = offsets[i] - offsets[i - 1]
-    s = (at - offsets[i - 1]) / span
+    i, span, s = _segment(offsets, at)
     p0, p1 = trajectory.positions[i - 1], trajectory.positions[i]
     v0, v1 = trajectory.velocities[i - 1] * span, trajectory.velocities[i] * span
     bend = 2.0 * (p0 - p1) + v0 + v1
@@ -33,17 +31,22 @@ def sample(trajectory: JointTrajectory, now: float) -> tuple[F64, F64]:
     return position, velocity
 
 
+def _segment(offsets: F64, at: float) -> tuple[int, float, float]:
+    """Number of the point after `at`, time between it and the one before [s], and the share that is past."""
+    i = int(np.searchsorted(offsets, at, side="right"))
+    span = offsets[i] - offsets[i - 1]
+    return i, span, (at - offsets[i - 1]) / span
+
+
 def sample_motion(trajectory: JointTrajectory, now: float) -> Motion:
     """As `sample`, with the acceleration."""
     at, offsets = now - trajectory.stamp, trajectory.offsets
     position, velocity = sample(trajectory, now)
     if len(offsets) == 1 or not offsets[0] <= at < offsets[-1]:
         return Motion(position, velocity, np.zeros_like(position))
-    i = int(np.searchsorted(offsets, at, side="right"))
-    span = offsets[i] - offsets[i - 1]
+    i, span, s = _segment(offsets, at)
     left, right = trajectory.velocities[i - 1], trajectory.velocities[i]
     slope = (trajectory.positions[i] - trajectory.positions[i - 1]) / span
-    s = (at - offsets[i - 1]) / span
     bend = 2.0 * (3.0 * slope - 2.0 * left - right) + 6.0 * s * (left + right - 2.0 * slope)
     return Motion(position, velocity, bend / span)
 
