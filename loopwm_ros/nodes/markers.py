@@ -25,20 +25,25 @@ def _point(xyz: F32 | F64) -> Point:
     return Point(x=x, y=y, z=z)
 
 
+def _line(header: Header, name: str, colour: ColorRGBA, path: F32 | F64) -> Marker:
+    """A path (m, 3) [m]."""
+    return Marker(
+        header=header,
+        ns=name,
+        type=Marker.LINE_STRIP,
+        scale=Vector3(x=LINE_WIDTH),
+        color=colour,
+        points=[_point(xyz) for xyz in path],
+    )
+
+
 def compared_markers(
     stamp: Time, frame: str, imagined: Mapping[str, F64], actual: Mapping[str, F64]
 ) -> MarkerArray:
     """What was imagined and what came, paths (m, 3) of named points as lines, in `frame` [m]."""
     header = Header(stamp=stamp, frame_id=frame)
     lines = [
-        Marker(
-            header=header,
-            ns=f"{kind}_{name}",
-            type=Marker.LINE_STRIP,
-            scale=Vector3(x=LINE_WIDTH),
-            color=colour,
-            points=[_point(xyz) for xyz in path],
-        )
+        _line(header, f"{kind}_{name}", colour, path)
         for kind, paths, colour in (("hindsight", imagined, MOVED_COLOUR), ("actual", actual, ACTUAL_COLOUR))
         for name, path in paths.items()
         if len(path) > 1
@@ -50,14 +55,7 @@ def imagined_markers(stamp: Time, frame: str, paths: Mapping[str, F32], goal: F6
     """Imagined paths (m, 3) of named points as lines and the goal (3,) as a sphere, in `frame` [m]."""
     header = Header(stamp=stamp, frame_id=frame)
     lines = [
-        Marker(
-            header=header,
-            ns=f"imagined_{name}",
-            type=Marker.LINE_STRIP,
-            scale=Vector3(x=LINE_WIDTH),
-            color=PATH_COLOUR if name == TOOL else MOVED_COLOUR,
-            points=[_point(xyz) for xyz in path],
-        )
+        _line(header, f"imagined_{name}", PATH_COLOUR if name == TOOL else MOVED_COLOUR, path)
         for name, path in paths.items()
     ]
     sphere = Marker(header=header, ns="goal", type=Marker.SPHERE, color=GOAL_COLOUR)
