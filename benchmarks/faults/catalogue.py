@@ -13,7 +13,7 @@ from benchmarks.faults.relay import Change
 from benchmarks.faults.scene import ARM, Scene
 from benchmarks.faults.switches import Plans
 from loopwm_ros.data import topics
-from loopwm_ros.nodes.mpc import PLAN_TOPIC
+from loopwm_ros.nodes.mpc_topics import PLAN_TOPIC
 
 JOINTS = ARM.topics.joint_states
 Promise = Literal["joints", "plans", "camera", "planner", "at once", "some time", ""]

@@ -15,7 +15,7 @@ from benchmarks.faults.switches import joins
 from loopwm_ros.config import load_arm
 from loopwm_ros.data import topics
 from loopwm_ros.nodes.environment import use_profile
-from loopwm_ros.nodes.mpc import PLAN_TOPIC
+from loopwm_ros.nodes.mpc_topics import PLAN_TOPIC
 from loopwm_ros.nodes.qos import SENSOR_SOURCE
 from loopwm_ros.nodes.ros_messages import message_factory
 from loopwm_ros.nodes.spin import StopRequest

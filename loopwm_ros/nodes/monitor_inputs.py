@@ -8,19 +8,18 @@ from typing import Any
 
 from rclpy.node import Node
 from sensor_msgs.msg import JointState as JointStateMessage
-from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory as TrajectoryMessage
 from trajectory_msgs.msg import MultiDOFJointTrajectory
 
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.control.prediction_monitor import PredictionMonitor
 from loopwm_ros.errors import SensorError
-from loopwm_ros.messages import joint_state_from, paths_from, positions_from, trajectory_from
+from loopwm_ros.messages import joint_state_from, paths_from, trajectory_from
+from loopwm_ros.nodes.checked import checked, listen_to_sent
+from loopwm_ros.nodes.mpc_topics import PLAN_TOPIC
 from loopwm_ros.nodes.prediction_topics import PREDICTION, READING
 from loopwm_ros.nodes.qos import COMMAND, REPORT, SENSOR
 from loopwm_ros.types import PointPaths
-
-PLAN = "/mpc/plan"
 
 
 class MonitorInputs:
@@ -28,25 +27,14 @@ class MonitorInputs:
 
     def __init__(self, node: Node, arm: ArmConfig, monitor: PredictionMonitor) -> None:
         self._node, self._arm, self._monitor = node, arm, monitor
-        names = arm.topics
-        self._subscribe(JointStateMessage, names.joint_states, self._on_joints, SENSOR)
+        self._subscribe(JointStateMessage, arm.topics.joint_states, self._on_joints, SENSOR)
         self._subscribe(MultiDOFJointTrajectory, PREDICTION, self._on_prediction, REPORT)
         self._subscribe(MultiDOFJointTrajectory, READING, self._on_reading, REPORT)
-        self._subscribe(TrajectoryMessage, PLAN, self._on_plan, COMMAND)
-        self._subscribe(Float64MultiArray, arm.position_topic, self._on_command, COMMAND)
-        self._subscribe(TrajectoryMessage, names.trajectory, self._on_trajectory, COMMAND)
+        self._subscribe(TrajectoryMessage, PLAN_TOPIC, self._on_plan, COMMAND)
+        listen_to_sent(node, arm, monitor.add_command)
 
     def _subscribe(self, kind: type, topic: str, use: Callable[[Any], None], qos: Any) -> None:  # noqa: ANN401
-        def checked(message: Any) -> None:  # noqa: ANN401
-            try:
-                use(message)
-            except SensorError as error:
-                self._node.get_logger().error(f"{topic}: {error}", throttle_duration_sec=1.0)
-
-        self._node.create_subscription(kind, topic, checked, qos)
-
-    def _now(self) -> float:
-        return self._node.get_clock().now().nanoseconds * 1e-9
+        self._node.create_subscription(kind, topic, checked(self._node, topic, use), qos)
 
     def _on_joints(self, message: JointStateMessage) -> None:
         self._monitor.add_joints(joint_state_from(message, self._arm.joints))
@@ -65,10 +53,3 @@ class MonitorInputs:
 
     def _on_plan(self, message: TrajectoryMessage) -> None:
         self._monitor.add_plan(trajectory_from(message, self._arm.joints), time.perf_counter())
-
-    def _on_command(self, message: Float64MultiArray) -> None:
-        self._monitor.add_command(self._now(), positions_from(message, len(self._arm.joints)))
-
-    def _on_trajectory(self, message: TrajectoryMessage) -> None:
-        trajectory = trajectory_from(message, self._arm.joints)
-        self._monitor.add_command(self._now(), trajectory.positions[0])

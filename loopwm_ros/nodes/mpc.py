@@ -29,13 +29,12 @@ from loopwm_ros.nodes.markers import imagined_markers
 from loopwm_ros.nodes.mpc_engine import MpcEngine
 from loopwm_ros.nodes.mpc_inputs import MpcInputs
 from loopwm_ros.nodes.mpc_parameters import MpcParameters
+from loopwm_ros.nodes.mpc_topics import IMAGINED_TOPIC, PLAN_TOPIC
 from loopwm_ros.nodes.prediction_topics import PredictionTopics
 from loopwm_ros.nodes.qos import COMMAND, REPORT
 from loopwm_ros.nodes.ros_messages import message_factory
 
 NAME = "mpc"
-PLAN_TOPIC = "/mpc/plan"
-IMAGINED_TOPIC = "/mpc/imagined"
 
 
 class MpcNode(LifecycleNode):

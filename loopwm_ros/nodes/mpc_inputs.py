@@ -9,23 +9,13 @@ from rclpy.node import Node
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 from sensor_msgs.msg import JointState as JointStateMessage
-from std_msgs.msg import Float64MultiArray
-from trajectory_msgs.msg import JointTrajectory as TrajectoryMessage
 
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.data import topics
-from loopwm_ros.errors import SensorError
-from loopwm_ros.messages import (
-    frame_from_compressed,
-    frame_from_raw,
-    joint_state_from,
-    positions_from,
-    trajectory_from,
-)
-from loopwm_ros.nodes.qos import COMMAND, SENSOR
+from loopwm_ros.messages import frame_from_compressed, frame_from_raw, joint_state_from
+from loopwm_ros.nodes.checked import REPEAT, listen_to_sent
+from loopwm_ros.nodes.qos import SENSOR
 from loopwm_ros.nodes.sensor_inbox import SensorInbox
-
-REPEAT = 1.0  # [s] between equal errors in the log
 
 
 class MpcInputs:
@@ -34,15 +24,13 @@ class MpcInputs:
     def __init__(self, node: Node, arm: ArmConfig, image_topic: str, inbox: SensorInbox) -> None:
         self._node, self._arm, self._inbox = node, arm, inbox
         self._image_topic = image_topic
-        names = arm.topics
         camera = (
             (Image, self._on_raw) if image_topic == topics.IMAGE else (CompressedImage, self._on_compressed)
         )
         self._subscriptions: list[Subscription[Any]] = [
-            node.create_subscription(JointStateMessage, names.joint_states, self._on_joints, SENSOR),
+            node.create_subscription(JointStateMessage, arm.topics.joint_states, self._on_joints, SENSOR),
             node.create_subscription(camera[0], image_topic, camera[1], SENSOR),
-            node.create_subscription(Float64MultiArray, arm.position_topic, self._on_command, COMMAND),
-            node.create_subscription(TrajectoryMessage, names.trajectory, self._on_trajectory, COMMAND),
+            *listen_to_sent(node, arm, inbox.put_sent),
         ]
 
     def close(self) -> None:
@@ -50,9 +38,6 @@ class MpcInputs:
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._subscriptions = []
-
-    def _now(self) -> float:
-        return self._node.get_clock().now().nanoseconds * 1e-9
 
     def _log(self, topic: str, reason: str) -> None:
         if reason:
@@ -70,17 +55,3 @@ class MpcInputs:
     def _on_raw(self, message: Image) -> None:
         reason = self._inbox.put_frame(lambda: frame_from_raw(message), time.perf_counter())
         self._log(self._image_topic, reason)
-
-    def _on_command(self, message: Float64MultiArray) -> None:
-        try:
-            self._inbox.put_sent(self._now(), positions_from(message, len(self._arm.joints)))
-        except SensorError as error:
-            self._log(self._arm.position_topic, str(error))
-
-    def _on_trajectory(self, message: TrajectoryMessage) -> None:
-        try:
-            trajectory = trajectory_from(message, self._arm.joints)
-        except SensorError as error:
-            self._log(self._arm.topics.trajectory, str(error))
-        else:
-            self._inbox.put_sent(self._now(), trajectory.positions[0])

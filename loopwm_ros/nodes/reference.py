@@ -12,8 +12,8 @@ from trajectory_msgs.msg import JointTrajectory as TrajectoryMessage
 from loopwm_ros.bullet.cell import BulletCell
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.control.trajectory import approached, sample
-from loopwm_ros.errors import SensorError
 from loopwm_ros.messages import positions_from, trajectory_from
+from loopwm_ros.nodes.checked import checked
 from loopwm_ros.nodes.qos import COMMAND
 from loopwm_ros.types import F64, JointTrajectory
 
@@ -23,12 +23,15 @@ class Reference:
 
     def __init__(self, node: Node, arm: ArmConfig, cell: BulletCell) -> None:
         """Subscribe; `cell` says what time it is, and where the joints are before any command."""
-        self._node, self._arm, self._cell = node, arm, cell
+        self._arm, self._cell = arm, cell
         self.restart()
         names = arm.topics
-        node.create_subscription(Float64MultiArray, names.command, self._on_command, COMMAND)
-        node.create_subscription(Float64MultiArray, names.velocity, self._on_velocity, COMMAND)
-        node.create_subscription(TrajectoryMessage, names.trajectory, self._on_trajectory, COMMAND)
+        for kind, topic, use in (
+            (Float64MultiArray, names.command, self._on_command),
+            (Float64MultiArray, names.velocity, self._on_velocity),
+            (TrajectoryMessage, names.trajectory, self._on_trajectory),
+        ):
+            node.create_subscription(kind, topic, checked(node, topic, use), COMMAND)
 
     def restart(self) -> None:
         """Forget all commands."""
@@ -47,28 +50,16 @@ class Reference:
         return self._position
 
     def _on_command(self, message: Float64MultiArray) -> None:
-        try:
-            self._position = positions_from(message, len(self._arm.joints))
-        except SensorError as error:
-            self._refuse(self._arm.topics.command, error)
-        else:
-            self._trajectory = self._velocity = None
+        self._position = positions_from(message, len(self._arm.joints))
+        self._trajectory = self._velocity = None
 
     def _on_velocity(self, message: Float64MultiArray) -> None:
-        try:
-            velocity = positions_from(message, len(self._arm.joints))
-        except SensorError as error:
-            self._refuse(self._arm.topics.velocity, error)
-        else:
-            self._position = self._present(self._cell.now)[0]
-            self._trajectory, self._velocity = None, velocity
+        velocity = positions_from(message, len(self._arm.joints))
+        self._position = self._present(self._cell.now)[0]
+        self._trajectory, self._velocity = None, velocity
 
     def _on_trajectory(self, message: TrajectoryMessage) -> None:
-        try:
-            trajectory = trajectory_from(message, self._arm.joints, positions_only=True)
-        except SensorError as error:
-            self._refuse(self._arm.topics.trajectory, error)
-            return
+        trajectory = trajectory_from(message, self._arm.joints, positions_only=True)
         now = self._cell.now
         started = replace(trajectory, stamp=trajectory.stamp or now)  # a stamp of zero means now
         self._trajectory, self._velocity = approached(started, now, *self._present(now)), None
@@ -79,6 +70,3 @@ class Reference:
             return sample(self._trajectory, now)
         position = self._cell.joint_state().position if self._position is None else self._position
         return position, np.zeros_like(position)
-
-    def _refuse(self, topic: str, error: SensorError) -> None:
-        self._node.get_logger().error(f"{topic}: {error}", throttle_duration_sec=1.0)

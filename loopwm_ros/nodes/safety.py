@@ -28,12 +28,12 @@ from loopwm_ros.nodes.arming_gate import ArmingGate
 from loopwm_ros.nodes.commander import Commander
 from loopwm_ros.nodes.diagnostics import Level
 from loopwm_ros.nodes.monitor_topics import SPEED_TOPIC
+from loopwm_ros.nodes.mpc_topics import PLAN_TOPIC
 from loopwm_ros.nodes.qos import COMMAND, REPORT, SENSOR
 from loopwm_ros.nodes.safety_parameters import SafetyParameters
 from loopwm_ros.nodes.watch import Inlet, Watch
 
 NAME = diagnostics.SAFETY
-PLAN_TOPIC = "/mpc/plan"
 JOINTS_MOST = 3000.0  # messages a second; the fastest arms give their joints at 1 kHz
 MOST = 500.0  # of plans, and of the monitor's word
 STANDSTILL = 0.5  # [s] without a servo period
@@ -94,26 +94,14 @@ class SafetyNode(Node):
     def _now(self) -> float:
         return self.get_clock().now().nanoseconds * 1e-9
 
-    def _refuse(self, topic: str, error: SensorError) -> None:
-        self.get_logger().error(f"{topic}: {error}", throttle_duration_sec=1.0)
-
     def _on_joints(self, message: JointStateMessage) -> None:
-        try:
-            self._gate.add_joints(joint_state_from(message, self._arm.joints), self._now())
-        except SensorError as error:
-            self._refuse(self._arm.topics.joint_states, error)
+        self._gate.add_joints(joint_state_from(message, self._arm.joints), self._now())
 
     def _on_plan(self, message: TrajectoryMessage) -> None:
-        try:
-            self._gate.add_plan(trajectory_from(message, self._arm.joints), self._now())
-        except SensorError as error:
-            self._refuse(PLAN_TOPIC, error)
+        self._gate.add_plan(trajectory_from(message, self._arm.joints), self._now())
 
     def _on_speed(self, message: Float64) -> None:
-        try:
-            self._gate.add_speed(message.data, self._now())
-        except SensorError as error:
-            self._refuse(SPEED_TOPIC, error)
+        self._gate.add_speed(message.data, self._now())
 
     def _on_servo(self) -> None:
         now, self._served = self._now(), time.perf_counter()

@@ -11,6 +11,7 @@ from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 
 from loopwm_ros.config import ArmConfig
+from loopwm_ros.nodes.checked import checked
 from loopwm_ros.nodes.heartbeats import Heard
 
 WINDOW = 0.1  # [s]
@@ -31,8 +32,12 @@ class Inlet:
         qos: QoSProfile,
         most: float,
     ) -> None:
-        """`most`: messages a second that anyone could mean; more are a flood."""
-        self._node, self._kind, self._callback, self._qos = node, kind, callback, qos
+        """`most`: messages a second that anyone could mean; more are a flood.
+
+        A SensorError that `callback` raises is logged.
+        """
+        self._node, self._kind, self._qos = node, kind, qos
+        self._callback = checked(node, topic, callback)
         self.topic, self._most = topic, most
         self.flooded = ""
         self._subscription: Subscription[Any] | None = None
@@ -130,10 +135,8 @@ class Watch:
 
         To the arm's controllers `node` alone may publish.
         """
-        self._node, resolved = (
-            node,
-            node.resolve_topic_name,
-        )  # `count_publishers` would not look at remappings
+        self._node = node
+        resolved = node.resolve_topic_name  # `count_publishers` would not look at remappings
         self._heard = tuple(single.values())
         self._single = {topic: Living(node, resolved(topic), heard) for topic, heard in single.items()}
         names = arm.topics

@@ -16,9 +16,10 @@ from trajectory_msgs.msg import JointTrajectory as TrajectoryMessage
 from loopwm_ros.config import load_arm, share_dir
 from loopwm_ros.config.arm import ControllerKind
 from loopwm_ros.messages import joint_state_from
+from loopwm_ros.nodes.mpc_topics import PLAN_TOPIC
 from loopwm_ros.nodes.qos import COMMAND, SENSOR
 from loopwm_ros.nodes.ros_messages import message_factory
-from loopwm_ros.nodes.safety import PLAN_TOPIC, SafetyNode
+from loopwm_ros.nodes.safety import SafetyNode
 from loopwm_ros.nodes.standin import StandinNode
 from loopwm_ros.types import JointTrajectory
 

@@ -20,8 +20,8 @@ from loopwm_ros.control.trajectory import hold
 from loopwm_ros.errors import CertificateError, ConfigError, MismatchError
 from loopwm_ros.nodes.diagnostics import values_of
 from loopwm_ros.nodes.monitor import NAME, MonitorNode
-from loopwm_ros.nodes.monitor_inputs import PLAN
 from loopwm_ros.nodes.monitor_topics import MARKER_TOPIC, SPEED_TOPIC
+from loopwm_ros.nodes.mpc_topics import PLAN_TOPIC
 from loopwm_ros.nodes.prediction_topics import PREDICTION, READING
 from loopwm_ros.nodes.qos import COMMAND, REPORT, SENSOR_SOURCE
 from loopwm_ros.nodes.ros_messages import message_factory
@@ -42,7 +42,7 @@ class World:
         self._node, self._make = bench.node, message_factory()
         create = bench.node.create_publisher
         self._joints = create(JointStateMessage, ARM.topics.joint_states, SENSOR_SOURCE)
-        self._plans = create(TrajectoryMessage, PLAN, COMMAND)
+        self._plans = create(TrajectoryMessage, PLAN_TOPIC, COMMAND)
         self._predictions = create(MultiDOFJointTrajectory, PREDICTION, REPORT)
         self._readings = create(MultiDOFJointTrajectory, READING, REPORT)
         self._tool = Kinematics(ARM).tool_position(HOME)

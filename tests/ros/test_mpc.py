@@ -20,7 +20,8 @@ from loopwm_ros.bundle import Bundle
 from loopwm_ros.config import load_arm, load_task
 from loopwm_ros.data import topics
 from loopwm_ros.messages import trajectory_from
-from loopwm_ros.nodes.mpc import PLAN_TOPIC, MpcNode
+from loopwm_ros.nodes.mpc import MpcNode
+from loopwm_ros.nodes.mpc_topics import PLAN_TOPIC
 from loopwm_ros.nodes.qos import COMMAND, REPORT, SENSOR_SOURCE
 from loopwm_ros.nodes.ros_messages import message_factory
 from loopwm_ros.processing.images import encode_image

@@ -22,9 +22,10 @@ from loopwm_ros.control.safety_gate import GateState
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.messages import trajectory_from
 from loopwm_ros.nodes import heartbeats
+from loopwm_ros.nodes.mpc_topics import PLAN_TOPIC
 from loopwm_ros.nodes.qos import COMMAND, REPORT, SENSOR_SOURCE
 from loopwm_ros.nodes.ros_messages import message_factory
-from loopwm_ros.nodes.safety import PLAN_TOPIC, SafetyNode
+from loopwm_ros.nodes.safety import SafetyNode
 from loopwm_ros.types import JointState, JointTrajectory
 from loopwm_ros.validation.certificate import checked, write_certificate
 from tests.certificates import BUNDLE, certificate

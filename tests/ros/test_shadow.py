@@ -14,7 +14,8 @@ from loopwm_ros.messages import paths_from, trajectory_from
 from loopwm_ros.nodes import monitor
 from loopwm_ros.nodes.diagnostics import values_of
 from loopwm_ros.nodes.monitor import MonitorNode
-from loopwm_ros.nodes.mpc import PLAN_TOPIC, MpcNode
+from loopwm_ros.nodes.mpc import MpcNode
+from loopwm_ros.nodes.mpc_topics import PLAN_TOPIC
 from loopwm_ros.nodes.prediction_topics import PREDICTION, READING
 from loopwm_ros.nodes.qos import COMMAND, REPORT
 from loopwm_ros.types import JointState
