@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
@@ -21,20 +21,16 @@ from loopwm_ros.config import load_arm, share_dir
 from loopwm_ros.control.safety_gate import GateState
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.messages import trajectory_from
-from loopwm_ros.nodes import heartbeats
 from loopwm_ros.nodes.mpc_topics import PLAN_TOPIC
 from loopwm_ros.nodes.qos import COMMAND, REPORT, SENSOR_SOURCE
 from loopwm_ros.nodes.ros_messages import message_factory
 from loopwm_ros.nodes.safety import SafetyNode
 from loopwm_ros.types import JointState, JointTrajectory
-from loopwm_ros.validation.certificate import checked, write_certificate
-from tests.certificates import BUNDLE, certificate
 from tests.ros.conftest import Bench
 
 ARM = load_arm("panda")
 HOME = np.asarray(ARM.home)
 PERIOD = 1 / 80
-FAILED = checked("nominal.success", "success rate", 0.5, "at least", 0.9)
 NAMED = Parameter("arm", value=ARM.name)
 
 
@@ -172,12 +168,17 @@ def test_a_clock_that_stands_still_is_an_error_in_diagnostics(bench) -> None:
     assert heard[-1].status[0].level == DiagnosticStatus.ERROR
 
 
-def test_trajectory_controllers_get_trajectories(bench, tmp_path: Path) -> None:
+def controlled(bench: Bench, folder: Path, controller: str) -> Arm:
+    """The arm with another controller, and a safety node for it."""
     settings = yaml.safe_load((share_dir() / "sim" / "arms" / "panda.yaml").read_text())
-    path = tmp_path / "arm.yaml"
-    path.write_text(yaml.safe_dump(settings | {"controller": "joint_trajectory"}))
+    path = folder / "arm.yaml"
+    path.write_text(yaml.safe_dump(settings | {"controller": controller}))
     bench.add(SafetyNode([Parameter("arm", value=str(path))]))
-    arm = Arm(bench)
+    return Arm(bench)
+
+
+def test_trajectory_controllers_get_trajectories(bench, tmp_path: Path) -> None:
+    arm = controlled(bench, tmp_path, "joint_trajectory")
     heard = bench.listen(TrajectoryMessage, ARM.topics.trajectory, COMMAND)
     bench.until(lambda: bench.call(SetBool, "/safety/arm", data=True).success)
     bench.until(lambda: heard)
@@ -250,11 +251,7 @@ def test_in_shadow_nothing_is_sent_and_arming_is_a_call(bench) -> None:
 
 
 def test_velocity_controllers_get_velocities_and_zeros_at_the_end(bench, tmp_path: Path) -> None:
-    settings = yaml.safe_load((share_dir() / "sim" / "arms" / "panda.yaml").read_text())
-    path = tmp_path / "arm.yaml"
-    path.write_text(yaml.safe_dump(settings | {"controller": "forward_velocity"}))
-    bench.add(SafetyNode([Parameter("arm", value=str(path))]))
-    arm = Arm(bench)
+    arm = controlled(bench, tmp_path, "forward_velocity")
     heard = bench.listen(Float64MultiArray, ARM.topics.velocity, COMMAND)
     arm.commands = bench.listen(Float64MultiArray, ARM.topics.reference, COMMAND)
     arm.speed = 0.2
@@ -264,67 +261,3 @@ def test_velocity_controllers_get_velocities_and_zeros_at_the_end(bench, tmp_pat
     bench.until(lambda: bench.call(SetBool, "/safety/arm", data=False).success)
     bench.until(lambda: not any(heard[-1].data))
     assert max(np.abs(m.data).max() for m in heard) < 0.5
-
-
-class Planner:
-    """Says which bundle it has, as mpc does."""
-
-    def __init__(self, bench: Bench, sha256: str) -> None:
-        self.sha256 = sha256
-        self._beat = bench.node.create_publisher(DiagnosticStatus, heartbeats.MPC_TOPIC, COMMAND)
-        bench.node.create_timer(0.1, self._send)
-
-    def _send(self) -> None:
-        values = [KeyValue(key=heartbeats.BUNDLE, value=self.sha256)]
-        self._beat.publish(DiagnosticStatus(name="mpc", values=values))
-
-
-def gated(bench: Bench, **settings: object) -> SafetyNode:
-    chosen = [Parameter(name, value=value) for name, value in settings.items()]
-    return bench.add(SafetyNode([NAMED, Parameter("need_validation", value=True), *chosen]))
-
-
-def refusal(bench: Bench) -> str:
-    answer = bench.call(SetBool, "/safety/arm", data=True)
-    return "" if answer.success else answer.message
-
-
-def test_without_a_validation_the_arm_is_not_armed(bench, tmp_path: Path) -> None:
-    gated(bench)
-    Arm(bench)
-    assert "mpc is silent on /mpc/state" in refusal(bench)
-    planner = Planner(bench, "")
-    bench.until(lambda: "configure and activate it" in refusal(bench))
-    planner.sha256 = BUNDLE
-    bench.until(lambda: "no validation is given" in refusal(bench))
-
-
-def test_only_a_passed_validation_of_this_very_bundle_and_arm_lets_it_be_armed(bench, tmp_path: Path) -> None:
-    path = write_certificate(tmp_path / "validation.json", certificate(ARM))
-    node = gated(bench, validation=str(path))
-    Arm(bench)
-    planner = Planner(bench, "0" * 64)
-    bench.until(lambda: "validated was another bundle" in refusal(bench))
-    planner.sha256 = BUNDLE
-    bench.until(lambda: not refusal(bench))
-    planner.sha256 = "0" * 64
-    bench.until(lambda: faults(node))
-    assert "mpc has changed to another bundle" in faults(node)
-
-
-def test_a_validation_cut_short_or_failed_is_refused(bench, tmp_path: Path) -> None:
-    path = tmp_path / "validation.json"
-    write_certificate(path, certificate(ARM, passed=False, checks=(FAILED,)))
-    gated(bench, validation=str(path))
-    Arm(bench)
-    Planner(bench, BUNDLE)
-    bench.until(lambda: "was not passed" in refusal(bench))
-    path.write_text(path.read_text()[:200])
-    assert "not valid JSON, perhaps cut short" in refusal(bench)
-    path.unlink()
-    assert "no validation at" in refusal(bench)
-
-
-def test_auto_arm_and_shadow_contradict(bench) -> None:
-    with pytest.raises(ConfigError, match="auto_arm is for simulation"):
-        SafetyNode([NAMED, Parameter("auto_arm", value=True), Parameter("shadow", value=True)])

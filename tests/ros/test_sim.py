@@ -55,9 +55,8 @@ def test_blank_camera_is_black(bench) -> None:
     assert frame_from_compressed(jpeg[0]).rgb.max() == 0
 
 
-@pytest.mark.parametrize("controller", ["forward command", "joint trajectory", "joint positions over time"])
-def test_arm_goes_where_either_controller_topic_says(bench, controller) -> None:
-    start(bench)
+def go_by(bench: Bench, controller: str) -> None:
+    """Send the arm 0.1 rad on with each joint, and wait until it is there."""
     joints = bench.listen(JointStateMessage, ARM.topics.joint_states, SENSOR)
     bench.until(lambda: joints)
     goal = joint_state_from(joints[-1], ARM.joints).position + 0.1
@@ -74,6 +73,12 @@ def test_arm_goes_where_either_controller_topic_says(bench, controller) -> None:
     bench.until(sender.get_subscription_count)
     sender.publish(message)
     bench.until(lambda: np.abs(joint_state_from(joints[-1], ARM.joints).position - goal).max() < 0.01)
+
+
+@pytest.mark.parametrize("controller", ["forward command", "joint trajectory", "joint positions over time"])
+def test_arm_goes_where_either_controller_topic_says(bench, controller) -> None:
+    start(bench)
+    go_by(bench, controller)
 
 
 def test_each_reset_is_the_next_episode_and_truth_goes_to_the_score_file(bench, tmp_path) -> None:

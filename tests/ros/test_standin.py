@@ -12,7 +12,6 @@ from sensor_msgs.msg import CameraInfo, CompressedImage
 from sensor_msgs.msg import JointState as JointStateMessage
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import SetBool, Trigger
-from trajectory_msgs.msg import JointTrajectory as TrajectoryMessage
 
 from loopwm_ros.config import load_arm
 from loopwm_ros.data import topics
@@ -22,8 +21,8 @@ from loopwm_ros.nodes.qos import COMMAND, SENSOR
 from loopwm_ros.nodes.ros_messages import message_factory
 from loopwm_ros.nodes.sim import SimNode
 from loopwm_ros.nodes.standin import ASTRAY, StandinNode
-from loopwm_ros.types import JointTrajectory
 from tests.ros.conftest import Bench
+from tests.ros.test_sim import go_by
 
 ARM = load_arm("panda")
 
@@ -71,19 +70,7 @@ def test_stamps_are_wall_time_and_go_on_where_the_node_was_held_up(bench) -> Non
 @pytest.mark.parametrize("controller", ["forward command", "joint trajectory"])
 def test_the_arm_goes_where_either_controller_topic_says(bench, controller) -> None:
     start(bench)
-    joints = bench.listen(JointStateMessage, ARM.topics.joint_states, SENSOR)
-    bench.until(lambda: joints)
-    goal = joint_state_from(joints[-1], ARM.joints).position + 0.1
-    make = message_factory()
-    kind, topic, message = Float64MultiArray, ARM.topics.command, make.command(goal)
-    if controller == "joint trajectory":
-        point = JointTrajectory(0.0, np.array([0.3]), goal[None], np.zeros((1, 7)))
-        kind, topic = TrajectoryMessage, ARM.topics.trajectory
-        message = make.trajectory(point, ARM.joints)
-    sender = bench.node.create_publisher(kind, topic, COMMAND)
-    bench.until(sender.get_subscription_count)
-    sender.publish(message)
-    bench.until(lambda: np.abs(joint_state_from(joints[-1], ARM.joints).position - goal).max() < 0.01)
+    go_by(bench, controller)
 
 
 def test_each_reset_is_the_next_episode_and_truth_goes_to_the_score_file(bench, tmp_path) -> None:
