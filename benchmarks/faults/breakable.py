@@ -19,9 +19,11 @@ from benchmarks.faults.changes import PLANS
 from benchmarks.faults.relay import Passage
 from benchmarks.faults.switches import GREED, VARIABLE, Planner, Plans, Switches
 from loopwm_ros.nodes import spin
+from loopwm_ros.nodes.checked import checked
 from loopwm_ros.nodes.json_lines import LineWriter
 from loopwm_ros.nodes.mpc import MpcNode
 from loopwm_ros.nodes.mpc_parameters import MpcParameters
+from loopwm_ros.nodes.mpc_topics import PLAN_TOPIC
 from loopwm_ros.nodes.safety import SafetyNode
 from loopwm_ros.nodes.safety_parameters import SafetyParameters
 from loopwm_ros.planning.base import Objective
@@ -76,7 +78,7 @@ class BreakableSafety(SafetyNode):
 
     def __init__(self) -> None:
         self._switched, self._sent = switches(), LineWriter(Path(os.environ[SENT]))
-        self._passage, self._plans = Passage(super()._on_plan), Plans.WELL
+        self._passage, self._plans = Passage(checked(self, PLAN_TOPIC, super()._on_plan)), Plans.WELL
         super().__init__()
 
     def _now(self) -> float:

@@ -20,6 +20,12 @@ PATIENCE = 20  # looks at a node without a name, until it counts
 UNKNOWN = "_NODE_NAME_UNKNOWN_"  # what the graph calls a node that it has only just met
 
 
+def publishers(node: Node, topic: str) -> dict[bytes, str]:
+    """Names of the nodes that publish on a topic, by the id of each publisher."""
+    infos = node.get_publishers_info_by_topic(topic)
+    return {bytes(info.endpoint_gid): info.node_name for info in infos}
+
+
 class Inlet:
     """A subscription that is closed when it is flooded, so that reading it takes no more time."""
 
@@ -90,8 +96,7 @@ class Living:
         steady = before == self._speaker and not self._silenced and not self._gone
         if steady and self._node.count_publishers(self._topic) <= 1:
             return []  # spares a look at each of them, ten times a second
-        infos = self._node.get_publishers_info_by_topic(self._topic)
-        present = {bytes(info.endpoint_gid): info.node_name for info in infos}
+        present = publishers(self._node, self._topic)
         self._gone &= set(present)
         if self._speaker:
             if self._speaker != self._last:
@@ -105,26 +110,32 @@ class Living:
 class Sources:
     """Who may publish joint states: those that do when the arm is armed, as a gripper beside it, no others.
 
-    By name, for a driver that was killed and started again is no other.
+    A driver that was killed and started again is no other: its name is known. Of one that has only just been
+    met the name may come later.
     """
 
     def __init__(self, node: Node, topic: str) -> None:
         self._node, self._topic = node, topic
-        self._accepted: set[str] | None = None
-        self._nameless = 0  # looks in a row
+        self._armed = False
+        self._ids: set[bytes] = set()  # publishers when the arm was armed ...
+        self._names: set[str] = set()  # ... and their nodes, as far as these were named
+        self._nameless = 0  # looks in a row at one that is new
 
     def accept(self) -> None:
         """Those that are there now are right."""
-        self._accepted = self._names()
+        present = publishers(self._node, self._topic)
+        self._armed, self._ids, self._nameless = True, set(present), 0
+        self._names = set(present.values()) - {UNKNOWN}
 
     def new(self) -> list[str]:
         """Nodes that were not there."""
-        return [] if self._accepted is None else sorted(self._names() - self._accepted)
-
-    def _names(self) -> set[str]:
-        names = {info.node_name for info in self._node.get_publishers_info_by_topic(self._topic)}
-        self._nameless = self._nameless + 1 if UNKNOWN in names else 0
-        return names if self._nameless > PATIENCE else names - {UNKNOWN}
+        if not self._armed:
+            return []
+        present = publishers(self._node, self._topic)
+        self._names |= {name for gid, name in present.items() if gid in self._ids} - {UNKNOWN}
+        strangers = {name for gid, name in present.items() if gid not in self._ids} - self._names
+        self._nameless = self._nameless + 1 if UNKNOWN in strangers else 0
+        return sorted(strangers if self._nameless > PATIENCE else strangers - {UNKNOWN})
 
 
 class Watch:
@@ -168,7 +179,7 @@ class Watch:
     def _others(self, topic: str, ours: bool) -> str:
         if self._node.count_publishers(topic) <= int(ours):
             return ""
-        names = [info.node_name for info in self._node.get_publishers_info_by_topic(topic)]
+        names = list(publishers(self._node, topic).values())
         own = self._node.get_name()
         if ours and own in names:
             names.remove(own)

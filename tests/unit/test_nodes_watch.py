@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from loopwm_ros.nodes.watch import Living
+from loopwm_ros.nodes.watch import PATIENCE, UNKNOWN, Living, Sources
 
 OLD, NEW, ROGUE = b"1", b"2", b"3"
 
@@ -68,3 +68,29 @@ def test_without_heartbeats_all_count() -> None:
     assert seen(graph, living, "") <= 1
     graph.present[NEW] = "mpc"
     assert seen(graph, living, "") == 2
+
+
+def test_a_source_whose_name_comes_after_arming_is_not_new_nor_is_the_same_driver_started_again() -> None:
+    graph = Graph()
+    graph.present = {OLD: UNKNOWN}
+    sources = Sources(graph, "/joint_states")
+    assert sources.new() == []
+    sources.accept()
+    assert not any(sources.new() for _ in range(2 * PATIENCE))
+    graph.present[OLD] = "driver"
+    assert sources.new() == []
+    graph.present = {NEW: "driver"}
+    assert sources.new() == []
+
+
+def test_a_source_that_came_after_arming_is_new_with_a_name_at_once_without_one_soon() -> None:
+    graph = Graph()
+    graph.present = {OLD: "driver"}
+    sources = Sources(graph, "/joint_states")
+    sources.accept()
+    graph.present[ROGUE] = "rogue"
+    assert sources.new() == ["rogue"]
+    graph.present[ROGUE] = UNKNOWN
+    looks = [sources.new() for _ in range(2 * PATIENCE)]
+    assert looks[0] == []
+    assert looks[-1] == [UNKNOWN]
