@@ -21,15 +21,6 @@ COLUMNS = (
 )
 
 
-UNSOLVED = (
-    "**Not solved: floods.** A peer that floods a topic takes the processor from every node of a machine",
-    "with two cores, and the rows above do not always come out so well. Of two more floods of joint states,",
-    "in one `mpc` did not plan again in time after it had ended; in the other the stand-in itself, starved,",
-    "moved at 1.47 times a velocity limit, while every command kept it. The tests of floods may fail for",
-    "that reason and are marked so. [security.md](security.md) says how to keep peers out.",
-)
-
-
 def faults(path: Path) -> str:
     """The whole page."""
     found = read_faults(path)
@@ -48,9 +39,9 @@ def _head(found: FaultTable) -> list[str]:
         f"Machine: {found.machine}; load at the start {found.load:g} for each core.",
         "",
         "Times are from the first thing that is wrong; of a second mpc, from when its heartbeats are heard,",
-        "and its publisher may have been seen before; where a peer joins, from then on, so that DDS",
-        "discovery counts, too. To braking: until the first command",
-        "with which `safety` brakes; where the last plan's own stop ends the motion there may be none. To",
+        "and its publisher may have been seen before; of a flood, from when the peer begins to send as fast",
+        "as it can, to readers that have all found it. To braking: until the first command with which",
+        "`safety` brakes; where the last plan's own stop ends the motion there may be none. To",
         "rest: until all joints are told to move slower than 0.001 rad/s, for as long as the fault lasts; a",
         "dash: the arm went on, or went on again. Promised: rest at the latest, from the nodes' settings;",
         "discovery comes on top, and nothing is promised where the processor is taken away. Within limits:",
@@ -78,7 +69,7 @@ def _worst(found: FaultTable) -> list[str]:
     names = ("velocity", "acceleration", "jerk", "measured_velocity")
     worst = {name: max(getattr(row.shares, name) for row in found.rows) for name in names}
     shares = ", ".join(f"{name.replace('_', ' ')} {value:.2f}" for name, value in worst.items())
-    return [f"The worst of all, as a share of its limit: {shares}.", "", *UNSOLVED]
+    return [f"The worst of all, as a share of its limit: {shares}."]
 
 
 def _number(value: float | None) -> str:

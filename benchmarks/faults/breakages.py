@@ -15,7 +15,7 @@ from pathlib import Path
 from std_msgs.msg import Float64MultiArray
 
 from benchmarks.faults.scene import ARM, PATIENCE, Scene
-from benchmarks.faults.switches import Planner
+from benchmarks.faults.switches import Planner, Signals
 from loopwm_ros.nodes import processes
 from loopwm_ros.nodes.qos import COMMAND
 from loopwm_ros.nodes.ros_client import CONFIGURE
@@ -136,18 +136,26 @@ def second_commander(scene: Scene) -> Iterator[float]:
 
 
 def flooded(topic: str) -> Callable[[Scene], AbstractContextManager[float]]:
-    """Another process publishes on a topic as fast as it can."""
+    """Another process publishes on a topic as fast as it can.
+
+    On the joint states it is known before: the arm was armed while it was there.
+    """
 
     @contextmanager
     def made(scene: Scene) -> Iterator[float]:
         command = [sys.executable, "-m", "benchmarks.faults.flood", topic]
-        node = scene.ros.node
-        scene.born.unlink(missing_ok=True)
+        node, signals = scene.ros.node, scene.signals
+        signals.clear()
         before = node.count_publishers(topic)
         peer = subprocess.Popen(command, env={**os.environ, **scene.environment}, start_new_session=True)  # noqa: S603
         try:
-            scene.swing_until(scene.born.exists, "the flood")
-            yield float(scene.born.read_text())
+            scene.swing_until(lambda: signals.at(Signals.READY) is not None, "the peer")
+            if topic == ARM.topics.joint_states:
+                scene.accept()
+                scene.swing()
+            signals.tell(Signals.GO)
+            scene.swing_until(lambda: signals.at(Signals.BEGAN) is not None, "the flood")
+            yield signals.at(Signals.BEGAN) or 0.0
         finally:
             peer.terminate()  # killed, it would stay in the graph for 20 s
             peer.wait()

@@ -16,7 +16,7 @@ from loopwm_ros.data import topics
 from loopwm_ros.nodes.mpc_topics import PLAN_TOPIC
 
 JOINTS = ARM.topics.joint_states
-Promise = Literal["joints", "plans", "camera", "planner", "at once", "some time", ""]
+Promise = Literal["joints", "plans", "camera", "planner", "at once", "flood", "some time", ""]
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,11 @@ def _person(
     done: str,
     made: Callable[[Scene], AbstractContextManager[float]],
     says: str,
-    starves: bool = False,
+    promise: Promise = "at once",
 ) -> Fault:
-    return Fault(name, done, made, "at once", says, lasts=0.2, latched=True, starves=starves)
+    return Fault(name, done, made, promise, says, lasts=0.2, latched=True)
 
 
-FLOOD = "(is flooded|since the arm was armed|publish on)"
 STALE, OTHER = "joint states are stale", " while mpc runs; then it is configured anew"
 FAULTS = (
     _camera("stops", "no picture comes", changes.dropped, "came"),
@@ -109,8 +108,14 @@ FAULTS = (
         breakages.second_commander,
         "commands the arm",
     ),
-    _person("flood_joints", "a peer floods the joint states", breakages.flooded(JOINTS), FLOOD, starves=True),
-    _person("flood_plans", "a peer floods the plans", breakages.flooded(PLAN_TOPIC), FLOOD, starves=True),
+    _person(
+        "flood_joints",
+        "a peer that was there when the arm was armed floods the joint states",
+        breakages.flooded(JOINTS),
+        "is flooded",
+        "flood",
+    ),
+    _person("flood_plans", "a peer floods the plans", breakages.flooded(PLAN_TOPIC), "is flooded|publish on"),
     Fault(
         "flood_camera",
         "a peer floods the pictures",

@@ -7,7 +7,7 @@ from loopwm_ros.config import ArmConfig
 from loopwm_ros.control.jerk_limited import JerkLimited
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.control.receding_horizon import COMMITTED
-from loopwm_ros.nodes import heartbeats
+from loopwm_ros.nodes import heartbeats, inlets
 from loopwm_ros.nodes.mpc_parameters import MpcParameters
 from loopwm_ros.nodes.safety_parameters import SafetyParameters
 
@@ -24,5 +24,6 @@ def promised(promise: Promise, arm: ArmConfig, slot: float) -> float | None:
         "camera": mpc.sensor_timeout + mpc.control_period + tail,
         "planner": slot + tail,
         "at once": heartbeats.PERIOD + stop,
+        "flood": 2.0 * inlets.WINDOW + stop,  # it may begin in the midst of one
     }
     return times.get(promise)

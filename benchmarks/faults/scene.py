@@ -20,7 +20,7 @@ from std_srvs.srv import SetBool, Trigger
 from benchmarks.faults.breakable import SENT
 from benchmarks.faults.record import Record
 from benchmarks.faults.relay import Relay
-from benchmarks.faults.switches import BORN, VARIABLE, Switches
+from benchmarks.faults.switches import SIGNALS, VARIABLE, Signals, Switches
 from loopwm_ros.config import load_arm, share_dir
 from loopwm_ros.data import topics
 from loopwm_ros.messages import stamp_seconds
@@ -49,8 +49,9 @@ class Scene:
     def __init__(self, variables: Mapping[str, str], folder: Path) -> None:
         """Start all in the ROS graph of `variables`, and arm."""
         self.folder, self._make = folder, message_factory()
-        self.born = folder / "born"  # when the newest flood joined the graph [s, steady clock]
-        own = {VARIABLE: str(folder / "switches"), SENT: str(folder / "sent.jsonl"), BORN: str(self.born)}
+        self.signals = Signals(folder / "signals")
+        files = {VARIABLE: "switches", SENT: "sent.jsonl", SIGNALS: "signals"}
+        own = {variable: str(folder / name) for variable, name in files.items()}
         paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         self.environment = {**variables, **own, "PYTHONPATH": paths}
         self.bundle, self.trace = folder / "bundle", folder / "trace.jsonl"
@@ -64,7 +65,7 @@ class Scene:
         self.start("mpc")
         self.ros = RosClient("faults", lambda: None)
         self._stack.callback(self.ros.close)
-        self.mpc = Heard(self.ros.node, heartbeats.MPC_TOPIC)
+        self.mpc = Heard(heartbeats.MPC_TOPIC).listen(self.ros.node)
         self._said: dict[str, str] = {}
         self.ros.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, REPORT)
         self._connect()
@@ -157,6 +158,12 @@ class Scene:
     def arm(self) -> None:
         """Let the arm move."""
         self.until(self.arms, "arming")
+
+    def accept(self) -> None:
+        """Wait for a fault, reset it and arm again: what caused it is there, and meant."""
+        self.until(lambda: self.record.sent[-1].state == "fault", "a fault")
+        self.service("reset")
+        self.arm()
 
     def arms(self) -> bool:
         """Try to arm; False if that is refused."""

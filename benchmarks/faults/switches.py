@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mmap
-import os
 import struct
 import time
 from enum import IntEnum
@@ -11,7 +10,7 @@ from pathlib import Path
 
 LAYOUT = struct.Struct("<dqq")
 VARIABLE = "LOOPWM_FAULT_SWITCHES"  # path of the file
-BORN = "LOOPWM_FAULT_BORN"  # path of a file that `joins` writes
+SIGNALS = "LOOPWM_FAULT_SIGNALS"  # path of a folder, for `Signals`
 
 
 class Planner(IntEnum):
@@ -65,8 +64,27 @@ class Switches:
         LAYOUT.pack_into(self._bytes, 0, clock, planner, plans)
 
 
-def joins() -> None:
-    """Note that this process joins the graph."""
-    path = Path(os.environ[BORN])
-    path.with_suffix(".new").write_text(str(time.perf_counter()))
-    path.with_suffix(".new").replace(path)
+class Signals:
+    """What a peer and the harness tell each other: files with a time in them."""
+
+    READY, GO, BEGAN = "ready", "go", "began"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(exist_ok=True)
+
+    def clear(self) -> None:
+        """Nothing was told."""
+        for file in self._folder.iterdir():
+            file.unlink()
+
+    def tell(self, what: str) -> None:
+        """It is so, now."""
+        new = self._folder / f".{what}"
+        new.write_text(str(time.perf_counter()))
+        new.replace(self._folder / what)
+
+    def at(self, what: str) -> float | None:
+        """Since when it is so [s, steady clock]; None: it is not."""
+        file = self._folder / what
+        return float(file.read_text()) if file.exists() else None

@@ -250,17 +250,21 @@ class BulletCell:
         )
 
     def _servo(self, reference: F64) -> None:
-        count = len(self._scene.joints)
-        pybullet.setJointMotorControlArray(
-            self._scene.arm,
-            self._scene.joints,
-            pybullet.POSITION_CONTROL,
-            targetPositions=[float(v) for v in reference],
-            forces=self._scene.forces,
-            positionGains=[POSITION_GAIN] * count,
-            velocityGains=[VELOCITY_GAIN] * count,
-            physicsClientId=self._client,
-        )
+        scene = self._scene
+        for joint, target, force, speed in zip(
+            scene.joints, reference, scene.forces, scene.speeds, strict=True
+        ):
+            pybullet.setJointMotorControl2(
+                scene.arm,
+                joint,
+                pybullet.POSITION_CONTROL,
+                targetPosition=float(target),
+                force=force,
+                positionGain=POSITION_GAIN,
+                velocityGain=VELOCITY_GAIN,
+                maxVelocity=speed,
+                physicsClientId=self._client,
+            )
 
     def _render(self) -> U8:
         return render(self._client, self._camera, self._draw.light, self._draw.light_direction)

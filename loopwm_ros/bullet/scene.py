@@ -19,6 +19,7 @@ ROLLING_FRICTION = 2e-3
 DAMPING = 0.2
 POSITION_GAIN = 0.35  # share of the error removed per physics step
 VELOCITY_GAIN = 1.0
+SOFT_DAMPING = 20.0  # of an object that is soft [N s/m]
 SATURATION = {"sphere": 0.9, "box": 0.9, "mark": 0.75}
 BRIGHTNESS = {"sphere": 0.9, "box": 0.9, "mark": 0.65}
 COVER_SHARE, COVER_RADIUS, COVER_COLOUR = 0.2, 0.07, (0.8, 0.62, 0.5, 1.0)  # a hand
@@ -33,6 +34,7 @@ class Scene:
     tool: int
     things: dict[str, int]
     forces: tuple[float, ...]  # effort limits of the controlled joints [N m]
+    speeds: tuple[float, ...]  # velocity limits of these joints, which a real drive keeps to, too [rad/s]
     table: int
     moving: frozenset[int]  # links of the arm that move
 
@@ -82,6 +84,14 @@ def load_thing(client: int, thing: Thing, friction: float) -> int:
         angularDamping=DAMPING,
         physicsClientId=client,
     )
+    if thing.config.stiffness:
+        pybullet.changeDynamics(
+            body,
+            -1,
+            contactStiffness=thing.config.stiffness,
+            contactDamping=SOFT_DAMPING,
+            physicsClientId=client,
+        )
     return int(body)
 
 
@@ -123,11 +133,13 @@ def _arm_ids(client: int, arm: ArmConfig, body: int, table: int, things: dict[st
     joints: dict[str, int] = {}
     links: dict[str, int] = {}
     effort: dict[str, float] = {}
+    speed: dict[str, float] = {}
     moving: set[int] = set()
     for index in range(pybullet.getNumJoints(body, physicsClientId=client)):
         info = pybullet.getJointInfo(body, index, physicsClientId=client)
         name = info[1].decode()
-        joints[name], effort[name], links[info[12].decode()] = index, float(info[10]), index
+        joints[name], links[info[12].decode()] = index, index
+        effort[name], speed[name] = float(info[10]), float(info[11])
         if info[2] != pybullet.JOINT_FIXED or info[16] in moving:  # a link's parent comes before it
             moving.add(index)
     for name, value in zip(arm.joints, draw.start, strict=True):
@@ -143,6 +155,7 @@ def _arm_ids(client: int, arm: ArmConfig, body: int, table: int, things: dict[st
         tool=links[arm.tool_point],
         things=things,
         forces=tuple(effort[name] for name in arm.joints),
+        speeds=tuple(speed[name] for name in arm.joints),
         table=table,
         moving=frozenset(moving),
     )

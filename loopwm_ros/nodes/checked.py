@@ -2,37 +2,56 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 from rclpy.node import Node
-from rclpy.subscription import Subscription
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory as TrajectoryMessage
 
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.errors import SensorError
 from loopwm_ros.messages import positions_from, trajectory_from
-from loopwm_ros.nodes.qos import COMMAND
 from loopwm_ros.types import F64
 
-REPEAT = 1.0  # [s] between errors of one topic in the log
+REPEAT = 1.0  # [s] between errors of one kind in the log
+
+Topic = tuple[type[Any], str, Callable[[Any], None]]  # message class, name, callback
+
+
+class Sparing:
+    """Logs errors, one in a while.
+
+    rclpy's own throttling looks up its caller's source at each call; that takes longer than most messages.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node, self._at = node, -REPEAT
+
+    def error(self, text: str) -> None:
+        """Log it, unless another error was logged just now."""
+        now = time.perf_counter()
+        if now - self._at >= REPEAT:
+            self._at = now
+            self._node.get_logger().error(text)
 
 
 def checked(node: Node, topic: str, use: Callable[[Any], None]) -> Callable[[Any], None]:
-    """`use` for messages of a topic; a SensorError that it raises is logged."""
+    """`use` for messages of a topic; a SensorError that it raises is logged, one in a while."""
+    log = Sparing(node)
 
     def on_message(message: Any) -> None:  # noqa: ANN401  (any message class)
         try:
             use(message)
         except SensorError as error:
-            node.get_logger().error(f"{topic}: {error}", throttle_duration_sec=REPEAT)
+            log.error(f"{topic}: {error}")
 
     return on_message
 
 
-def listen_to_sent(node: Node, arm: ArmConfig, use: Callable[[float, F64], None]) -> list[Subscription[Any]]:
-    """Subscribe to what is sent to the arm's controller: `use` gets the time [s] and joints (n,) [rad]."""
+def sent_topics(node: Node, arm: ArmConfig, use: Callable[[float, F64], None]) -> tuple[Topic, ...]:
+    """Topics to the arm's controller, with callbacks that pass on the time [s] and joints (n,) [rad]."""
 
     def sent(position: F64) -> None:
         use(node.get_clock().now().nanoseconds * 1e-9, position)
@@ -43,11 +62,7 @@ def listen_to_sent(node: Node, arm: ArmConfig, use: Callable[[float, F64], None]
     def on_trajectory(message: TrajectoryMessage) -> None:
         sent(trajectory_from(message, arm.joints).positions[0])
 
-    kinds = (
+    return (
         (Float64MultiArray, arm.position_topic, on_command),
         (TrajectoryMessage, arm.topics.trajectory, on_trajectory),
     )
-    return [
-        node.create_subscription(kind, topic, checked(node, topic, read), COMMAND)
-        for kind, topic, read in kinds
-    ]

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import PointStamped
-from rclpy.node import Node
-from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import JointState as JointStateMessage
 
@@ -18,6 +16,7 @@ from loopwm_ros.errors import LoopWMError, SensorError
 from loopwm_ros.messages import frame_from_compressed, joint_state_from
 from loopwm_ros.nodes import goal_topics
 from loopwm_ros.nodes.goal_desk import GoalDesk
+from loopwm_ros.nodes.inlets import Inlet, InletNode
 from loopwm_ros.nodes.qos import LATCHED
 from loopwm_ros.types import F64, CameraFrame, JointState, Observation
 
@@ -47,7 +46,7 @@ class GoalInputs:
 
     def __init__(
         self,
-        node: Node,
+        node: InletNode,
         arm: ArmConfig,
         goals: GoalDesk,
     ) -> None:
@@ -55,7 +54,7 @@ class GoalInputs:
         self._frame: CameraFrame | None = None
         self._arrival = 0.0  # of the image, steady clock
         self._joints: JointState | None = None
-        self._subscriptions: list[Subscription[Any]] = []
+        self._inlets: list[Inlet] = []
         if goals.source == "position":
             self._listen(PointStamped, goal_topics.POSITION, self._on_position)
         elif goals.source == "image":
@@ -64,9 +63,9 @@ class GoalInputs:
 
     def close(self) -> None:
         """Unsubscribe."""
-        for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
-        self._subscriptions = []
+        for inlet in self._inlets:
+            inlet.remove()
+        self._inlets = []
 
     def check(self) -> None:
         """Refuse an image whose joints do not come."""
@@ -84,7 +83,7 @@ class GoalInputs:
             except LoopWMError as error:
                 self._goals.inbox.refuse(topic, str(error))
 
-        self._subscriptions.append(self._node.create_subscription(kind, topic, on_message, LATCHED))
+        self._inlets.append(Inlet(self._node, kind, topic, on_message, LATCHED))
 
     def _on_position(self, message: PointStamped) -> None:
         self._goals.put(position_from(message, self._arm), goal_topics.POSITION)

@@ -30,15 +30,20 @@ def beat(name: str, state: str, hardware: str = "", **values: str) -> Diagnostic
 class Heard:
     """The other node's newest heartbeat."""
 
-    def __init__(self, node: Node, topic: str) -> None:
+    def __init__(self, topic: str) -> None:
         self.topic, self._at = topic, -float("inf")
         self._rivals_at = -float("inf")
         self._values: dict[str, str] = {}
         self._former: set[str] = set()  # instances that another one has followed
         self.state = ""
-        node.create_subscription(DiagnosticStatus, topic, self._on_beat, COMMAND)
 
-    def _on_beat(self, beat: DiagnosticStatus) -> None:
+    def listen(self, node: Node) -> Heard:
+        """Subscribe, where that is not done otherwise."""
+        node.create_subscription(DiagnosticStatus, self.topic, self.hear, COMMAND)
+        return self
+
+    def hear(self, beat: DiagnosticStatus) -> None:
+        """A heartbeat has come."""
         before, self._at, self.state = self.value(INSTANCE), time.perf_counter(), beat.message
         self._values = {pair.key: pair.value for pair in beat.values}
         instance = self.value(INSTANCE)

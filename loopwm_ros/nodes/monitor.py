@@ -10,7 +10,6 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
-from rclpy.node import Node
 from rclpy.parameter import Parameter
 from std_msgs.msg import Float64
 from visualization_msgs.msg import MarkerArray
@@ -23,6 +22,7 @@ from loopwm_ros.control.prediction_monitor import Compared, PredictionMonitor, V
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.nodes import diagnostics, heartbeats, params, spin
 from loopwm_ros.nodes.diagnostics import Level
+from loopwm_ros.nodes.inlets import InletNode
 from loopwm_ros.nodes.markers import compared_markers
 from loopwm_ros.nodes.monitor_inputs import MonitorInputs
 from loopwm_ros.nodes.monitor_parameters import MonitorParameters
@@ -34,7 +34,7 @@ NAME = diagnostics.MONITOR
 PERIOD = 0.05  # [s] between two heartbeats for the safety node
 
 
-class MonitorNode(Node):
+class MonitorNode(InletNode):
     """`PredictionMonitor` on ROS topics; the same in shadow and in motion."""
 
     def __init__(self, overrides: Sequence[Parameter[Any]] = ()) -> None:
@@ -60,8 +60,9 @@ class MonitorNode(Node):
         self._markers = self.create_publisher(MarkerArray, MARKER_TOPIC, REPORT)
         self._report = self.create_publisher(DiagnosticArray, diagnostics.TOPIC, REPORT)
         self._beat = self.create_publisher(DiagnosticStatus, heartbeats.MONITOR_TOPIC, COMMAND)
-        self._inputs = MonitorInputs(self, self._arm, self._monitor)
+        MonitorInputs(self, self._arm, self._monitor)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(self.poll_period, self.poll, clock=steady)
         self.create_timer(PERIOD, self._on_update, clock=steady)
         self.create_timer(heartbeats.PERIOD, self._on_beat, clock=steady)
         self.create_timer(diagnostics.PERIOD, self._on_heartbeat, clock=steady)
@@ -87,6 +88,7 @@ class MonitorNode(Node):
         self._markers.publish(compared_markers(stamp, self._arm.base_frame, compared.imagined.points, actual))
 
     def _on_heartbeat(self) -> None:
+        self.reopen()
         scale, reasons = self._verdict.speed_scale, "; ".join(self._verdict.reasons)
         level = Level.ERROR if scale == 0.0 else Level.WARN if scale < 1.0 else Level.OK
         word = "stop" if scale == 0.0 else "slowed" if scale < 1.0 else "full speed"

@@ -1,12 +1,9 @@
-"""Subscriptions of the monitor node: each callback converts and passes on, nothing else."""
+"""What the monitor node reads: each callback converts and passes on, nothing else."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any
 
-from rclpy.node import Node
 from sensor_msgs.msg import JointState as JointStateMessage
 from trajectory_msgs.msg import JointTrajectory as TrajectoryMessage
 from trajectory_msgs.msg import MultiDOFJointTrajectory
@@ -15,7 +12,8 @@ from loopwm_ros.config import ArmConfig
 from loopwm_ros.control.prediction_monitor import PredictionMonitor
 from loopwm_ros.errors import SensorError
 from loopwm_ros.messages import joint_state_from, paths_from, trajectory_from
-from loopwm_ros.nodes.checked import checked, listen_to_sent
+from loopwm_ros.nodes.checked import sent_topics
+from loopwm_ros.nodes.inlets import JOINTS_MOST, Inlet, InletNode
 from loopwm_ros.nodes.mpc_topics import PLAN_TOPIC
 from loopwm_ros.nodes.prediction_topics import PREDICTION, READING
 from loopwm_ros.nodes.qos import COMMAND, REPORT, SENSOR
@@ -25,16 +23,15 @@ from loopwm_ros.types import PointPaths
 class MonitorInputs:
     """Feeds the monitor; what cannot be used is refused with one line in the log."""
 
-    def __init__(self, node: Node, arm: ArmConfig, monitor: PredictionMonitor) -> None:
-        self._node, self._arm, self._monitor = node, arm, monitor
-        self._subscribe(JointStateMessage, arm.topics.joint_states, self._on_joints, SENSOR)
-        self._subscribe(MultiDOFJointTrajectory, PREDICTION, self._on_prediction, REPORT)
-        self._subscribe(MultiDOFJointTrajectory, READING, self._on_reading, REPORT)
-        self._subscribe(TrajectoryMessage, PLAN_TOPIC, self._on_plan, COMMAND)
-        listen_to_sent(node, arm, monitor.add_command)
-
-    def _subscribe(self, kind: type, topic: str, use: Callable[[Any], None], qos: Any) -> None:  # noqa: ANN401
-        self._node.create_subscription(kind, topic, checked(self._node, topic, use), qos)
+    def __init__(self, node: InletNode, arm: ArmConfig, monitor: PredictionMonitor) -> None:
+        self._arm, self._monitor = arm, monitor
+        joints = arm.topics.joint_states
+        Inlet(node, JointStateMessage, joints, self._on_joints, SENSOR, JOINTS_MOST)
+        Inlet(node, MultiDOFJointTrajectory, PREDICTION, self._on_prediction, REPORT)
+        Inlet(node, MultiDOFJointTrajectory, READING, self._on_reading, REPORT)
+        Inlet(node, TrajectoryMessage, PLAN_TOPIC, self._on_plan, COMMAND)
+        for kind, topic, use in sent_topics(node, arm, monitor.add_command):
+            Inlet(node, kind, topic, use, COMMAND, JOINTS_MOST)
 
     def _on_joints(self, message: JointStateMessage) -> None:
         self._monitor.add_joints(joint_state_from(message, self._arm.joints))

@@ -23,8 +23,10 @@ from visualization_msgs.msg import MarkerArray
 from loopwm_ros.control.receding_horizon import PlanReport
 from loopwm_ros.errors import ConfigError, LoopWMError, SensorError
 from loopwm_ros.nodes import diagnostics, goal_topics, heartbeats, params, spin
+from loopwm_ros.nodes.checked import Sparing
 from loopwm_ros.nodes.diagnostics import Level
 from loopwm_ros.nodes.goal_inputs import GoalInputs
+from loopwm_ros.nodes.inlets import Inlet, InletNode
 from loopwm_ros.nodes.markers import imagined_markers
 from loopwm_ros.nodes.mpc_engine import MpcEngine
 from loopwm_ros.nodes.mpc_inputs import MpcInputs
@@ -37,7 +39,7 @@ from loopwm_ros.nodes.ros_messages import message_factory
 NAME = "mpc"
 
 
-class MpcNode(LifecycleNode):
+class MpcNode(InletNode, LifecycleNode):
     """Loads and warms up in *configure*, plans in *active* only, stops the arm smoothly on *deactivate*."""
 
     def __init__(self, overrides: Sequence[Parameter[Any]] = ()) -> None:
@@ -52,7 +54,7 @@ class MpcNode(LifecycleNode):
         self._timer: Timer | None = None
         self._activations = 0
         self._problem = self._goal_trouble = self._bundle = ""
-        self._make = message_factory()
+        self._make, self._log = message_factory(), Sparing(self)
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_service(Trigger, goal_topics.CAPTURE, self._on_capture)
         self._plans = self.create_lifecycle_publisher(TrajectoryMessage, PLAN_TOPIC, COMMAND)
@@ -60,7 +62,9 @@ class MpcNode(LifecycleNode):
         self._predictions = PredictionTopics(self, self._make)
         self._report = self.create_publisher(DiagnosticArray, diagnostics.TOPIC, REPORT)
         self._beat = self.create_publisher(DiagnosticStatus, heartbeats.MPC_TOPIC, COMMAND)
-        self._safety = heartbeats.Heard(self, heartbeats.SAFETY_TOPIC)
+        self._safety = heartbeats.Heard(heartbeats.SAFETY_TOPIC)
+        Inlet(self, DiagnosticStatus, self._safety.topic, self._safety.hear, COMMAND)
+        self.create_timer(self.poll_period, self.poll, clock=self._steady)
         self.create_timer(diagnostics.PERIOD, self._on_heartbeat, clock=self._steady)
         self.create_timer(heartbeats.PERIOD, self._on_beat, clock=self._steady)
 
@@ -170,7 +174,7 @@ class MpcNode(LifecycleNode):
             self._problem = ""
         except SensorError as error:
             self._problem = str(error)
-            self.get_logger().error(self._problem, throttle_duration_sec=1.0)
+            self._log.error(self._problem)
 
     def _on_plan(self, report: PlanReport) -> None:
         """Runs in the planning thread."""
@@ -212,6 +216,7 @@ class MpcNode(LifecycleNode):
 
     def _on_heartbeat(self) -> None:
         state, active = self._state, self._timer is not None
+        self.reopen()
         goal, arm, trace, values = "", "", "", {}
         if self._goal_inputs is not None:
             self._goal_inputs.check()

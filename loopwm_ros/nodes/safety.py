@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
-from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import JointState as JointStateMessage
 from std_msgs.msg import Float64
 from std_srvs.srv import SetBool, Trigger
@@ -25,22 +25,22 @@ from loopwm_ros.errors import SensorError
 from loopwm_ros.messages import joint_state_from, trajectory_from
 from loopwm_ros.nodes import diagnostics, heartbeats, params, spin
 from loopwm_ros.nodes.arming_gate import ArmingGate
+from loopwm_ros.nodes.checked import Sparing
 from loopwm_ros.nodes.commander import Commander
 from loopwm_ros.nodes.diagnostics import Level
+from loopwm_ros.nodes.inlets import JOINTS_MOST, WORDS_MOST, Inlet, InletNode
 from loopwm_ros.nodes.monitor_topics import SPEED_TOPIC
 from loopwm_ros.nodes.mpc_topics import PLAN_TOPIC
 from loopwm_ros.nodes.qos import COMMAND, REPORT, SENSOR
 from loopwm_ros.nodes.safety_parameters import SafetyParameters
-from loopwm_ros.nodes.watch import Inlet, Watch
+from loopwm_ros.nodes.watch import Watch
 
 NAME = diagnostics.SAFETY
-JOINTS_MOST = 3000.0  # messages a second; the fastest arms give their joints at 1 kHz
-MOST = 500.0  # of plans, and of the monitor's word
 STANDSTILL = 0.5  # [s] without a servo period
 _LEVELS = {GateState.STOPPED: Level.WARN, GateState.FAULT: Level.ERROR}
 
 
-class SafetyNode(Node):
+class SafetyNode(InletNode):
     """`SafetyGate` on ROS topics and services."""
 
     def __init__(self, overrides: Sequence[Parameter[Any]] = ()) -> None:
@@ -55,15 +55,15 @@ class SafetyNode(Node):
         settings.check()
         params.guard(self, SafetyParameters, lambda: "limits are fixed when the safety node starts")
         self._arm = load_arm(settings.arm)
-        self._period = 1.0 / settings.servo_rate
+        self._period = self.poll_period = 1.0 / settings.servo_rate
         kinematics = Kinematics(self._arm)
         self._gate = build_gate(kinematics, self._arm, self._period, settings)
-        self._auto_arm = settings.auto_arm
+        self._auto_arm, self._log = settings.auto_arm, Sparing(self)
         self._output = GateOutput(None, None, self._gate.state, ())
         self._leaving: float | None = None  # since when it is asked to end, on the steady clock
         self._served = time.perf_counter()  # the last servo period, on the steady clock
         self._commander = Commander(self, self._arm, kinematics, self._period)
-        self._mpc = heartbeats.Heard(self, heartbeats.MPC_TOPIC)
+        self._mpc = heartbeats.Heard(heartbeats.MPC_TOPIC)
         self._arming = ArmingGate(settings, self._arm, self._mpc)
         self._connect(monitored=settings.monitor_timeout > 0.0)
         if settings.shadow:
@@ -76,13 +76,13 @@ class SafetyNode(Node):
 
     def _connect(self, monitored: bool) -> None:
         joints, single = self._arm.topics.joint_states, {PLAN_TOPIC: self._mpc}
-        self._inlets = [
-            Inlet(self, JointStateMessage, joints, self._on_joints, SENSOR, JOINTS_MOST),
-            Inlet(self, TrajectoryMessage, PLAN_TOPIC, self._on_plan, COMMAND, MOST),
-        ]
+        self._listen(JointStateMessage, joints, self._on_joints, SENSOR, JOINTS_MOST)
+        self._listen(TrajectoryMessage, PLAN_TOPIC, self._on_plan)
+        self._listen(DiagnosticStatus, self._mpc.topic, self._mpc.hear)
         if monitored:
-            self._inlets.append(Inlet(self, Float64, SPEED_TOPIC, self._on_speed, COMMAND, MOST))
-            single[SPEED_TOPIC] = heartbeats.Heard(self, heartbeats.MONITOR_TOPIC)
+            single[SPEED_TOPIC] = monitor = heartbeats.Heard(heartbeats.MONITOR_TOPIC)
+            self._listen(Float64, SPEED_TOPIC, self._on_speed)
+            self._listen(DiagnosticStatus, monitor.topic, monitor.hear)
         self._watch = Watch(self, self._arm, single)
         self._report = self.create_publisher(DiagnosticArray, diagnostics.TOPIC, REPORT)
         self._beat = self.create_publisher(DiagnosticStatus, heartbeats.SAFETY_TOPIC, COMMAND)
@@ -90,6 +90,16 @@ class SafetyNode(Node):
         self.create_service(Trigger, "~/shadow", self._on_shadow)
         self.create_service(Trigger, "~/stop", self._on_stop)
         self.create_service(Trigger, "~/reset", self._on_reset)
+
+    def _listen(
+        self,
+        kind: type[Any],
+        topic: str,
+        callback: Callable[[Any], None],
+        qos: QoSProfile = COMMAND,
+        most: float = WORDS_MOST,
+    ) -> None:
+        Inlet(self, kind, topic, callback, qos, most, self._gate.fault)
 
     def _now(self) -> float:
         return self.get_clock().now().nanoseconds * 1e-9
@@ -104,21 +114,17 @@ class SafetyNode(Node):
         self._gate.add_speed(message.data, self._now())
 
     def _on_servo(self) -> None:
+        self.poll()
         now, self._served = self._now(), time.perf_counter()
         if self._auto_arm and self._gate.joints is not None and (refusal := self._arm_gate(now)):
-            self.get_logger().warning(f"not armed yet: {refusal}", throttle_duration_sec=1.0)
-        for inlet in self._inlets:
-            if inlet.flooded:
-                self._gate.fault(inlet.flooded)
-            inlet.served()
+            self._log.error(f"not armed yet: {refusal}")
         before, self._output = self._output.state, self._gate.step(now)
         self._commander.send(self._output, self._gate.fresh_joints(now))
         if self._output.state is GateState.FAULT is not before:
             self.get_logger().error(f"fault: {', '.join(self._output.reasons)}")
 
     def _on_watch(self) -> None:
-        for inlet in self._inlets:
-            inlet.served()  # ROS time may stand still
+        self.poll()  # ROS time may stand still
         trouble = self._watch.trouble() or self._arming.broken()
         if trouble:
             self._gate.fault(trouble)
@@ -142,6 +148,7 @@ class SafetyNode(Node):
         if request.data:
             response.message = self._arm_gate(self._now())
         else:
+            self._watch.sources.forget()
             self._gate.disarm()
         if response.message:
             self.get_logger().warning(response.message)
@@ -151,6 +158,7 @@ class SafetyNode(Node):
 
     def _on_shadow(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._auto_arm = False
+        self._watch.sources.forget()
         self._gate.shadow()
         return self._answer(response, self._gate.state is not GateState.FAULT)
 
@@ -160,8 +168,8 @@ class SafetyNode(Node):
         return self._answer(response, success=True)
 
     def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        for inlet in self._inlets:
-            inlet.open()
+        self.reopen()
+        self._watch.sources.forget()
         self._gate.reset()
         return self._answer(response, success=True)
 

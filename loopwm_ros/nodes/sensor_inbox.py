@@ -59,17 +59,31 @@ class SensorInbox:
         self._sent: deque[Sent] = deque(maxlen=HISTORY)  # nobody takes them while nothing plans, nor ...
         self._measured: deque[JointState] = deque(maxlen=HISTORY)  # ... these
 
-    def put_joints(self, read: Callable[[], JointState], arrival: float) -> str:
-        """Store what `read` gives; returns why it was refused, or an empty string."""
-        return self._put(self._joints, read, self._add_joints, arrival)
+    def put_joints(self, read: Callable[[], JointState], arrival: float) -> None:
+        """Store what `read` gives.
+
+        Raises:
+            SensorError: it is refused.
+        """
+        self._put(self._joints, read, self._add_joints, arrival)
 
     def _add_joints(self, joints: JointState) -> None:
         self._synchroniser.add_joints(joints)
         self._measured.append(joints)
 
-    def put_frame(self, read: Callable[[], CameraFrame], arrival: float) -> str:
-        """Store what `read` gives; returns why it was refused, or an empty string."""
-        return self._put(self._camera, read, self._add_frame, arrival)
+    def put_frame(self, read: Callable[[], CameraFrame], arrival: float) -> None:
+        """Store what `read` gives.
+
+        Raises:
+            SensorError: it is refused.
+        """
+        self._put(self._camera, read, self._add_frame, arrival)
+
+    def refuse(self, topic: str, why: str) -> None:
+        """Nothing is to be had from a topic, and why."""
+        for source in (self._joints, self._camera):
+            if source.topic == topic:
+                source.trouble = why
 
     def _add_frame(self, frame: CameraFrame) -> None:
         if self._pictures is not None:
@@ -95,11 +109,7 @@ class SensorInbox:
         Raises:
             SensorError: the first thing that is wrong.
         """
-        self.check(steady, ros)
-        with self._lock:
-            observation = self._synchroniser.latest()
-        assert observation is not None
-        return observation
+        return self._usable(steady, ros)[0]
 
     def check(self, steady: float, ros: float) -> JointState:
         """The newest joints, if joints and camera are usable at (`steady`, `ros`) [s].
@@ -107,27 +117,28 @@ class SensorInbox:
         Raises:
             SensorError: the first thing that is wrong.
         """
+        return self._usable(steady, ros)[1]
+
+    def _usable(self, steady: float, ros: float) -> tuple[Observation, JointState]:
         with self._lock:
             for source in (self._joints, self._camera):
                 self._check(source, steady, ros)
-            joints = self._synchroniser.joints
-            assert joints is not None
-            if self._synchroniser.latest() is None:
-                raise SensorError(f"no joint state on {self._joints.topic} near the newest image's stamp")
-            return joints
+            observation, joints = self._synchroniser.latest(), self._synchroniser.joints
+        if observation is None or joints is None:  # also where the clock jumped back, and all was forgotten
+            raise SensorError(f"no joint state on {self._joints.topic} near the newest image's stamp")
+        return observation, joints
 
     def _put(
         self, source: _Source, read: Callable[[], ItemT], add: Callable[[ItemT], None], arrival: float
-    ) -> str:
+    ) -> None:
         try:
             item = read()
             with self._lock:
                 add(item)
         except SensorError as error:
             source.trouble = str(error)
-            return source.trouble
+            raise
         source.stamp, source.arrival, source.trouble = item.stamp, arrival, ""
-        return ""
 
     def _check(self, source: _Source, steady: float, ros: float) -> None:
         if source.arrival is None or steady - source.arrival > self._timeout:

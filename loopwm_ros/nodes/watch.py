@@ -1,21 +1,14 @@
-"""Looks for what must not be on the topics around the arm: other commanders, two planners, floods."""
+"""Looks for what must not be on the topics around the arm: other commanders, two planners, new sources."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
-from rclpy.subscription import Subscription
 
 from loopwm_ros.config import ArmConfig
-from loopwm_ros.nodes.checked import checked
 from loopwm_ros.nodes.heartbeats import Heard
 
-WINDOW = 0.1  # [s]
-BURST = 150  # messages before the node has come to anything else: it is choked, however slowly it reads
 PATIENCE = 20  # looks at a node without a name, until it counts
 UNKNOWN = "_NODE_NAME_UNKNOWN_"  # what the graph calls a node that it has only just met
 
@@ -24,60 +17,6 @@ def publishers(node: Node, topic: str) -> dict[bytes, str]:
     """Names of the nodes that publish on a topic, by the id of each publisher."""
     infos = node.get_publishers_info_by_topic(topic)
     return {bytes(info.endpoint_gid): info.node_name for info in infos}
-
-
-class Inlet:
-    """A subscription that is closed when it is flooded, so that reading it takes no more time."""
-
-    def __init__(
-        self,
-        node: Node,
-        kind: type[Any],
-        topic: str,
-        callback: Callable[[Any], None],
-        qos: QoSProfile,
-        most: float,
-    ) -> None:
-        """`most`: messages a second that anyone could mean; more are a flood.
-
-        A SensorError that `callback` raises is logged.
-        """
-        self._node, self._kind, self._qos = node, kind, qos
-        self._callback = checked(node, topic, callback)
-        self.topic, self._most = topic, most
-        self.flooded = ""
-        self._subscription: Subscription[Any] | None = None
-        self.open()
-
-    def open(self) -> None:
-        """Listen, again if it was closed."""
-        self._since, self._count, self._burst, self.flooded = time.perf_counter(), 0, 0, ""
-        if self._subscription is None:
-            self._subscription = self._node.create_subscription(
-                self._kind, self.topic, self._on_message, self._qos
-            )
-
-    def served(self) -> None:
-        """The node has come to something else."""
-        self._burst = 0
-
-    def _on_message(self, message: Any) -> None:  # noqa: ANN401  (any message class)
-        if self._subscription is None:
-            return
-        now = time.perf_counter()
-        if now - self._since > WINDOW:
-            self._since, self._count = now, 0
-        self._count += 1
-        self._burst += 1
-        if self._count > self._most * WINDOW or self._burst > BURST:
-            self._node.destroy_subscription(self._subscription)
-            self._subscription = None
-            self.flooded = (
-                f"{self.topic} is flooded: over {self._most:g} messages a second, or more than can be read; "
-                "it was closed"
-            )
-            return
-        self._callback(message)
 
 
 class Living:
@@ -126,6 +65,10 @@ class Sources:
         present = publishers(self._node, self._topic)
         self._armed, self._ids, self._nameless = True, set(present), 0
         self._names = set(present.values()) - {UNKNOWN}
+
+    def forget(self) -> None:
+        """The arm is armed no more: whoever comes may come."""
+        self._armed = False
 
     def new(self) -> list[str]:
         """Nodes that were not there."""

@@ -57,6 +57,10 @@ class Bench:
             assert time.monotonic() < end, "waited too long"
             self.executor.spin_once(timeout_sec=0.02)
 
+    def rest(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        self.until(lambda: time.monotonic() >= end)
+
     def call(self, kind: type, name: str, **fields: object) -> Any:
         client = self.node.create_client(kind, name)
         self.until(client.service_is_ready)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -51,20 +50,7 @@ def cell(graph: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Ite
     made.close()
 
 
-UNSOLVED = pytest.mark.xfail(
-    strict=False,
-    reason="a flood takes the processor from every node of the cell, too; docs/faults.md says what was seen",
-)
-
-
-def cases() -> list[Any]:
-    return [
-        pytest.param(fault, id=fault.name, marks=[UNSOLVED] if fault.name.startswith("flood") else [])
-        for fault in FAULTS
-    ]
-
-
-@pytest.mark.parametrize("fault", cases())
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_fault(cell: Cell, fault: Fault) -> None:
     try:
         scene = cell.scene()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 
@@ -28,10 +30,13 @@ def inbox() -> SensorInbox:
 
 
 def put(inbox: SensorInbox, j: JointState | None, f: CameraFrame | None, at: float = STEADY) -> None:
-    if j is not None:
-        inbox.put_joints(lambda: j, at)
-    if f is not None:
-        inbox.put_frame(lambda: f, at)
+    """What is refused is left out."""
+    with suppress(SensorError):
+        if j is not None:
+            inbox.put_joints(lambda: j, at)
+    with suppress(SensorError):
+        if f is not None:
+            inbox.put_frame(lambda: f, at)
 
 
 @pytest.mark.parametrize(
@@ -60,9 +65,26 @@ def test_fresh_input_is_accepted_and_becomes_stale(inbox) -> None:
 
 def test_one_bad_message_among_good_ones_is_left_out(inbox) -> None:
     put(inbox, joints(), frame())
-    reason = inbox.put_joints(lambda: joints(ROS + 0.01, np.nan), STEADY + 0.01)
-    assert "NaN" in reason
+    with pytest.raises(SensorError, match="NaN"):
+        inbox.put_joints(lambda: joints(ROS + 0.01, np.nan), STEADY + 0.01)
     assert inbox.check(STEADY + 0.02, ROS + 0.02).stamp == ROS
+
+
+def test_after_a_jump_back_in_time_there_is_nothing_to_use_until_all_has_come_anew(inbox) -> None:
+    put(inbox, joints(), frame())
+    put(inbox, joints(0.0), None)
+    with pytest.raises(SensorError, match="no joint state on /joints near"):
+        inbox.check(STEADY, ROS)
+    put(inbox, joints(), frame())
+    assert inbox.check(STEADY, ROS).stamp == ROS
+
+
+def test_a_topic_that_is_refused_says_why_once_its_last_message_is_old(inbox) -> None:
+    put(inbox, joints(), frame())
+    inbox.refuse("/joints", "it is flooded")
+    assert inbox.check(STEADY, ROS).stamp == ROS
+    with pytest.raises(SensorError, match="/joints: it is flooded"):
+        inbox.check(STEADY + 0.5, ROS)
 
 
 def test_sent_commands_and_measured_joints_are_taken_once(inbox) -> None:

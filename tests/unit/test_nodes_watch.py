@@ -83,6 +83,18 @@ def test_a_source_whose_name_comes_after_arming_is_not_new_nor_is_the_same_drive
     assert sources.new() == []
 
 
+def test_after_a_reset_nobody_is_new_until_the_arm_is_armed_again() -> None:
+    graph = Graph()
+    sources = Sources(graph, "/joint_states")
+    sources.accept()
+    graph.present[NEW] = "gripper"
+    assert sources.new() == ["gripper"]
+    sources.forget()
+    assert sources.new() == []
+    sources.accept()
+    assert sources.new() == []
+
+
 def test_a_source_that_came_after_arming_is_new_with_a_name_at_once_without_one_soon() -> None:
     graph = Graph()
     graph.present = {OLD: "driver"}

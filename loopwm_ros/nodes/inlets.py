@@ -1,0 +1,120 @@
+"""Subscriptions that a node reads when it is ready to, a bounded number of messages at a time.
+
+An executor calls back for each message: whoever sends enough of them holds up all timers. What is read here
+takes no more time than the node gives it, and a topic with more than anyone could mean is closed.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.subscription import Subscription
+
+from loopwm_ros.nodes.checked import checked
+
+WINDOW = 0.1  # [s] over which messages are counted
+FULL = 0.8  # share of what can be read in it, from which on it is a flood
+LEAST_POLLS = 3
+KEPT = 0.0125  # [s] of the fastest flow that is kept, at least ...
+LEAST_DEPTH = 5  # ... and messages: a node that is held up for a moment loses none
+JOINTS_MOST = 3000.0  # messages a second; the fastest arms give their joints, and take commands, at 1 kHz
+PICTURES_MOST = 500.0
+WORDS_MOST = 500.0  # of what nodes tell each other: plans, heartbeats, predictions
+
+
+class InletNode(Node):
+    """A node with inlets; its executor does not serve them."""
+
+    inlets: tuple[Inlet, ...] = ()
+    poll_period = 0.005  # [s] between two calls of `poll`
+
+    @property
+    def subscriptions(self) -> Iterator[Subscription[Any]]:
+        """What the executor serves."""
+        polled = [inlet.subscription for inlet in self.inlets]
+        yield from (each for each in super().subscriptions if each not in polled)
+
+    def poll(self) -> None:
+        """Read all inlets."""
+        for inlet in self.inlets:
+            inlet.poll()
+
+    def reopen(self) -> None:
+        """Open those that a flood has closed."""
+        for inlet in self.inlets:
+            inlet.open()
+
+
+class Inlet:
+    """One topic that its node polls."""
+
+    def __init__(
+        self,
+        node: InletNode,
+        kind: type[Any],
+        topic: str,
+        callback: Callable[[Any], None],
+        qos: QoSProfile,
+        most: float = WORDS_MOST,
+        on_flood: Callable[[str], None] | None = None,
+    ) -> None:
+        """`most`: messages a second that anyone could mean; more are a flood.
+
+        A SensorError that `callback` raises is logged. `on_flood` is told that the inlet was closed, and why;
+        without it, that is logged.
+        """
+        self._node, self._kind, self.topic = node, kind, topic
+        self._callback = checked(node, topic, callback)
+        self._on_flood = on_flood or node.get_logger().error
+        self._depth = max(LEAST_DEPTH, math.ceil(most * max(node.poll_period, KEPT)))
+        self._qos = QoSProfile(
+            depth=self._depth, history=qos.history, reliability=qos.reliability, durability=qos.durability
+        )
+        self.subscription: Subscription[Any] | None = None
+        node.inlets = (*node.inlets, self)
+        self.open()
+
+    def open(self) -> None:
+        """Listen, again if it was closed."""
+        self._begin()
+        if self.subscription is None:
+            self.subscription = self._node.create_subscription(
+                self._kind, self.topic, self._callback, self._qos
+            )
+
+    def close(self) -> None:
+        """Listen no more, until it is opened."""
+        subscription, self.subscription = self.subscription, None
+        if subscription is not None:
+            self._node.destroy_subscription(subscription)
+
+    def remove(self) -> None:
+        """Close for good."""
+        self.close()
+        self._node.inlets = tuple(inlet for inlet in self._node.inlets if inlet is not self)
+
+    def poll(self) -> None:
+        """Pass on what has come, oldest first."""
+        self._polls += 1
+        for _ in range(self._depth):
+            if self.subscription is None:  # closed, perhaps by what was passed on
+                return
+            taken: Any = self.subscription.handle.take_message(self._kind, False)
+            if taken is None:
+                break
+            self._count += 1
+            self._callback(taken[0])
+        if self._polls >= LEAST_POLLS and time.perf_counter() - self._since > WINDOW:
+            if self._count > FULL * self._depth * self._polls:
+                self.close()
+                self._on_flood(f"{self.topic} is flooded: more comes than anyone could mean; it was closed")
+            self._begin()
+
+    def _begin(self) -> None:
+        """Count anew."""
+        self._since, self._count, self._polls = time.perf_counter(), 0, 0

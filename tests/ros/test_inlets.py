@@ -1,0 +1,104 @@
+"""What a node reads itself: nothing before it asks, then all in order; a flood is closed, and opened again."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import pytest
+from std_msgs.msg import Float64
+
+from loopwm_ros.nodes.inlets import KEPT, WINDOW, Inlet, InletNode
+from loopwm_ros.nodes.qos import COMMAND
+from tests.ros.conftest import Bench
+
+TOPIC, MOST = "/inlet", 1000.0
+
+
+class Reader:
+    """A node with an inlet, and a publisher in another node."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.heard: list[float] = []
+        self.floods: list[str] = []
+        self.sent = 0
+        self._bench, self.node = bench, bench.add(InletNode("reader"))
+        self.inlet = Inlet(self.node, Float64, TOPIC, self._hear, COMMAND, MOST, self.floods.append)
+        self._publisher = bench.node.create_publisher(Float64, TOPIC, 100)
+        self.connect()
+
+    def connect(self) -> None:
+        self._bench.until(lambda: self._publisher.get_subscription_count() == 1)
+
+    def send(self, count: int) -> None:
+        for _ in range(count):
+            self.sent += 1
+            self._publisher.publish(Float64(data=float(self.sent)))
+
+    def flood(self, until: Any) -> None:
+        def more() -> bool:
+            self.send(50)
+            self.node.poll()
+            return bool(until())
+
+        self._bench.until(more)
+
+    def _hear(self, message: Float64) -> None:
+        self.heard.append(message.data)
+
+
+@pytest.fixture
+def reader(bench: Bench) -> Reader:
+    return Reader(bench)
+
+
+def test_nothing_is_read_before_the_node_polls(bench, reader) -> None:
+    served = []
+    bench.node.create_subscription(Float64, TOPIC, served.append, 10)
+    bench.until(lambda: bench.node.count_subscribers(TOPIC) == 2)
+    bench.until(lambda: reader.send(3) or served)
+    assert not reader.heard
+    bench.until(lambda: reader.node.poll() or reader.heard)
+    assert reader.heard == sorted(reader.heard)
+
+
+def test_a_poll_reads_no_more_than_its_share_the_newest(bench, reader) -> None:
+    bench.until(lambda: reader.node.poll() or reader.send(1) or reader.heard)
+    reader.node.poll()
+    reader.heard.clear()
+    reader.send(50)
+    time.sleep(0.2)
+    reader.node.poll()
+    share = math.ceil(MOST * KEPT)
+    assert reader.heard == [reader.sent - share + i + 1.0 for i in range(share)]
+
+
+def test_a_flood_is_closed_and_can_be_opened_again(bench, reader) -> None:
+    reader.flood(until=lambda: reader.floods)
+    assert f"{TOPIC} is flooded" in reader.floods[0]
+    assert reader.inlet.subscription is None
+    heard = len(reader.heard)
+    reader.send(1)
+    reader.node.poll()
+    assert len(reader.heard) == heard
+    reader.node.reopen()
+    reader.connect()
+    bench.until(lambda: reader.send(1) or reader.node.poll() or len(reader.heard) > heard)
+
+
+def test_a_burst_is_no_flood(bench, reader) -> None:
+    end = time.perf_counter() + 3.0 * WINDOW
+    while time.perf_counter() < end:
+        began = time.perf_counter()
+        reader.flood(until=lambda began=began: time.perf_counter() - began > 0.3 * WINDOW)
+        while len(reader.heard):
+            reader.heard.clear()
+            reader.node.poll()
+    assert not reader.floods
+
+
+def test_what_is_removed_is_polled_no_more(reader) -> None:
+    reader.inlet.remove()
+    assert reader.node.inlets == ()
+    reader.node.poll()
