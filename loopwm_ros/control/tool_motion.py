@@ -71,12 +71,15 @@ class ToolMotion:
             change = np.clip(np.clip(wanted, -down, up) - speed, -self._change, self._change)
             mean = speed + 0.5 * change
             speed = speed + change
-            following, _ = self._kinematics.step(positions[-1], mean, dt)
-            _, knot_velocity = self._kinematics.step(following, speed, dt)
-            excess = float(np.max(np.abs(knot_velocity - velocities[-1]) / self._joint_change))
+            there, _ = self._kinematics.step(positions[-1], mean, dt)
+            _, knot_velocity = self._kinematics.step(there, speed, dt)
+            gain = knot_velocity - velocities[-1]
+            excess = float(np.max(np.abs(gain) / self._joint_change))
             if excess > 1.0:
-                knot_velocity = velocities[-1] + (knot_velocity - velocities[-1]) / excess
-                following = positions[-1] + 0.5 * (velocities[-1] + knot_velocity) * dt
+                knot_velocity = velocities[-1] + gain / excess
+            # One acceleration between two knots: with the position of differential IK, cubics would need more.
+            following = positions[-1] + 0.5 * (velocities[-1] + knot_velocity) * dt
+            if excess > 1.0:
                 speed = self._tool_velocity(following, knot_velocity)
             positions.append(following)
             velocities.append(knot_velocity)

@@ -1,4 +1,4 @@
-"""What a node reads itself: nothing before it asks, then all in order; a flood is closed, and opened again."""
+"""What a node reads itself: nothing before it asks, then all in order; a flood is closed and opened again."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ import pytest
 from loopwm_ros.config import load_arm, load_task
 from loopwm_ros.control.assembly import build_motion
 from loopwm_ros.control.kinematics import Kinematics
-from loopwm_ros.control.tool_motion import PLANE_SPEED, ToolMotion
-from loopwm_ros.control.trajectory import sample
+from loopwm_ros.control.tool_motion import JOINT_SHARE, PLANE_SPEED, ToolMotion
+from loopwm_ros.control.trajectory import sample, sample_motion
 from loopwm_ros.errors import ConfigError, SensorError
 from loopwm_ros.types import JointTrajectory
 
@@ -54,6 +54,16 @@ def test_every_plan_ends_at_rest_within_the_joint_limits() -> None:
     assert np.all(np.abs(trajectory.velocities) <= KINEMATICS.velocity_limit + 1e-9)
     tail = np.diff(trajectory.velocities[6:], axis=0) / np.diff(trajectory.offsets[6:])[:, None]
     assert np.all(np.abs(tail) <= KINEMATICS.acceleration_limit + 1e-9)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_between_its_points_too_a_plan_needs_no_more_than_its_share_of_the_joints_acceleration(seed) -> None:
+    rng = np.random.default_rng(seed)
+    start = KINEMATICS.home + rng.uniform(-0.2, 0.2, 7)
+    trajectory = MOTION.trajectory(0.0, start, STILL, rng.uniform(-0.25, 0.25, (6, 3)))
+    limit = JOINT_SHARE * KINEMATICS.acceleration_limit + 1e-6
+    for time in np.arange(0.0, 6 * PERIOD, PERIOD / 10):
+        assert np.all(np.abs(sample_motion(trajectory, time).acceleration) <= limit)
 
 
 @pytest.mark.parametrize("direction", [(0, 0, -1), (1, 0, 0), (0, 1, 0), (0, -1, 0)])
