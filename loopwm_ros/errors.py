@@ -33,7 +33,7 @@ class PlanningError(LoopWMError):
 
 
 class BagError(LoopWMError):
-    """A recording cannot be read."""
+    """A recording cannot be read, or written."""
 
 
 class CertificateError(LoopWMError):

@@ -77,7 +77,7 @@ class ToolMotion:
             excess = float(np.max(np.abs(gain) / self._joint_change))
             if excess > 1.0:
                 knot_velocity = velocities[-1] + gain / excess
-            # One acceleration between two knots: with the position of differential IK, cubics would need more.
+            # One acceleration between two knots: with positions of differential IK, cubics would need more.
             following = positions[-1] + 0.5 * (velocities[-1] + knot_velocity) * dt
             if excess > 1.0:
                 speed = self._tool_velocity(following, knot_velocity)

@@ -24,6 +24,7 @@ from loopwm_ros.data.recorder import LabelledRecorder
 from loopwm_ros.data.writer import EpisodeWriter
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.types import F64, CameraFrame, JointState
+from loopwm_ros.validation.files import write_text_atomically
 
 COLLECTION = "collection.json"
 
@@ -76,6 +77,7 @@ def collect(
 
     Raises:
         ConfigError: `out` holds episodes of another collection.
+        BagError: an episode cannot be written; those before it are whole.
     """
     _claim(collection, out)
     record = functools.partial(_record, out=out, collection_json=collection.model_dump_json())
@@ -96,7 +98,7 @@ def _claim(collection: Collection, out: Path) -> None:
             )
         return
     out.mkdir(parents=True, exist_ok=True)
-    path.write_text(collection.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    write_text_atomically(path, collection.model_dump_json(indent=2) + "\n")
 
 
 def _record(index: int, out: Path, collection_json: str) -> Collected:

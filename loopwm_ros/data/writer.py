@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+from rosbags.rosbag2.storage_mcap import McapWriter
 from rosbags.typesys import Stores, get_typestore
 
 from loopwm_ros.config import ArmConfig, CameraConfig
@@ -32,7 +35,7 @@ class EpisodeWriter:
         """Start a recording that will be the folder `path`.
 
         Raises:
-            BagError: `path` exists.
+            BagError: `path` exists, or cannot be written.
         """
         if path.exists():
             raise BagError(f"{path} exists; recordings are not overwritten")
@@ -43,7 +46,8 @@ class EpisodeWriter:
             shutil.rmtree(self._partial)
         self._writer = Writer(self._partial, version=VERSION, storage_plugin=StoragePlugin.MCAP)
         self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
-        self._writer.open()
+        with self._writing():
+            self._writer.open()
         self._connections: dict[str, Connection] = {}
 
     def joint_state(self, joints: JointState) -> None:
@@ -77,19 +81,45 @@ class EpisodeWriter:
         self._write(topics.DONE, stamp, self._build.boolean(done))
 
     def close(self, metadata: dict[str, str]) -> None:
-        """Finish the recording, with `metadata` as rosbag2's custom_data, and put it in its place."""
+        """Finish the recording, with `metadata` as rosbag2's custom_data, and put it in its place.
+
+        Raises:
+            BagError: it cannot be written; what there is of it is thrown away.
+        """
         for key, value in metadata.items():
             self._writer.set_custom_data(key, value)
-        self._writer.close()
+        try:
+            with self._writing():
+                self._writer.close()
+        except BagError:
+            self.discard()
+            raise
         self._partial.rename(self._path)
 
     def discard(self) -> None:
         """Throw the unfinished recording away."""
-        self._writer.close()
-        shutil.rmtree(self._partial)
+        with contextlib.suppress(OSError):  # no room for its end, either
+            self._writer.close()
+        storage = self._writer.storage
+        if isinstance(storage, McapWriter):  # which rosbags then leaves open
+            with contextlib.suppress(OSError):
+                storage.bio.close()
+        shutil.rmtree(self._partial, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise BagError(
+                f"cannot write {self._path}: {error.strerror}; recordings that were finished are whole: "
+                "make room, then start the same command again, and it goes on"
+            ) from error
 
     def _write(self, topic: str, stamp: float, message: Any) -> None:  # noqa: ANN401
         kind: str = message.__msgtype__
         if topic not in self._connections:
             self._connections[topic] = self._writer.add_connection(topic, kind, typestore=STORE)
-        self._writer.write(self._connections[topic], round(stamp * 1e9), STORE.serialize_cdr(message, kind))
+        data = STORE.serialize_cdr(message, kind)
+        with self._writing():
+            self._writer.write(self._connections[topic], round(stamp * 1e9), data)
