@@ -1,6 +1,6 @@
 """Time that one servo period of the safety filter takes, for each arm, on plans and on wild references.
 
-    python benchmarks/safety_filter.py [--periods 4000] [--json docs/results/safety_filter.json]
+    python benchmarks/safety_filter.py [--periods 4000] [--json docs/results/benchmarks/safety_filter.json]
 
 *Plans* are tool motions such as a planner sends, all over the workspace; *wild* are references that jump, so
 that limits bind in almost every period. Arms take turns, period by period, so that a slow moment of the

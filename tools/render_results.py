@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import faults_page
+import validations_page
 from failures_page import failures
+from filter_section import safety_filter
 from markdown_table import table
 from result_runs import FOLDER, RUNS, Runs, options
 
@@ -254,8 +256,11 @@ def render(root: Path) -> dict[Path, str]:
         lines += section(title, those, load_bundle(root / "models" / f"{arm}_{task}"), page)
         if page is not None:
             pages[root / "docs" / page] = "\n".join(failures(title, filmed, root)) + "\n"
+    lines += safety_filter(root)
     if (measured := root / FOLDER / f"{faults_page.NAME}.json").exists():
         pages[root / "docs" / f"{faults_page.NAME}.md"] = faults_page.faults(measured)
+    if validated := validations_page.validations(root):
+        pages[root / "docs" / f"{validations_page.NAME}.md"] = validated
     pages[root / "docs" / "results.md"] = "\n".join(lines) + "\n"
     return pages
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+from validations_page import FOLDER as VALIDATIONS
 
 from loopwm_ros.config import load_task
 from loopwm_ros.control.assembly import planner_settings
+from loopwm_ros.validation.certificate import certificate_sha256
 from loopwm_ros.validation.summary import Summary
 
+ROOT = Path(__file__).resolve().parents[1]
 FOLDER = "docs/results"
 STRIPS = f"{FOLDER}/strips"
 Runs = dict[str, Summary]  # by name, in the list's order
@@ -45,6 +50,11 @@ def _reached(arm: str) -> dict[str, Run]:
     }
 
 
+def _standin(bundle: str) -> str:
+    """In real time on the stand-in, in shadow first, armed by the bundle's validation."""
+    return f"--episodes 30 --seed 500 --engine mujoco --validation {VALIDATIONS}/{bundle}.json"
+
+
 def _push(options: str, shown: bool = False) -> Run:
     return Run(f"--task push --arm panda_rod {options}", shown)
 
@@ -56,6 +66,8 @@ def _pushed(options: str, shown: bool = False) -> Run:
 
 RUNS = {
     "realtime": _reach("--episodes 20 --seed 500"),
+    "realtime-standin": _reach(_standin("panda_reach")),
+    "lockstep-standin": _reach("--episodes 100 --seed 1000 --lockstep --engine mujoco"),
     "lockstep": _reach("--episodes 100 --seed 1000 --lockstep"),
     "lockstep-another-seed": _reach("--episodes 100 --seed 77000 --lockstep"),
     "lockstep-1-loop": _reach("--episodes 50 --seed 1000 --lockstep --loops 1"),
@@ -68,6 +80,8 @@ RUNS = {
     **_reached("xarm6"),
     **_reached("iiwa"),
     "push-realtime": _push("--episodes 30 --seed 500", shown=True),
+    "push-realtime-standin": _push(_standin("panda_rod_push"), shown=True),
+    "push-standin": _pushed("--episodes 100 --seed 1000 --lockstep --engine mujoco"),
     "push": _pushed("--episodes 200 --seed 1000 --lockstep", shown=True),
     "push-another-seed": _pushed("--episodes 200 --seed 77000 --lockstep", shown=True),
     "push-nominal": _pushed("--episodes 200 --seed 1000 --lockstep --world nominal", shown=True),
@@ -96,6 +110,13 @@ def _search(summary: Summary) -> dict[str, tuple[object, object]]:
     return {"--planner": (summary.planner.kind, kind), **searched}
 
 
+def _validation(sha256: str) -> str:
+    """Path of a validation, from the root of the repository."""
+    files = (ROOT / VALIDATIONS).glob("*.json")
+    there = [path.relative_to(ROOT).as_posix() for path in files if certificate_sha256(path) == sha256]
+    return there[0] if there else f"(one of hash {sha256[:8]}, which is not there)"
+
+
 def options(summary: Summary) -> str:
     """The options that a summary says it was made with."""
     chosen = {
@@ -111,6 +132,7 @@ def options(summary: Summary) -> str:
     parts += [f"--seed {summary.seed}"]
     parts += ["--lockstep"] if summary.mode == "lockstep" else []
     parts += [f"{option} {value}" for option, (value, usual) in chosen.items() if value != usual]
+    parts += [f"--validation {_validation(summary.validation_sha256)}"] if summary.validation_sha256 else []
     parts += ["--blank-camera"] if summary.blank_camera else []
     parts += [f"--workers {summary.workers}"] if summary.workers != 1 else []
     return " ".join(parts)
