@@ -1,4 +1,4 @@
-"""The part of docs/results.md on the safety filter's cost, from docs/results/benchmarks/safety_filter.json."""
+"""The part of docs/results.md on what the safety filter costs, from a committed measurement."""
 
 from __future__ import annotations
 
