@@ -11,15 +11,17 @@ from dataclasses import dataclass
 import coal
 import numpy as np
 import pinocchio as pin
+from numpy.typing import NDArray
 
 from loopwm_ros.config import ArmConfig, Box
 from loopwm_ros.config.urdf import urdf_text
 from loopwm_ros.control.arm_urdf import collision_urdf
-from loopwm_ros.control.kinematics import Kinematics
+from loopwm_ros.control.kinematics import Kinematics, lever_arms
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.types import F64
 
 ROUNDING = 1e-6  # of two distances of one pair [m]
+SURE = 1e-9  # a pair that is out of question is so by more than a sum is rounded [m]
 
 
 @dataclass(frozen=True)
@@ -77,24 +79,45 @@ class Clearance:
         Between two points a pair may come nearer by half of what the joints' turns allow, so that much more
         is kept at the points. A pair that is too near at the first point may part. None: the path is clear.
         """
-        between = np.abs(np.diff(path, axis=0)) @ self._arms.T / 2.0  # (m - 1, pairs)
-        needed = np.full((len(path), len(self.names)), self._margin)
-        needed[:-1] += between
-        needed[1:] = np.maximum(needed[1:], self._margin + between)
-        moved = np.einsum("mpn,pn->mp", np.abs(path[:, None] - self._at), self._arms)
-        doubtful = self._known - moved < needed
-        for i in np.flatnonzero(doubtful.any(axis=1)):
-            self._place(path[i])
-            for pair in map(int, np.flatnonzero(doubtful[i])):
-                moved_since = np.abs(path[i] - self._at[pair]) @ self._arms[pair]
-                if self._known[pair] - moved_since >= needed[i, pair]:
-                    continue  # by what was measured at an earlier point
-                distance = self._measure(pair, path[i])
-                if distance < needed[i, pair]:
-                    if not self._parts(pair, path):
-                        return Approach(*self.names[pair], distance)
-                    self._place(path[i])
+        pairs = self._may_come_near(path)
+        if not len(pairs):
+            return None
+        arms = self._arms[pairs]
+        needed = self._needed(path, arms)
+        moved = np.einsum("mpn,pn->mp", np.abs(path[:, None] - self._at[pairs]), arms)
+        doubtful = ~(self._known[pairs] - moved >= needed)
+        while doubtful.any():
+            i, column = divmod(int(doubtful.argmax()), len(pairs))
+            pair, position = int(pairs[column]), path[i]
+            self._place(position)
+            distance = self._measure(pair, position)
+            if distance >= needed[i, column]:
+                bound = distance - np.abs(path - position) @ arms[column]
+                doubtful[:, column] &= ~(bound >= needed[:, column])
+            elif self._parts(pair, path):
+                doubtful[:, column] = False
+            else:
+                return Approach(*self.names[pair], distance)
         return None
+
+    def _may_come_near(self, path: F64) -> NDArray[np.intp]:
+        """Pairs that could come too near along a path: a quick look that leaves out most of them.
+
+        Joints are nowhere further from where a pair was measured than where the path is lowest or highest;
+        half of a joint's longest turn between two points comes on top, as in `_needed`.
+        """
+        low, high = path.min(axis=0), path.max(axis=0)
+        between = np.abs(path[1:] - path[:-1]).max(axis=0) / 2.0
+        moved = np.maximum(high - self._at, self._at - low) + between
+        return np.flatnonzero(~(self._known - (moved * self._arms).sum(axis=1) >= self._margin + SURE))
+
+    def _needed(self, path: F64, arms: F64) -> F64:
+        """Distances (m, pairs) to keep at a path's points, by lever arms (pairs, n) [m/rad]."""
+        between = np.abs(path[1:] - path[:-1]) @ arms.T / 2.0
+        needed = np.zeros((len(path), len(arms)))
+        needed[:-1] = between
+        needed[1:] = np.maximum(needed[1:], between)
+        return needed + self._margin
 
     def _parts(self, pair: int, path: F64) -> bool:
         """Is a pair too near at the start of a path, and nowhere nearer later on?"""
@@ -193,7 +216,5 @@ def _lever_arms(model: pin.Model, shapes: pin.GeometryModel, pair: pin.Collision
     for shape in (first, second):
         centre, radius = shape.geometry.aabb_center, shape.geometry.aabb_radius
         reach = float(np.linalg.norm(shape.placement.act(centre))) + radius
-        for joint in reversed([j for j in model.supports[shape.parentJoint] if j not in common]):
-            arms[model.joints[joint].idx_v] = reach
-            reach += float(np.linalg.norm(model.jointPlacements[joint].translation))
+        arms += lever_arms(model, shape.parentJoint, reach, common)
     return arms

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
-from numpy.typing import NDArray
 from ruckig import ControlInterface, InputParameter, Ruckig, RuckigError, Synchronization
 from ruckig import Trajectory as RuckigTrajectory
 
@@ -37,13 +38,15 @@ def at_rest(position: F64) -> Motion:
     return Motion(np.array(position, dtype=float), np.zeros(len(position)), np.zeros(len(position)))
 
 
-def _where(chosen: NDArray[np.bool_], one: Motion, other: Motion) -> Motion:
-    """Of the `chosen` joints (n,) the one motion, of the rest the other."""
-    return Motion(
-        np.where(chosen, one.position, other.position),
-        np.where(chosen, one.velocity, other.velocity),
-        np.where(chosen, one.acceleration, other.acceleration),
-    )
+def _clip(value: F64, low: F64, high: F64) -> F64:
+    """As numpy's clip, which takes several times as long for so few numbers."""
+    return np.minimum(np.maximum(value, low), high)
+
+
+def _set_state(given: InputParameter, position: F64, velocity: F64, acceleration: F64) -> None:
+    """Where a motion starts, (n,) each; as lists, which the bindings take in much less time than arrays."""
+    given.current_position, given.current_velocity = position.tolist(), velocity.tolist()
+    given.current_acceleration = acceleration.tolist()
 
 
 class Stop:
@@ -58,8 +61,11 @@ class Stop:
         """Positions [rad] and velocities [rad/s] at `times` (m,) [s], (m, n) each."""
         if self._trajectory is None:
             return np.array([self._start.position]), np.array([self._start.velocity])
-        points = [self._trajectory.at_time(time) for time in times]
-        return np.array([point[0] for point in points]), np.array([point[1] for point in points])
+        points = [self._trajectory.at_time(time) for time in times.tolist()]
+        shape = len(times), 2, len(self._start.position)
+        numbers = chain.from_iterable(position + velocity for position, velocity, _ in points)
+        found = np.fromiter(numbers, float, math.prod(shape)).reshape(shape)
+        return found[:, 0], found[:, 1]
 
     def at(self, time: float) -> Motion:
         """Where the joints are `time` [s] after the start; at rest from `duration` on."""
@@ -99,49 +105,55 @@ class JerkLimited:
         reference. The target may turn, so a lag is made good gently. None: there is no such motion.
         """
         given, cap = self._chase, np.maximum(cap, LEAST_SPEED)
-        drift = np.clip(target.velocity, -cap * SHARE, cap * SHARE)
-        given.current_position = start.position - target.position + drift * self._period
-        given.current_velocity = start.velocity - drift
-        given.current_acceleration = start.acceleration
+        within = cap * SHARE
+        drift = _clip(target.velocity, -within, within)
+        away = start.position - target.position
+        _set_state(given, away + drift * self._period, start.velocity - drift, start.acceleration)
         up, down = cap - drift, cap + drift
         # More than this and the velocity was, or will be, beyond the cap, by the time that jerk needs.
         hardest = np.minimum(np.sqrt(2.0 * self._jerk * (cap - np.abs(drift))), self._hardest) * SHARE
-        exact = self._step(np.clip(target.acceleration, -hardest, hardest), up, down)
-        if exact is None:
+        accelerating = _clip(target.acceleration, -hardest, hardest)
+        found = self._chase_to(accelerating, up, down)
+        if found is None:
             return None
-        there, near = exact
-        if not there.all():
-            closing = np.abs(start.position - target.position) / CATCH_UP + LEAST_SPEED
-            chase = self._step(np.zeros_like(cap), np.minimum(up, closing), np.minimum(down, closing))
-            if chase is None:
+        there = self._ended(found)
+        if not all(there):
+            closing = np.abs(away) / CATCH_UP + LEAST_SPEED
+            at_rest_there = np.zeros_like(cap)
+            found = self._chase_to(at_rest_there, np.minimum(up, closing), np.minimum(down, closing))
+            if found is None:
                 return None
-            near = _where(there, near, chase[1])
-        return Motion(near.position + target.position, near.velocity + drift, near.acceleration)
+        position, velocity, acceleration = found.at_time(self._period)
+        for joint, ended in enumerate(self._ended(found)):
+            if there[joint] or ended:
+                position[joint] = velocity[joint] = 0.0
+                acceleration[joint] = float(accelerating[joint]) if there[joint] else 0.0
+        return Motion(position + target.position, velocity + drift, np.array(acceleration))
 
-    def _step(self, acceleration: F64, up: F64, down: F64) -> tuple[NDArray[np.bool_], Motion] | None:
-        """Which joints' chases, to rest with `acceleration`, end within a period, and where all are after it.
+    def _chase_to(self, acceleration: F64, up: F64, down: F64) -> RuckigTrajectory | None:
+        """A chase that ends at rest, relative to the target, with `acceleration`; None: there is none.
 
-        `up` and `down` bound the velocity. Positions and velocities are relative to the target; a joint whose
-        chase has ended is there. None: there is no such chase.
+        `up` and `down` bound its velocity. All are (n,), relative to the target but for the acceleration.
         """
         given, found = self._chase, RuckigTrajectory(len(acceleration))
-        given.max_velocity, given.min_velocity = up, -down
-        given.target_acceleration = acceleration
+        given.max_velocity, given.min_velocity = up.tolist(), (-down).tolist()
+        given.target_acceleration = acceleration.tolist()
         try:
             self._ruckig.calculate(given, found)
         except (RuckigError, ValueError):  # the second of a result that its bindings do not know
             return None
-        ended = np.asarray(found.independent_min_durations) <= self._period * EXACT
-        target = Motion(np.zeros_like(acceleration), np.zeros_like(acceleration), acceleration)
-        return ended, _where(ended, target, Motion(*map(np.asarray, found.at_time(self._period))))
+        return found
+
+    def _ended(self, chase: RuckigTrajectory) -> list[bool]:
+        """Which joints' chases end within a period."""
+        return [duration <= self._period * EXACT for duration in chase.independent_min_durations]
 
     def stop(self, start: Motion) -> Stop:
         """The quickest stop of each joint: with any other, a joint that accelerates could get too fast."""
         if start.at_rest:
             return Stop(start, None)
         given, found = self._brake, RuckigTrajectory(len(start.position))
-        given.current_position, given.current_velocity = start.position, start.velocity
-        given.current_acceleration = start.acceleration
+        _set_state(given, start.position, start.velocity, start.acceleration)
         self._ruckig.calculate(given, found)
         return Stop(start, found)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
+from dataclasses import dataclass
 
 import numpy as np
 import pink
@@ -60,6 +62,35 @@ def _add_tip(model: pin.Model, mount: int, length: float) -> None:
     model.addFrame(pin.Frame(ROD_TIP, frame.parentJoint, mount, placement, pin.FrameType.OP_FRAME))
 
 
+def lever_arms(model: pin.Model, joint: int, reach: float, fixed: Collection[int] = (0,)) -> F64:
+    """How far a point can move per turn of each joint, (n,) [m/rad].
+
+    The point moves with `joint` and is at most `reach` [m] from its origin; joints in `fixed` do not turn.
+    """
+    arms = np.zeros(model.nv)
+    for each in reversed([j for j in model.supports[joint] if j not in fixed]):
+        arms[model.joints[each].idx_v] = reach
+        reach += float(np.linalg.norm(model.jointPlacements[each].translation))
+    return arms
+
+
+@dataclass(frozen=True)
+class Tool:
+    """The tool at some joint angles: where it is, and how it moves as they turn."""
+
+    place: F64  # in the base frame [m], (3,)
+    jacobian: F64  # of its motion in its own frame [m, rad], (6, n)
+    linear: F64  # of its place in the base frame [m], (3, n)
+
+    def speed(self, velocity: F64) -> float:
+        """Of the tool point [m/s], at joint velocities (n,) [rad/s]."""
+        return math.hypot(*(self.linear @ velocity).tolist())
+
+    def manipulability(self) -> float:
+        """Smallest singular value of the Jacobian [m, rad]."""
+        return float(np.sqrt(max(0.0, np.linalg.eigvalsh(self.jacobian @ self.jacobian.T)[0])))
+
+
 class Kinematics:
     """Forward and differential inverse kinematics of one arm, in its base frame.
 
@@ -91,16 +122,16 @@ class Kinematics:
         self._data = self.model.createData()
         self._tool = self.model.getFrameId(arm.tool_point)
         self._base = self.model.getFrameId(arm.base_frame)
+        self.base_placement = pin.SE3(self.model.frames[self._base].placement)  # in the URDF's root
         self._pose_task = pink.FrameTask(arm.tool_point, position_cost=1.0, orientation_cost=0.3)
         self._posture_task = pink.PostureTask(cost=POSTURE_COST, gain=POSTURE_GAIN)
         self._posture_task.set_target(self.home)
         self._configuration = pink.Configuration(self.model, self.model.createData(), self.home.copy())
         self._orientation = self.tool_pose(self.home)[:3, :3]
-
-    @property
-    def base_placement(self) -> pin.SE3:
-        """Where the base frame is in the URDF's root."""
-        return self.model.frames[self._base].placement
+        tool = self.model.frames[self._tool]
+        self.tool_levers = lever_arms(  # how far the tool moves per turn of each joint, at most, (n,) [m/rad]
+            self.model, tool.parentJoint, float(np.linalg.norm(tool.placement.translation))
+        )
 
     def tool_pose(self, position: F64) -> F64:
         """Homogeneous tool pose (4, 4) in the base frame for joints (n,) [rad]."""
@@ -112,17 +143,25 @@ class Kinematics:
         """Tool position (3,) in the base frame [m]."""
         return self.tool_pose(position)[:3, 3]
 
+    def tool(self, position: F64) -> Tool:
+        """The tool at joints (n,) [rad]."""
+        pin.forwardKinematics(self.model, self._data, position)
+        tool = pin.updateFramePlacement(self.model, self._data, self._tool)
+        jacobian = pin.computeFrameJacobian(self.model, self._data, position, self._tool)
+        base = self.base_placement
+        linear = base.rotation.T @ (tool.rotation @ jacobian[:3])
+        return Tool(base.actInv(tool.translation), jacobian, linear)
+
     def tool_motion(self, position: F64, velocity: F64) -> tuple[F64, float]:
         """Tool position (3,) in the base frame [m] and its speed [m/s] at joint velocities (n,) [rad/s]."""
         pin.forwardKinematics(self.model, self._data, position, velocity)
-        base, tool = self._data.oMf[self._base], pin.updateFramePlacement(self.model, self._data, self._tool)
+        tool = pin.updateFramePlacement(self.model, self._data, self._tool)
         twist = pin.getFrameVelocity(self.model, self._data, self._tool, pin.ReferenceFrame.LOCAL)
-        return base.actInv(tool.translation), math.hypot(*twist.linear)
+        return self.base_placement.actInv(tool.translation), math.hypot(*twist.linear)
 
     def manipulability(self, position: F64) -> float:
         """Smallest singular value of the tool's Jacobian (6, n) [m, rad] for joints (n,) [rad]."""
-        jacobian = pin.computeFrameJacobian(self.model, self._data, position, self._tool)
-        return float(np.sqrt(max(0.0, np.linalg.eigvalsh(jacobian @ jacobian.T)[0])))
+        return self.tool(position).manipulability()
 
     def tool_positions(self, positions: F64) -> F64:
         """Tool positions (m, 3) in the base frame [m] for joints (m, n) [rad]."""

@@ -6,6 +6,7 @@ controller: its own last output is the state it goes on from. docs/safety.md say
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,13 +14,27 @@ import numpy as np
 
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.control.jerk_limited import JerkLimited, Motion, Stop, at_rest
-from loopwm_ros.control.kinematics import Kinematics
+from loopwm_ros.control.kinematics import Kinematics, Tool
 from loopwm_ros.control.stop_check import StopCheck
 from loopwm_ros.types import F64
 
 TOLERANCE = 1e-3  # changes below it are not reported [rad]
 SLOWER = (0.5, 0.25, 0.1)  # shares of the speed that are tried before the arm is stopped
+ROUNDING = 1e-9  # of a singular value [m, rad]
 SOFT = 0.9  # share of the tool's speed limit at which it is slowed
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What may be done next."""
+
+    motion: Motion
+    tool: Tool  # there
+
+    @property
+    def tool_speed(self) -> float:
+        """Of the tool [m/s]."""
+        return self.tool.speed(self.motion.velocity)
 
 
 @dataclass(frozen=True)
@@ -45,6 +60,7 @@ class SafetyFilter:
         self._check = StopCheck(kinematics, arm)
         self.speed_share = 1.0  # of the limits on joint and tool speed, 0 to 1: for a monitor to slow the arm
         self.reset(kinematics.home)
+        self._known = self._tool.jacobian, self._tool.manipulability()
 
     @property
     def position(self) -> F64:
@@ -69,7 +85,7 @@ class SafetyFilter:
     def reset(self, position: F64) -> None:
         """Start at rest from measured joints (n,) [rad]."""
         start = at_rest(position)
-        self._begin(start, self._limited.stop(start))
+        self._begin(self._candidate(start), self._limited.stop(start))
 
     def step(self, reference: Motion | None) -> Filtered:
         """Next output towards `reference`, where the arm should be now; None brakes to rest."""
@@ -78,74 +94,98 @@ class SafetyFilter:
         target, altered = self._within(reference)
         wanted, slowed = self._next(target)
         danger = "" if wanted else "no motion within limits"
-        for motion in self._candidates(wanted, target):
-            stop = self._limited.stop(motion)
-            found = self._check.danger(stop)
+        for candidate in self._candidates(wanted, target):
+            stop = self._limited.stop(candidate.motion)
+            found = self._check.danger(stop, candidate.tool)
             if not found:
-                altered += self._lag(motion, target, [*slowed, *filter(None, (danger,))])
-                self._begin(motion, stop)
+                altered += self._lag(candidate.motion, target, [*slowed, *filter(None, (danger,))])
+                self._begin(candidate, stop)
                 return self._output(altered)
             danger = danger or found
         return self._brake([*altered, danger])
 
-    def _candidates(self, wanted: Motion | None, target: Motion) -> Iterator[Motion]:
+    def _candidate(self, motion: Motion) -> Candidate:
+        return Candidate(motion, self._kinematics.tool(motion.position))
+
+    def _candidates(self, wanted: Candidate | None, target: Motion) -> Iterator[Candidate]:
         """What may be done next: what is wanted, or the same more slowly."""
         if wanted is None:
             return
         yield wanted
         for share in SLOWER:
-            slower = self._limited.towards(self._now, target, np.abs(wanted.velocity) * share)
+            slower = self._towards(target, np.abs(wanted.motion.velocity) * share)
             if slower is not None:
                 yield slower
+
+    def _towards(self, target: Motion, cap: F64) -> Candidate | None:
+        """One period towards the target, each joint at most at `cap` (n,) [rad/s]; None: there is no such."""
+        motion = self._limited.towards(self._now, target, cap)
+        return None if motion is None else self._candidate(motion)
 
     def _within(self, reference: Motion) -> tuple[Motion, list[str]]:
         """The reference within the joints' ranges, at rest where it is beyond them."""
         k = self._kinematics
-        position = np.clip(reference.position, k.lower, k.upper)
-        beyond = np.abs(position - reference.position)
-        inside = beyond == 0.0
+        position = np.minimum(np.maximum(reference.position, k.lower), k.upper)
+        inside = position == reference.position
+        if inside.all():
+            return reference, []
         motion = Motion(position, reference.velocity * inside, reference.acceleration * inside)
-        return motion, ["position"] if np.max(beyond) > TOLERANCE else []
+        beyond = np.abs(position - reference.position).max()
+        return motion, ["position"] if beyond > TOLERANCE else []
 
-    def _next(self, target: Motion) -> tuple[Motion | None, list[str]]:
+    def _next(self, target: Motion) -> tuple[Candidate | None, list[str]]:
         """One period towards the target within the limits on speed, and which of them slow the arm."""
         share, slowed = self._share()
         cap = self._kinematics.velocity_limit * share
-        motion = self._limited.towards(self._now, target, cap)
+        candidate = self._towards(target, cap)
         limit = self._arm.tool_speed * share * SOFT
-        if motion and self._kinematics.tool_motion(motion.position, motion.velocity)[1] > limit:
+        if candidate and candidate.tool_speed > limit:
             slowed.append("tool speed")
             mean = (target.position - self._now.position) / self._period
             speed = self._kinematics.tool_motion(self._now.position, mean)[1]
             along = np.abs(mean) * limit / max(speed, limit)
-            motion = self._limited.towards(self._now, target, np.minimum(along, cap))
-        return motion, slowed
+            candidate = self._towards(target, np.minimum(along, cap))
+        return candidate, slowed
 
     def _share(self) -> tuple[float, list[str]]:
         """Share of the speed limits to keep to, and why it is less than all."""
-        near = self._arm.singularity
-        value = self._kinematics.manipulability(self._now.position)
-        shares = {"singularity": near.share_at(value), "monitor": self.speed_share}
-        return float(np.prod(list(shares.values()))), [name for name, s in shares.items() if s < 1.0]
+        shares = {"singularity": self._singularity_share(), "monitor": self.speed_share}
+        return math.prod(shares.values()), [name for name, s in shares.items() if s < 1.0]
+
+    def _singularity_share(self) -> float:
+        """Share of the speed limits that nearness to a singularity leaves.
+
+        A singular value changes by the norm of a matrix's change at most, so it is computed anew only where
+        one that is known does not show that it is high enough.
+        """
+        jacobian, value = self._known
+        slow = self._arm.singularity.slow + ROUNDING
+        if value > slow and value - float(np.linalg.norm(self._tool.jacobian - jacobian)) >= slow:
+            return 1.0
+        self._known = self._tool.jacobian, self._tool.manipulability()
+        return self._arm.singularity.share_at(self._known[1])
 
     def _lag(self, motion: Motion, target: Motion, slowed: list[str]) -> list[str]:
         """Why the next output is not the target; empty where it is."""
-        if np.max(np.abs(motion.position - target.position)) <= TOLERANCE:
+        if np.abs(motion.position - target.position).max() <= TOLERANCE:
             return []
         mean = (target.position - self._now.position) / self._period
-        fast = np.max(np.abs(mean) - self._kinematics.velocity_limit) * self._period > TOLERANCE
+        fast = (np.abs(mean) - self._kinematics.velocity_limit).max() * self._period > TOLERANCE
         return slowed or ["velocity" if fast else "acceleration"]
 
-    def _begin(self, motion: Motion, stop: Stop) -> None:
-        """Make a motion the output; the stop begins there."""
-        self._now, self._stop, self._stopping = motion, stop, 0.0
-        self._check.begin(motion)
+    def _begin(self, output: Candidate, stop: Stop) -> None:
+        """Make a candidate the output; the stop begins there."""
+        self._stop, self._stopping = stop, 0.0
+        self._put(output)
+
+    def _put(self, output: Candidate) -> None:
+        self._now, self._tool = output.motion, output.tool
+        self._check.begin(self._now, self._tool)
 
     def _brake(self, altered: list[str]) -> Filtered:
         """One period further along the stop that was found safe."""
         self._stopping += self._period
-        self._now = self._stop.at(self._stopping)
-        self._check.begin(self._now)
+        self._put(self._candidate(self._stop.at(self._stopping)))
         return self._output(altered)
 
     def _output(self, altered: list[str]) -> Filtered:
