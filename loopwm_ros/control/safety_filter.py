@@ -19,8 +19,9 @@ from loopwm_ros.control.stop_check import StopCheck
 from loopwm_ros.types import F64
 
 TOLERANCE = 1e-3  # changes below it are not reported [rad]
-SLOWER = (0.5, 0.25, 0.1)  # shares of the speed that are tried before the arm is stopped
+SLOWER = 0.25  # share of the speed that is tried before the arm is stopped
 ROUNDING = 1e-9  # of a singular value [m, rad]
+SOFTLY = 0.2  # share of the joints' speed limits with which the arm goes straight, along a border
 SOFT = 0.9  # share of the tool's speed limit at which it is slowed
 
 
@@ -92,30 +93,46 @@ class SafetyFilter:
         if reference is None:
             return self._brake([])
         target, altered = self._within(reference)
-        wanted, slowed = self._next(target)
-        danger = "" if wanted else "no motion within limits"
-        for candidate in self._candidates(wanted, target):
-            stop = self._limited.stop(candidate.motion)
+        share, slowed = self._share()
+        wanted = self._next(target, share, slowed)
+        danger = "no motion within limits"
+        for candidate, stop in self._ways(wanted, target, share):
             found = self._check.danger(stop, candidate.tool)
             if not found:
-                altered += self._lag(candidate.motion, target, [*slowed, *filter(None, (danger,))])
+                why = slowed if candidate is wanted else [*slowed, danger]
+                altered += self._lag(candidate.motion, target, why)
                 self._begin(candidate, stop)
                 return self._output(altered)
-            danger = danger or found
+            if candidate is wanted:
+                danger = found
         return self._brake([*altered, danger])
+
+    def _ways(
+        self, wanted: Candidate | None, target: Motion, share: float
+    ) -> Iterator[tuple[Candidate, Stop]]:
+        """What may be done next, with a stop: on the tool's way, or what is wanted also with the quickest."""
+        for candidate in self._candidates(wanted, target, share):
+            together = self._limited.stop_together(candidate.motion)
+            if together is not None:
+                yield candidate, together
+            if candidate is wanted:
+                yield candidate, self._limited.stop(candidate.motion)
 
     def _candidate(self, motion: Motion) -> Candidate:
         return Candidate(motion, self._kinematics.tool(motion.position))
 
-    def _candidates(self, wanted: Candidate | None, target: Motion) -> Iterator[Candidate]:
-        """What may be done next: what is wanted, or the same more slowly."""
+    def _candidates(self, wanted: Candidate | None, target: Motion, share: float) -> Iterator[Candidate]:
+        """What may be done next: what is wanted, or straight to where the target is, or more slowly."""
         if wanted is None:
             return
         yield wanted
-        for share in SLOWER:
-            slower = self._towards(target, np.abs(wanted.motion.velocity) * share)
-            if slower is not None:
-                yield slower
+        cap = self._kinematics.velocity_limit * (share * SOFTLY)
+        straight = self._limited.straight(self._now, target.position, cap)
+        if straight is not None:
+            yield self._candidate(straight)
+        slower = self._towards(target, np.abs(wanted.motion.velocity) * SLOWER)
+        if slower is not None:
+            yield slower
 
     def _towards(self, target: Motion, cap: F64) -> Candidate | None:
         """One period towards the target, each joint at most at `cap` (n,) [rad/s]; None: there is no such."""
@@ -133,9 +150,8 @@ class SafetyFilter:
         beyond = np.abs(position - reference.position).max()
         return motion, ["position"] if beyond > TOLERANCE else []
 
-    def _next(self, target: Motion) -> tuple[Candidate | None, list[str]]:
-        """One period towards the target within the limits on speed, and which of them slow the arm."""
-        share, slowed = self._share()
+    def _next(self, target: Motion, share: float, slowed: list[str]) -> Candidate | None:
+        """One period towards the target within a `share` of the limits on speed; adds what slows it."""
         cap = self._kinematics.velocity_limit * share
         candidate = self._towards(target, cap)
         limit = self._arm.tool_speed * share * SOFT
@@ -145,7 +161,7 @@ class SafetyFilter:
             speed = self._kinematics.tool_motion(self._now.position, mean)[1]
             along = np.abs(mean) * limit / max(speed, limit)
             candidate = self._towards(target, np.minimum(along, cap))
-        return candidate, slowed
+        return candidate
 
     def _share(self) -> tuple[float, list[str]]:
         """Share of the speed limits to keep to, and why it is less than all."""

@@ -47,12 +47,22 @@ class StopCheck:
         `tool` is where it is as the stop begins.
         """
         positions, velocities = stop.path(stop.duration * POINTS)
+        if stop.together and self._too_fast(velocities, stop.duration * WIDEST):
+            return "velocity"
         if self._leaves_range(positions, stop.duration * WIDEST):
             return "position"
         if wrong := self._tool_danger(tool, positions[TOOL], velocities[TOOL]):
             return wrong
         near = self._clearance.blocked(np.concatenate((self._position[None], positions)))
         return "" if near is None else f"too near: {near}"
+
+    def _too_fast(self, velocities: F64, spacing: float) -> bool:
+        """Are joints too fast on a path (m, n) [rad/s] of points that are up to `spacing` [s] apart?
+
+        Between two points a velocity goes beyond the further one by j dt^2 / 8 at most, at jerk j.
+        """
+        beyond = self._kinematics.jerk_limit * (spacing**2 / 8.0)
+        return bool((np.abs(velocities).max(axis=0) + beyond > self._kinematics.velocity_limit).any())
 
     def _leaves_range(self, positions: F64, spacing: float) -> bool:
         """Do the joints leave their ranges on a path (m, n) of points that are up to `spacing` [s] apart?

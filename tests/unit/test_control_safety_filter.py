@@ -148,6 +148,38 @@ def test_outside_the_workspace_only_the_way_back_is_free() -> None:
     assert PANDA.tool_position(safety.position)[1] < ARM.workspace.high[1]
 
 
+@pytest.mark.parametrize("share", [1.0, 0.0])
+def test_at_the_very_border_of_the_workspace_the_arm_goes_on_inside_it_as_fast_as_it_may(share) -> None:
+    arm = load_arm("panda_rod")
+    k = Kinematics(arm)
+    start = k.reach(k.home, np.array([0.554, -0.28, 0.0155]))
+    floor = float(k.tool_position(start)[2])
+    low = (*arm.workspace.low[:2], floor)
+    safety = make_filter(k, arm.model_copy(update={"workspace": Box(low=low, high=arm.workspace.high)}))
+    safety.reset(start)
+    safety.speed_share = share
+    target = start + np.array([0.0031, 0.0652, 0.0207, 0.1198, 0.0142, -0.0423, 0.0239])
+    assert k.tool_position(target)[2] > floor + 0.005
+    for _ in range(160):
+        safety.step(still(target))
+        assert k.tool_position(safety.position)[2] >= floor - 1e-6
+    reached = target if share else start
+    np.testing.assert_allclose(safety.position, reached, atol=1e-3)
+
+
+def test_a_stop_keeps_the_tool_on_its_way() -> None:
+    safety = make_filter()
+    position = PANDA.home.copy()
+    for _ in range(60):
+        position, velocity = PANDA.step(position, np.array([0.12, 0.2, 0.0]), PERIOD)
+        safety.step(Motion(position, velocity, np.zeros(7)))
+    before, way = PANDA.tool_position(safety.position), np.array([0.12, 0.2, 0.0]) / np.hypot(0.12, 0.2)
+    while safety.moving:
+        safety.step(None)
+    moved = PANDA.tool_position(safety.position) - before
+    assert np.linalg.norm(moved - (moved @ way) * way) < 1e-3
+
+
 def test_the_elbow_keeps_out_of_a_box_that_the_tool_never_enters() -> None:
     box = Box(low=(-0.1, 0.25, 0.3), high=(0.35, 0.6, 0.9))
     arm = ARM.model_copy(update={"keep_out": {"shelf": box}, "workspace": WIDE, "tool_speed": 2.0})
