@@ -6,7 +6,7 @@ from pathlib import Path
 
 from markdown_table import table
 
-from loopwm_ros.validation.certificate import Certificate, Check, read_certificate
+from loopwm_ros.validation.certificate import Certificate, Check, load_certificate
 
 FOLDER = "docs/results/validations"
 NAME = "validations"
@@ -14,7 +14,7 @@ NAME = "validations"
 
 def validations(root: Path) -> str:
     """The whole page; empty where there is no validation."""
-    found = [read_certificate(path) for path in sorted((root / FOLDER).glob("*.json"))]
+    found = [load_certificate(path) for path in sorted((root / FOLDER).glob("*.json"))]
     if not found:
         return ""
     lines = [
