@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PointStamped
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import JointState as JointStateMessage
@@ -65,7 +65,8 @@ class Scene:
         self.start("mpc")
         self.ros = RosClient("faults", lambda: None)
         self._stack.callback(self.ros.close)
-        self.mpc = Heard(heartbeats.MPC_TOPIC).listen(self.ros.node)
+        self.mpc = Heard(heartbeats.MPC_TOPIC)
+        self.ros.node.create_subscription(DiagnosticStatus, self.mpc.topic, self.mpc.hear, COMMAND)
         self._said: dict[str, str] = {}
         self.ros.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, REPORT)
         self._connect()

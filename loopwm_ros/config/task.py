@@ -24,7 +24,9 @@ class ObjectConfig(Settings):
     yaw: Range = Field((0.0, 0.0), description="[rad]")
     hue: Range = Field(description="HSV hue, 0 to 1; may exceed 1 to wrap")
     mass: Range = Field((0.0, 0.0), description="[kg]; 0: it does not move")
-    stiffness: float = Field(0.0, ge=0.0, description="of its surface, as of foam [N/m]; 0: it is hard")
+    stiffness: float = Field(
+        0.0, ge=0.0, description="of its surface in PyBullet, as of foam [N/m]; 0: it is hard"
+    )
 
     @property
     def movable(self) -> bool:

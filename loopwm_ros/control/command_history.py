@@ -36,9 +36,12 @@ class CommandHistory:
         """Note a reference (n,) sent at `stamp` [s].
 
         One older than the last is ignored; if by more than `JUMP`, the clock jumped back and all before it
-        is forgotten.
+        is forgotten. Of several at one stamp the last counts.
         """
-        if self._stamps and stamp <= self._stamps[-1]:
+        if self._stamps and stamp == self._stamps[-1]:
+            self._stamps.pop()
+            self._tools.pop()
+        if self._stamps and stamp < self._stamps[-1]:
             if self._stamps[-1] - stamp <= JUMP:
                 return
             self._stamps.clear()

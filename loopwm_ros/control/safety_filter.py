@@ -21,7 +21,7 @@ from loopwm_ros.types import F64
 TOLERANCE = 1e-3  # changes below it are not reported [rad]
 SLOWER = 0.25  # share of the speed that is tried before the arm is stopped
 ROUNDING = 1e-9  # of a singular value [m, rad]
-SOFTLY = 0.2  # share of the joints' speed limits with which the arm goes straight, along a border
+STRAIGHT = 0.2  # share of the joints' speed limits with which the arm goes straight, along a border
 SOFT = 0.9  # share of the tool's speed limit at which it is slowed
 
 
@@ -126,10 +126,11 @@ class SafetyFilter:
         if wanted is None:
             return
         yield wanted
-        cap = self._kinematics.velocity_limit * (share * SOFTLY)
-        straight = self._limited.straight(self._now, target.position, cap)
-        if straight is not None:
-            yield self._candidate(straight)
+        cap = self._kinematics.velocity_limit * (share * STRAIGHT)
+        if (np.abs(self._now.velocity) <= cap).all():  # with so little to brake with, it must be slow already
+            straight = self._limited.straight(self._now, target.position, cap)
+            if straight is not None:
+                yield self._candidate(straight)
         slower = self._towards(target, np.abs(wanted.motion.velocity) * SLOWER)
         if slower is not None:
             yield slower

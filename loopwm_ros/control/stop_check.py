@@ -13,7 +13,8 @@ from loopwm_ros.types import F64
 POINTS = (
     np.linspace(0.0, 1.0, 19) ** 2
 )  # of a stop that are looked at, as shares of its time: most at its start
-WIDEST = float(np.diff(POINTS).max())
+BETWEEN = np.diff(POINTS)
+WIDEST = float(BETWEEN.max())
 TOOL = slice(None, None, 2)  # of these, where the tool is looked at
 FAST = 0.97  # share of the tool's speed limit at these points; it may be faster between them
 SLOWING = 1e-6  # a tool that is too fast must get slower by this share each period
@@ -47,7 +48,7 @@ class StopCheck:
         `tool` is where it is as the stop begins.
         """
         positions, velocities = stop.path(stop.duration * POINTS)
-        if stop.together and self._too_fast(velocities, stop.duration * WIDEST):
+        if stop.together and self._too_fast(velocities, stop.duration * BETWEEN):
             return "velocity"
         if self._leaves_range(positions, stop.duration * WIDEST):
             return "position"
@@ -56,13 +57,17 @@ class StopCheck:
         near = self._clearance.blocked(np.concatenate((self._position[None], positions)))
         return "" if near is None else f"too near: {near}"
 
-    def _too_fast(self, velocities: F64, spacing: float) -> bool:
-        """Are joints too fast on a path (m, n) [rad/s] of points that are up to `spacing` [s] apart?
+    def _too_fast(self, velocities: F64, between: F64) -> bool:
+        """Are joints too fast on a path (m, n) [rad/s] of points that are `between` (m - 1,) [s] apart?
 
         Between two points a velocity goes beyond the further one by j dt^2 / 8 at most, at jerk j.
         """
-        beyond = self._kinematics.jerk_limit * (spacing**2 / 8.0)
-        return bool((np.abs(velocities).max(axis=0) + beyond > self._kinematics.velocity_limit).any())
+        if len(velocities) == 1:
+            return False
+        speeds = np.abs(velocities)
+        beyond = np.outer(between**2 / 8.0, self._kinematics.jerk_limit)
+        most = np.maximum(speeds[1:], speeds[:-1]) + beyond
+        return not bool((most <= self._kinematics.velocity_limit + ROUNDING).all())
 
     def _leaves_range(self, positions: F64, spacing: float) -> bool:
         """Do the joints leave their ranges on a path (m, n) of points that are up to `spacing` [s] apart?
@@ -71,7 +76,7 @@ class StopCheck:
         """
         beyond = self._kinematics.acceleration_limit * (spacing**2 / 8.0)
         low, high = positions.min(axis=0) - beyond, positions.max(axis=0) + beyond
-        return bool((low < self._lowest).any() or (high > self._highest).any())
+        return not bool((low >= self._lowest).all() and (high <= self._highest).all())
 
     def _tool_danger(self, start: Tool, positions: F64, velocities: F64) -> str:
         """What is wrong with the tool at points of a path (m, n) [rad], [rad/s]; empty if nothing is.
@@ -82,13 +87,13 @@ class StopCheck:
         well = (outside + at_most_off <= self._deepest - ROUNDING) & (speed <= self._fastest - ROUNDING)
         if well.all():
             return ""
-        if (outside - at_most_off > self._deepest + ROUNDING).any():
+        if not (outside - at_most_off <= self._deepest + ROUNDING).all():
             return "workspace"
         points = zip(positions[~well], velocities[~well], strict=True)
         tools = [self._kinematics.tool_motion(*point) for point in points]
-        if any(self._outside(place) > self._deepest for place, _ in tools):
+        if not all(self._outside(place) <= self._deepest for place, _ in tools):
             return "workspace"
-        return "tool speed" if any(speed > self._fastest for _, speed in tools) else ""
+        return "" if all(speed <= self._fastest for _, speed in tools) else "tool speed"
 
     def _estimate(self, start: Tool, positions: F64, velocities: F64) -> tuple[F64, F64, F64]:
         """Of the tool at points of a path (m, n), what the Jacobian at its start says, (m,) each.
@@ -109,4 +114,5 @@ class StopCheck:
 
     def _outside(self, tool: F64) -> float:
         """How far a tool position (3,) is outside the workspace box [m]; 0 inside."""
-        return max(0.0, float(np.maximum(self._low - tool, tool - self._high).max()))
+        outside = float(np.maximum(self._low - tool, tool - self._high).max())
+        return 0.0 if outside <= 0.0 else outside  # NaN stays NaN, which is never inside

@@ -67,13 +67,17 @@ class ToolMotion:
             tool = self._kinematics.tool_position(positions[-1])
             wanted = self._in_plane(tool_velocity, tool)
             ahead = tool + 0.5 * speed * dt
-            down, up = self._border_speed(ahead - self._low), self._border_speed(self._high - ahead)
+            hardest = self._change / dt
+            down, up = (
+                _border_speed(ahead - self._low, hardest, dt),
+                _border_speed(self._high - ahead, hardest, dt),
+            )
             change = np.clip(np.clip(wanted, -down, up) - speed, -self._change, self._change)
             mean = speed + 0.5 * change
             speed = speed + change
             there, _ = self._kinematics.step(positions[-1], mean, dt)
             _, knot_velocity = self._kinematics.step(there, speed, dt)
-            gain = knot_velocity - velocities[-1]
+            gain = self._within_range(positions[-1], velocities[-1], knot_velocity) - velocities[-1]
             excess = float(np.max(np.abs(gain) / self._joint_change))
             if excess > 1.0:
                 knot_velocity = velocities[-1] + gain / excess
@@ -100,14 +104,22 @@ class ToolMotion:
         climb = np.clip(PLANE_GAIN * (self._height - tool[2]), -PLANE_SPEED, PLANE_SPEED)
         return np.array([velocity[0], velocity[1], climb])
 
-    def _border_speed(self, room: F64) -> F64:
-        """Highest speed (3,) after this period from which a stop fits into `room` (3,) [m]."""
-        half, acceleration = 0.5 * self._period, self._change / self._period
-        return np.asarray(
-            acceleration * (np.sqrt(half * half + 2.0 * np.maximum(room, 0.0) / acceleration) - half)
-        )
+    def _within_range(self, position: F64, velocity: F64, following: F64) -> F64:
+        """Velocities (n,) [rad/s] at the next point, from which a stop ends within the joints' ranges."""
+        k, dt = self._kinematics, self._period
+        ahead, hardest = position + 0.5 * velocity * dt, self._joint_change / dt
+        down, up = _border_speed(ahead - k.lower, hardest, dt), _border_speed(k.upper - ahead, hardest, dt)
+        return np.clip(following, -down, up)
 
     def _tool_velocity(self, position: F64, velocity: F64) -> F64:
         """Tool velocity (3,) [m/s] of a joint velocity, by a finite difference over one period."""
         ahead = self._kinematics.tool_position(position + velocity * self._period)
         return (ahead - self._kinematics.tool_position(position)) / self._period
+
+
+def _border_speed(room: F64, acceleration: F64 | float, period: float) -> F64:
+    """Highest speeds (m,) after this `period` [s] from which stops at `acceleration` fit into `room` (m,)."""
+    half = 0.5 * period
+    return np.asarray(
+        acceleration * (np.sqrt(half * half + 2.0 * np.maximum(room, 0.0) / acceleration) - half)
+    )

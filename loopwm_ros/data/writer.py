@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
-from rosbags.rosbag2.storage_mcap import McapWriter
 from rosbags.typesys import Stores, get_typestore
 
 from loopwm_ros.config import ArmConfig, CameraConfig
@@ -91,19 +90,15 @@ class EpisodeWriter:
         try:
             with self._writing():
                 self._writer.close()
+                self._partial.rename(self._path)
         except BagError:
             self.discard()
             raise
-        self._partial.rename(self._path)
 
     def discard(self) -> None:
         """Throw the unfinished recording away."""
-        with contextlib.suppress(OSError):  # no room for its end, either
-            self._writer.close()
-        storage = self._writer.storage
-        if isinstance(storage, McapWriter):  # which rosbags then leaves open
-            with contextlib.suppress(OSError):
-                storage.bio.close()
+        with contextlib.suppress(OSError):  # no room for what waits in buffers
+            self._writer.abort()
         shutil.rmtree(self._partial, ignore_errors=True)
 
     @contextlib.contextmanager

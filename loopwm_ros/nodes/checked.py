@@ -21,7 +21,7 @@ Topic = tuple[type[Any], str, Callable[[Any], None]]  # message class, name, cal
 
 
 class Sparing:
-    """Logs errors, one in a while.
+    """Logs, one line in a while.
 
     rclpy's own throttling looks up its caller's source at each call; that takes longer than most messages.
     """
@@ -30,11 +30,20 @@ class Sparing:
         self._node, self._at = node, -REPEAT
 
     def error(self, text: str) -> None:
-        """Log it, unless another error was logged just now."""
-        now = time.perf_counter()
-        if now - self._at >= REPEAT:
-            self._at = now
+        """Log it, unless something was logged just now."""
+        if self._due():
             self._node.get_logger().error(text)
+
+    def warning(self, text: str) -> None:
+        """As `error`."""
+        if self._due():
+            self._node.get_logger().warning(text)
+
+    def _due(self) -> bool:
+        now = time.perf_counter()
+        due = now - self._at >= REPEAT
+        self._at = now if due else self._at
+        return due
 
 
 def checked(node: Node, topic: str, use: Callable[[Any], None]) -> Callable[[Any], None]:

@@ -83,7 +83,7 @@ class GoalInputs:
             except LoopWMError as error:
                 self._goals.inbox.refuse(topic, str(error))
 
-        self._inlets.append(Inlet(self._node, kind, topic, on_message, LATCHED))
+        self._inlets.append(Inlet(self._node, kind, topic, on_message, LATCHED, newest=True))
 
     def _on_position(self, message: PointStamped) -> None:
         self._goals.put(position_from(message, self._arm), goal_topics.POSITION)

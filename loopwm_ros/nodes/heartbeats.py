@@ -6,9 +6,6 @@ import time
 import uuid
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
-from rclpy.node import Node
-
-from loopwm_ros.nodes.qos import COMMAND
 
 MPC_TOPIC = "/mpc/state"
 MONITOR_TOPIC = "/monitor/state"
@@ -36,11 +33,6 @@ class Heard:
         self._values: dict[str, str] = {}
         self._former: set[str] = set()  # instances that another one has followed
         self.state = ""
-
-    def listen(self, node: Node) -> Heard:
-        """Subscribe, where that is not done otherwise."""
-        node.create_subscription(DiagnosticStatus, self.topic, self.hear, COMMAND)
-        return self
 
     def hear(self, beat: DiagnosticStatus) -> None:
         """A heartbeat has come."""

@@ -18,7 +18,8 @@ from rclpy.subscription import Subscription
 from loopwm_ros.nodes.checked import checked
 
 WINDOW = 0.1  # [s] over which messages are counted
-FULL = 0.8  # share of what can be read in it, from which on it is a flood
+FULL = 0.8  # share of what can be read in it, from which on it is a flood, ...
+MANY = 0.4  # ... if it is this share of what anyone could mean, too: reading may have been late
 LEAST_POLLS = 3
 KEPT = 0.0125  # [s] of the fastest flow that is kept, at least ...
 LEAST_DEPTH = 5  # ... and messages: a node that is held up for a moment loses none
@@ -61,16 +62,20 @@ class Inlet:
         callback: Callable[[Any], None],
         qos: QoSProfile,
         most: float = WORDS_MOST,
+        newest: bool = False,
         on_flood: Callable[[str], None] | None = None,
     ) -> None:
         """`most`: messages a second that anyone could mean; more are a flood.
 
-        A SensorError that `callback` raises is logged. `on_flood` is told that the inlet was closed, and why;
-        without it, that is logged.
+        Fewer are one, too, if they fill the queue. That holds more than `qos` says, so that they can be
+        counted; of what came between two polls `newest` passes on the last alone. A SensorError that
+        `callback` raises is logged. `on_flood` is told that the inlet was closed, and why; without it, that
+        is logged.
         """
         self._node, self._kind, self.topic = node, kind, topic
         self._callback = checked(node, topic, callback)
-        self._on_flood = on_flood or node.get_logger().error
+        self._newest, self._on_flood = newest, on_flood or node.get_logger().error
+        self._most, self._since, self._count, self._polls = most, 0.0, 0, 0
         self._depth = max(LEAST_DEPTH, math.ceil(most * max(node.poll_period, KEPT)))
         self._qos = QoSProfile(
             depth=self._depth, history=qos.history, reliability=qos.reliability, durability=qos.durability
@@ -101,19 +106,28 @@ class Inlet:
     def poll(self) -> None:
         """Pass on what has come, oldest first."""
         self._polls += 1
+        last = None
         for _ in range(self._depth):
             if self.subscription is None:  # closed, perhaps by what was passed on
                 return
             taken: Any = self.subscription.handle.take_message(self._kind, False)
             if taken is None:
                 break
-            self._count += 1
-            self._callback(taken[0])
-        if self._polls >= LEAST_POLLS and time.perf_counter() - self._since > WINDOW:
-            if self._count > FULL * self._depth * self._polls:
+            self._count, last = self._count + 1, taken[0]
+            if not self._newest:
+                self._callback(last)
+        if self._newest and last is not None:
+            self._callback(last)
+        elapsed = time.perf_counter() - self._since
+        if self._polls >= LEAST_POLLS and elapsed > WINDOW:
+            if self._flooded(self._count / elapsed):
                 self.close()
                 self._on_flood(f"{self.topic} is flooded: more comes than anyone could mean; it was closed")
             self._begin()
+
+    def _flooded(self, rate: float) -> bool:
+        full = self._count > FULL * self._depth * self._polls
+        return rate > self._most or (full and rate > MANY * self._most)
 
     def _begin(self) -> None:
         """Count anew."""

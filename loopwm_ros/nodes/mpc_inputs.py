@@ -31,8 +31,25 @@ class MpcInputs:
             return partial(inbox.refuse, topic)
 
         self._inlets = [
-            Inlet(node, JointStateMessage, joints, self._on_joints, SENSOR, JOINTS_MOST, refuse(joints)),
-            Inlet(node, camera, image_topic, on_picture, SENSOR, PICTURES_MOST, refuse(image_topic)),
+            Inlet(
+                node,
+                JointStateMessage,
+                joints,
+                self._on_joints,
+                SENSOR,
+                JOINTS_MOST,
+                on_flood=refuse(joints),
+            ),
+            Inlet(
+                node,
+                camera,
+                image_topic,
+                on_picture,
+                SENSOR,
+                PICTURES_MOST,
+                newest=True,
+                on_flood=refuse(image_topic),
+            ),
             *(
                 Inlet(node, kind, topic, use, COMMAND, JOINTS_MOST)
                 for kind, topic, use in sent_topics(node, arm, inbox.put_sent)

@@ -99,7 +99,7 @@ class SafetyNode(InletNode):
         qos: QoSProfile = COMMAND,
         most: float = WORDS_MOST,
     ) -> None:
-        Inlet(self, kind, topic, callback, qos, most, self._gate.fault)
+        Inlet(self, kind, topic, callback, qos, most, on_flood=self._gate.fault)
 
     def _now(self) -> float:
         return self.get_clock().now().nanoseconds * 1e-9
@@ -117,7 +117,7 @@ class SafetyNode(InletNode):
         self.poll()
         now, self._served = self._now(), time.perf_counter()
         if self._auto_arm and self._gate.joints is not None and (refusal := self._arm_gate(now)):
-            self._log.error(f"not armed yet: {refusal}")
+            self._log.warning(f"not armed yet: {refusal}")
         before, self._output = self._output.state, self._gate.step(now)
         self._commander.send(self._output, self._gate.fresh_joints(now))
         if self._output.state is GateState.FAULT is not before:

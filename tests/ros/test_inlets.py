@@ -24,7 +24,7 @@ class Reader:
         self.floods: list[str] = []
         self.sent = 0
         self._bench, self.node = bench, bench.add(InletNode("reader"))
-        self.inlet = Inlet(self.node, Float64, TOPIC, self._hear, COMMAND, MOST, self.floods.append)
+        self.inlet = Inlet(self.node, Float64, TOPIC, self._hear, COMMAND, MOST, on_flood=self.floods.append)
         self._publisher = bench.node.create_publisher(Float64, TOPIC, 100)
         self.connect()
 
@@ -85,6 +85,30 @@ def test_a_flood_is_closed_and_can_be_opened_again(bench, reader) -> None:
     reader.node.reopen()
     reader.connect()
     bench.until(lambda: reader.send(1) or reader.node.poll() or len(reader.heard) > heard)
+
+
+def test_what_a_fast_driver_sends_is_no_flood_when_the_node_comes_late(bench, reader) -> None:
+    end = time.perf_counter() + 5.0 * WINDOW
+    while time.perf_counter() < end:
+        reader.send(10)  # a third of what anyone could mean, and the queue is nearly full
+        time.sleep(0.03)
+        reader.node.poll()
+    assert not reader.floods
+    assert len(reader.heard) > 50
+
+
+def test_the_newest_alone_is_passed_on_where_only_that_counts(bench, reader) -> None:
+    newest: list[float] = []
+    Inlet(reader.node, Float64, TOPIC, lambda m: newest.append(m.data), COMMAND, MOST, newest=True)
+    bench.until(lambda: bench.node.count_subscribers(TOPIC) == 2)
+    bench.until(lambda: reader.node.poll() or reader.send(1) or newest)
+    time.sleep(0.2)
+    reader.node.poll()
+    newest.clear()
+    reader.send(5)
+    time.sleep(0.2)
+    reader.node.poll()
+    assert newest == [float(reader.sent)]
 
 
 def test_a_burst_is_no_flood(bench, reader) -> None:

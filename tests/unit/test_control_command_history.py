@@ -30,10 +30,16 @@ def test_between_commands_it_interpolates_and_outside_it_holds() -> None:
     assert tools.shape == (5, 3)
 
 
-@pytest.mark.parametrize("stamp", [0.9, 1.0])
-def test_a_command_that_is_not_newer_changes_nothing(stamp: float) -> None:
+def test_of_commands_at_one_time_the_last_counts() -> None:
     sent = history()
-    sent.add(stamp, np.ones(4))
+    sent.add(2.0, np.ones(4))
+    sent.add(2.0, np.full(4, 0.5))
+    assert np.allclose(sent.tool_at(np.array([1.0, 2.0])), [[0.0] * 3, [0.5] * 3])
+
+
+def test_a_command_that_is_older_changes_nothing() -> None:
+    sent = history()
+    sent.add(0.9, np.ones(4))
     assert np.allclose(sent.tool_at(np.array([1.0, 2.0])), 0.0)
     last = sent.last
     assert last is not None

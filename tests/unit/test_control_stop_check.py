@@ -12,7 +12,7 @@ from loopwm_ros.config.arm import Singularity
 from loopwm_ros.control.jerk_limited import JerkLimited, Motion, Stop
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.control.safety_filter import SafetyFilter
-from loopwm_ros.control.stop_check import FAST, INWARD, POINTS, SLOWING, StopCheck
+from loopwm_ros.control.stop_check import BETWEEN, FAST, INWARD, POINTS, SLOWING, StopCheck
 
 PERIOD = 1.0 / 80.0
 ARMS = {name: load_arm(name) for name in ("panda_rod", "ur5e", "xarm6", "iiwa")}
@@ -91,3 +91,23 @@ def test_the_share_near_a_singularity_is_that_of_the_smallest_singular_value(
     safety._tool = tool
     safety._known = tool.jacobian + more * np.outer(left[:, -1], right[-1]), values[-1] + more
     assert safety._singularity_share() == pytest.approx(arm.singularity.share_at(values[-1]), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", sorted(ARMS))
+def test_what_is_no_number_is_never_safe(name: str) -> None:
+    k, check = KINEMATICS[name], CHECKS[name]
+    path = np.tile(k.home, (len(POINTS), 1))
+    nowhere = np.full_like(path, np.nan)
+    tool = k.tool(k.home)
+    assert check._leaves_range(nowhere, 0.01)
+    assert check._too_fast(nowhere, np.full(len(POINTS) - 1, 0.01))
+    assert check._tool_danger(tool, nowhere, np.zeros_like(path))
+    assert check._tool_danger(tool, path, nowhere)
+
+
+def test_a_joint_just_below_its_speed_limit_may_stop_together_with_the_others() -> None:
+    k = KINEMATICS["panda_rod"]
+    velocity = 0.99 * k.velocity_limit * np.eye(7)[0]
+    stop = JerkLimited(k, PERIOD).stop_together(Motion(k.home, velocity, np.zeros(7)))
+    assert stop is not None
+    assert not CHECKS["panda_rod"]._too_fast(stop.path(stop.duration * POINTS)[1], stop.duration * BETWEEN)

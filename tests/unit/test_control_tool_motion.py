@@ -66,6 +66,16 @@ def test_between_its_points_too_a_plan_needs_no_more_than_its_share_of_the_joint
         assert np.all(np.abs(sample_motion(trajectory, time).acceleration) <= limit)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_plan_stays_within_the_joints_ranges(seed) -> None:
+    rng = np.random.default_rng(seed)
+    start, joint = KINEMATICS.home.copy(), int(rng.integers(7))
+    start[joint] = rng.choice([KINEMATICS.lower[joint] + 0.02, KINEMATICS.upper[joint] - 0.02])
+    trajectory = MOTION.trajectory(0.0, start, STILL, rng.uniform(-0.25, 0.25, (8, 3)))
+    assert np.all(trajectory.positions >= KINEMATICS.lower - 2e-3)
+    assert np.all(trajectory.positions <= KINEMATICS.upper + 2e-3)
+
+
 @pytest.mark.parametrize("direction", [(0, 0, -1), (1, 0, 0), (0, 1, 0), (0, -1, 0)])
 def test_it_stops_before_the_workspace_ends(direction: tuple[int, int, int]) -> None:
     trajectory = from_home(*[tuple(0.25 * d for d in direction)] * 80)
