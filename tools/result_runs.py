@@ -67,7 +67,6 @@ def _pushed(options: str, shown: bool = False) -> Run:
 RUNS = {
     "realtime": _reach("--episodes 20 --seed 500"),
     "realtime-standin": _reach(_standin("panda_reach")),
-    "lockstep-standin": _reach("--episodes 100 --seed 1000 --lockstep --engine mujoco"),
     "lockstep": _reach("--episodes 100 --seed 1000 --lockstep"),
     "lockstep-another-seed": _reach("--episodes 100 --seed 77000 --lockstep"),
     "lockstep-1-loop": _reach("--episodes 50 --seed 1000 --lockstep --loops 1"),
@@ -81,7 +80,6 @@ RUNS = {
     **_reached("iiwa"),
     "push-realtime": _push("--episodes 30 --seed 500", shown=True),
     "push-realtime-standin": _push(_standin("panda_rod_push"), shown=True),
-    "push-standin": _pushed("--episodes 100 --seed 1000 --lockstep --engine mujoco"),
     "push": _pushed("--episodes 200 --seed 1000 --lockstep", shown=True),
     "push-another-seed": _pushed("--episodes 200 --seed 77000 --lockstep", shown=True),
     "push-nominal": _pushed("--episodes 200 --seed 1000 --lockstep --world nominal", shown=True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -48,6 +49,9 @@ class BulletCell:
         self._arm = arm
         self._client: int = pybullet.connect(pybullet.DIRECT)
         self._substeps = round(world.physics_rate / world.servo_rate)
+        lag = world.servo_lag * world.servo_rate  # [servo periods]
+        self._lag_share = 1.0 - math.exp(-1.0 / lag) if lag else 1.0
+        self._target = self._reference = np.zeros(len(arm.joints))
         self._in_flight: deque[tuple[float, CameraFrame]] = deque()
         self._steps = 0  # of physics
         self._frames = 0
@@ -109,12 +113,18 @@ class BulletCell:
         for name in hidden:
             self._teleport(name, np.array([*self._marks[name].position[:2], HIDDEN_DEPTH]), 0.0)
         self._camera = self._draw.camera
+        self._target = self._reference = np.asarray(self._draw.start, dtype=float)
         self._begin(seed)
         self._capture()
 
     def step(self, command: F64 | None) -> None:
         """Advance one servo period; `command` (n,) [rad] is the joint position reference."""
         if command is not None:
+            self._target = command
+        if self._lag_share < 1.0:
+            self._reference = self._reference + self._lag_share * (self._target - self._reference)
+            self._servo(self._reference)
+        elif command is not None:
             self._servo(command)
         self._advance()
         self._hold_cover()

@@ -18,6 +18,9 @@ class WorldConfig(Settings):
     physics_rate: Positive = Field(240.0, le=100_000, description="[Hz]")
     servo_rate: Positive = Field(80.0, description="joint states and safety filter [Hz]")
     control_rate: Positive = Field(20.0, description="commands from the controller [Hz]")
+    servo_lag: float = Field(
+        0.0, ge=0.0, le=0.5, description="by which the joints are behind their commands at constant speed [s]"
+    )
     table_low: Vec3
     table_high: Vec3
 

@@ -39,6 +39,7 @@ class PartConfig(Settings):
     world: Literal["nominal", "randomised"] = "randomised"
     goal: GoalSource = "seen"
     disturb: Disturb = Field("none", description="what goes wrong in mid-episode; all: in turn")
+    servo_lag: float = Field(0.0, ge=0.0, le=0.5, description="of the simulated joints, as an arm's [s]")
     success: RequiredShare | None = None
     precise: RequiredShare | None = Field(None, description="for tasks with a precise distance")
 

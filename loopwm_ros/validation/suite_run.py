@@ -101,7 +101,7 @@ def _request(part: PartConfig, subject: Subject) -> RunRequest:
     return RunRequest(
         arm=subject.arm,
         task=subject.task.nominal() if nominal else subject.task,
-        world=subject.world,
+        world=subject.world.model_copy(update={"servo_lag": part.servo_lag}),
         controller="mpc",
         episodes=part.episodes,
         seed=part.seed,
