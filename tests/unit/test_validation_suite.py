@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
-from loopwm_ros.config import load_task, share_dir
+from loopwm_ros.bundle import load_bundle
+from loopwm_ros.config import load_arm, load_task, load_world, share_dir
 from loopwm_ros.control.prediction_monitor import JOINTS
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.validation.faults import FAULTS
 from loopwm_ros.validation.suite import Suite, load_suite
+from loopwm_ros.validation.suite_run import Subject, requests
 
 SHIPPED = sorted(path.stem for path in (share_dir() / "sim" / "suites").glob("*.yaml"))
 HEAVY = ("pybullet", "mujoco", "onnxruntime", "torch", "rclpy", "matplotlib", "pinocchio")
@@ -34,6 +36,17 @@ def test_shipped_suites_name_points_that_their_tasks_model_reads_out(name: str) 
     assert {f"{point}_x" for point in suite.gaps.limits if point != JOINTS} <= set(task.quantities)
     asks = any(part.precise is not None for part in suite.parts.values())
     assert not asks or task.precise_distance is not None
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_one_part_alone_has_servos_that_lag(name: str) -> None:
+    suite = load_suite(name)
+    bundle = load_bundle(share_dir() / "models" / ("panda_rod_push" if name == "push" else "panda_reach"))
+    task = load_task(suite.task)
+    arm = load_arm(bundle.manifest.arm)
+    asked = requests(suite, Subject(bundle, arm, task, load_world(task.world)))
+    lags = {part: request.world.servo_lag for part, request in asked.items()}
+    assert {part for part, lag in lags.items() if lag > 0} == {"lagging"}
 
 
 @pytest.mark.parametrize("name", ["reach", "push"])
