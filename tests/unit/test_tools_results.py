@@ -10,12 +10,14 @@ import pytest
 
 from loopwm_ros.config import load_arm, load_task
 from loopwm_ros.control.assembly import planner_settings
+from loopwm_ros.validation.certificate import certificate_sha256
 from loopwm_ros.validation.failures import strip_path
 from loopwm_ros.validation.summary import EpisodeResult, PlannerFacts, Summary, write_summary
 from tests import episodes as samples
 from tests.bundles import make_bundle
 
-TOOLS = Path(__file__).resolve().parents[2] / "tools"
+ROOT = Path(__file__).resolve().parents[2]
+TOOLS = ROOT / "tools"
 STRIPS = "docs/results/strips"
 LEFT_OUT = "Left out, for it was not trained to predict them: goal, cube_turn."
 
@@ -59,6 +61,7 @@ def summary_of(options: str) -> Summary:
         goal=given.get("goal", "seen"),
         disturb=given.get("disturb", "none"),
         engine=given.get("engine", "bullet"),
+        validation_sha256=certificate_sha256(ROOT / given["validation"]) if "validation" in given else None,
         workers=int(given.get("workers", "1")),
         blank_camera="blank-camera" in given,
         planner=planner,
