@@ -18,10 +18,9 @@ LOCAL = {RANGE: "LOCALHOST", PEERS: "", LOCALHOST_ONLY: "1"}  # what keeps to th
 MAX_DOMAIN = 101  # higher ids collide with the ephemeral UDP ports of Linux
 
 
-def fastdds_profile(shared_memory: bool = True) -> Path:
-    """A shipped Fast DDS profile: 16 MB of shared memory or none, and if local no port for others."""
-    name = ("fastdds" if shared_memory else "fastdds_udp") + ("_local" if is_local() else "")
-    return share_dir() / "config" / f"{name}.xml"
+def fastdds_profile() -> Path:
+    """The shipped Fast DDS profile: 16 MB of shared memory a participant, and if local no port for others."""
+    return share_dir() / "config" / ("fastdds_local.xml" if is_local() else "fastdds.xml")
 
 
 def profile_variable() -> str:
@@ -34,10 +33,9 @@ def _rclpy_major() -> int:
     return int(version("rclpy").split(".")[0])
 
 
-def use_profile(shared_memory: bool = True) -> None:
-    """Name our Fast DDS profile to this process and its children, unless the user named one of his own."""
-    if os.environ.get(profile_variable()) in (None, str(fastdds_profile())):
-        os.environ[profile_variable()] = str(fastdds_profile(shared_memory))
+def use_profile() -> None:
+    """Name our Fast DDS profile to this process and its children, unless the user named one."""
+    os.environ.setdefault(profile_variable(), str(fastdds_profile()))
 
 
 def local_discovery() -> dict[str, str]:

@@ -111,16 +111,15 @@ def run(
     kind: type[Settings],
     done: Callable[[NodeT], bool] = lambda _: False,
     leaves: Callable[[NodeT], bool] = lambda _: True,
-    shared_memory: bool = True,
 ) -> int:
     """Process exit code of node `name`: 0 after SIGINT, SIGTERM or `done`, 1 when it cannot start or go on.
 
     `done` raises a LoopWMError when the node cannot go on; it is logged in one line. Asked to end, it goes on
-    until `leaves`. Without `shared_memory` no peer that is killed holds it up by a lock that it left behind.
+    until `leaves`.
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
+    use_profile()
     stay_local()
-    use_profile(shared_memory)
     stop = StopRequest()
     try:
         check_parameter_files(sys.argv, name, kind)
