@@ -76,14 +76,15 @@ class ToolMotion:
             mean = speed + 0.5 * change
             speed = speed + change
             there, _ = self._kinematics.step(positions[-1], mean, dt)
-            _, knot_velocity = self._kinematics.step(there, speed, dt)
-            gain = self._within_range(positions[-1], velocities[-1], knot_velocity) - velocities[-1]
+            _, asked = self._kinematics.step(there, speed, dt)
+            knot_velocity = self._within_range(positions[-1], velocities[-1], asked)
+            gain = knot_velocity - velocities[-1]
             excess = float(np.max(np.abs(gain) / self._joint_change))
             if excess > 1.0:
                 knot_velocity = velocities[-1] + gain / excess
             # One acceleration between two knots: with positions of differential IK, cubics would need more.
             following = positions[-1] + 0.5 * (velocities[-1] + knot_velocity) * dt
-            if excess > 1.0:
+            if not np.array_equal(knot_velocity, asked):
                 speed = self._tool_velocity(following, knot_velocity)
             positions.append(following)
             velocities.append(knot_velocity)
