@@ -6,11 +6,8 @@ import argparse
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
-from result_runs import FOLDER, RUNS
-
-ROOT = Path(__file__).resolve().parents[1]
+from result_runs import FOLDER, ROOT, RUNS
 
 
 def main() -> None:

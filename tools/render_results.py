@@ -16,7 +16,7 @@ import validations_page
 from failures_page import failures
 from filter_section import safety_filter
 from markdown_table import table
-from result_runs import FOLDER, RUNS, Runs, options
+from result_runs import FOLDER, ROOT, RUNS, Runs, options
 
 from loopwm_ros.bundle import Bundle, load_bundle
 from loopwm_ros.validation.stage import WHEN
@@ -25,7 +25,6 @@ from loopwm_ros.validation.summary import Summary, read_summary
 
 HORIZON = re.compile(r"(open_loop|gated|still)_(\w+)_k(\d+)_cm")
 WAYS = {"open_loop": "fixed loops", "gated": "gate", "still": "nothing moves"}
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def number(value: float | None, digits: int = 1) -> str:

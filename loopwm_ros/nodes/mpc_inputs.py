@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from functools import partial
 
 from sensor_msgs.msg import CompressedImage, Image
@@ -26,10 +25,6 @@ class MpcInputs:
         raw = image_topic == topics.IMAGE
         camera, on_picture = (Image, self._on_raw) if raw else (CompressedImage, self._on_compressed)
         joints = arm.topics.joint_states
-
-        def refuse(topic: str) -> Callable[[str], None]:
-            return partial(inbox.refuse, topic)
-
         self._inlets = [
             Inlet(
                 node,
@@ -38,7 +33,7 @@ class MpcInputs:
                 self._on_joints,
                 SENSOR,
                 JOINTS_MOST,
-                on_flood=refuse(joints),
+                on_flood=partial(inbox.refuse, joints),
             ),
             Inlet(
                 node,
@@ -48,7 +43,7 @@ class MpcInputs:
                 SENSOR,
                 PICTURES_MOST,
                 newest=True,
-                on_flood=refuse(image_topic),
+                on_flood=partial(inbox.refuse, image_topic),
             ),
             *(
                 Inlet(node, kind, topic, use, COMMAND, JOINTS_MOST)
