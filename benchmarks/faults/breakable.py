@@ -108,7 +108,7 @@ def main() -> int:
     """Run the node that the first argument names."""
     if sys.argv.pop(1) == "mpc":
         return spin.run("mpc", BreakableMpc, MpcParameters)
-    return spin.run("safety", BreakableSafety, SafetyParameters)
+    return spin.run("safety", BreakableSafety, SafetyParameters, shared_memory=False)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from benchmarks.faults.scene import ARM, PATIENCE, Scene
 from benchmarks.faults.switches import Planner, Signals
 from loopwm_ros.nodes import processes
 from loopwm_ros.nodes.qos import COMMAND
-from loopwm_ros.nodes.ros_client import CONFIGURE
+from loopwm_ros.nodes.service_calls import CONFIGURE
 from loopwm_ros.validation.burners import burning, cores
 
 MORE = 64 * 2**20  # bytes that mpc may take beside what it has

@@ -28,9 +28,10 @@ from loopwm_ros.nodes import goal_topics, heartbeats, processes
 from loopwm_ros.nodes.heartbeats import Heard
 from loopwm_ros.nodes.processes import Child
 from loopwm_ros.nodes.qos import COMMAND, LATCHED, REPORT, SENSOR_SOURCE
-from loopwm_ros.nodes.ros_client import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, RosClient
+from loopwm_ros.nodes.ros_client import RosClient
 from loopwm_ros.nodes.ros_messages import message_factory
 from loopwm_ros.nodes.safety_parameters import SafetyParameters
+from loopwm_ros.nodes.service_calls import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE
 
 ROOT = Path(__file__).resolve().parents[2]
 ARM = load_arm("panda")
@@ -150,11 +151,11 @@ class Scene:
 
     def transition(self, number: int) -> bool:
         """Ask mpc for a transition; False if it refuses."""
-        return self.ros.transition("mpc", number, PATIENCE)
+        return self.ros.services.transition("mpc", number, PATIENCE)
 
     def service(self, name: str) -> None:
         """Call a Trigger of the safety node."""
-        self.ros.call(Trigger, f"/safety/{name}", PATIENCE)
+        self.ros.services.call(Trigger, f"/safety/{name}", PATIENCE)
 
     def arm(self) -> None:
         """Let the arm move."""
@@ -168,7 +169,7 @@ class Scene:
 
     def arms(self) -> bool:
         """Try to arm; False if that is refused."""
-        answer = self.ros.call(SetBool, "/safety/arm", PATIENCE, data=True)
+        answer = self.ros.services.call(SetBool, "/safety/arm", PATIENCE, data=True)
         self.refusal = "" if answer.success else answer.message
         return bool(answer.success)
 

@@ -18,9 +18,10 @@ LOCAL = {RANGE: "LOCALHOST", PEERS: "", LOCALHOST_ONLY: "1"}  # what keeps to th
 MAX_DOMAIN = 101  # higher ids collide with the ephemeral UDP ports of Linux
 
 
-def fastdds_profile() -> Path:
-    """The shipped Fast DDS profile: 16 MB of shared memory a participant, and if local no port for others."""
-    return share_dir() / "config" / ("fastdds_local.xml" if is_local() else "fastdds.xml")
+def fastdds_profile(shared_memory: bool = True) -> Path:
+    """A shipped Fast DDS profile: 16 MB of shared memory a process, or none; if local, no port for others."""
+    name = ("fastdds" if shared_memory else "fastdds_udp") + ("_local" if is_local() else "")
+    return share_dir() / "config" / f"{name}.xml"
 
 
 def profile_variable() -> str:
@@ -36,6 +37,22 @@ def _rclpy_major() -> int:
 def use_profile() -> None:
     """Name our Fast DDS profile to this process and its children, unless the user named one."""
     os.environ.setdefault(profile_variable(), str(fastdds_profile()))
+
+
+def without_shared_memory() -> None:
+    """Keep this process off shared memory, unless the user named a profile of his own.
+
+    There, rmw_fastrtps adds shared memory to what the profile says wherever discovery is to stay on this
+    machine: so here the profile says that alone.
+    """
+    variable = profile_variable()
+    if os.environ.get(variable, str(fastdds_profile())) != str(fastdds_profile()):
+        return
+    os.environ[variable] = str(fastdds_profile(shared_memory=False))
+    if is_local():
+        first, *_ = _names()
+        os.environ.pop(LOCALHOST_ONLY, None)
+        os.environ[first] = {RANGE: "SYSTEM_DEFAULT", LOCALHOST_ONLY: "0"}[first]
 
 
 def local_discovery() -> dict[str, str]:

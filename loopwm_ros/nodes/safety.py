@@ -203,7 +203,7 @@ class SafetyNode(InletNode):
 
 def main() -> int:
     """Run the safety node until interrupted."""
-    return spin.run(NAME, SafetyNode, SafetyParameters, leaves=SafetyNode.leaves)
+    return spin.run(NAME, SafetyNode, SafetyParameters, leaves=SafetyNode.leaves, shared_memory=False)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from rclpy.signals import SignalHandlerOptions
 from loopwm_ros.config import Settings
 from loopwm_ros.config.base import read_yaml
 from loopwm_ros.errors import ConfigError, LoopWMError
-from loopwm_ros.nodes.environment import stay_local, use_profile
+from loopwm_ros.nodes.environment import stay_local, use_profile, without_shared_memory
 from loopwm_ros.nodes.processes import orphaned
 
 NodeT = TypeVar("NodeT", bound=Node)
@@ -111,15 +111,18 @@ def run(
     kind: type[Settings],
     done: Callable[[NodeT], bool] = lambda _: False,
     leaves: Callable[[NodeT], bool] = lambda _: True,
+    shared_memory: bool = True,
 ) -> int:
     """Process exit code of node `name`: 0 after SIGINT, SIGTERM or `done`, 1 when it cannot start or go on.
 
     `done` raises a LoopWMError when the node cannot go on; it is logged in one line. Asked to end, it goes on
-    until `leaves`.
+    until `leaves`. Without `shared_memory`, a peer that was killed cannot hold it up (docs/safety.md).
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
     use_profile()
     stay_local()
+    if not shared_memory:
+        without_shared_memory()
     stop = StopRequest()
     try:
         check_parameter_files(sys.argv, name, kind)

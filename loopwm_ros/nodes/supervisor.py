@@ -17,7 +17,8 @@ from loopwm_ros.nodes.episode_report import EpisodeReport
 from loopwm_ros.nodes.json_lines import JsonLines
 from loopwm_ros.nodes.monitor_topics import PATIENCE
 from loopwm_ros.nodes.processes import Child, ProcessError
-from loopwm_ros.nodes.ros_client import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, RosClient
+from loopwm_ros.nodes.ros_client import RosClient
+from loopwm_ros.nodes.service_calls import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE
 from loopwm_ros.validation.request import RunRequest
 from loopwm_ros.validation.summary import Measurements
 from loopwm_ros.validation.trace import EpisodeRun, Progress
@@ -131,17 +132,17 @@ class _Run:
         self._given = request.run.goal != "seen"
         self._gated = request.run.validation is not None
         self._reset = f"/{CELL_NODES[request.run.engine]}/reset"
-        self._ros, self._mpc = ros, mpc
+        self._ros, self._services, self._mpc = ros, ros.services, mpc
         self._measured, self._on_progress = measured, on_progress
         self._scores, self._traces = JsonLines(folder / SCORES), JsonLines(folder / TRACES)
 
     def configure(self) -> None:
-        if not self._ros.transition("mpc", CONFIGURE, START_TIMEOUT):
+        if not self._services.transition("mpc", CONFIGURE, START_TIMEOUT):
             raise ProcessError(self._mpc.error_text())
 
     def episode(self, index: int) -> EpisodeRun:
         if index > 0:
-            self._ros.call(Trigger, self._reset, CALL_TIMEOUT)
+            self._services.call_once(Trigger, self._reset, CALL_TIMEOUT)
             self._forget_goal()
         self._activate()
         if self._gated:
@@ -151,10 +152,10 @@ class _Run:
         report = EpisodeReport(self._model_period, self._measured)
         self._ros.wait(lambda: self._over(index, report), self._patience, f"episode {index}")
         report.held_back(self._ros.take_reasons())
-        self._ros.transition("mpc", DEACTIVATE, CALL_TIMEOUT)
+        self._services.transition("mpc", DEACTIVATE, CALL_TIMEOUT)
         self._persist(self._disarm, CALL_TIMEOUT)
         if self._gated:
-            self._ros.call(Trigger, "/safety/shadow", CALL_TIMEOUT)
+            self._services.call(Trigger, "/safety/shadow", CALL_TIMEOUT)
         for line in self._traces.new():
             report.mpc(line)
         return report.finish(self._ros.take_frames())
@@ -162,7 +163,7 @@ class _Run:
     def _forget_goal(self) -> None:
         """A goal that was given holds until the mpc node is cleaned up; each episode has its own."""
         if self._given:
-            self._ros.transition("mpc", CLEANUP, CALL_TIMEOUT)
+            self._services.transition("mpc", CLEANUP, CALL_TIMEOUT)
             self.configure()
 
     def _look_on(self) -> None:
@@ -184,12 +185,12 @@ class _Run:
 
     def _arm(self) -> str:
         """Arm; on a busy machine the joint states may just have a gap."""
-        answer = self._ros.call(SetBool, "/safety/arm", CALL_TIMEOUT, data=True)
+        answer = self._services.call(SetBool, "/safety/arm", CALL_TIMEOUT, data=True)
         return "" if answer.success else f"safety node refuses: {answer.message}"
 
     def _disarm(self) -> str:
         """Disarm, which works when the arm is at rest: the next episode starts elsewhere."""
-        state = self._ros.call(Trigger, "/safety/reset", CALL_TIMEOUT).message
+        state = self._services.call(Trigger, "/safety/reset", CALL_TIMEOUT).message
         return "" if state == DISARMED else f"safety node is still '{state}' after {CALL_TIMEOUT:g} s"
 
     def _activate(self) -> None:
@@ -199,7 +200,7 @@ class _Run:
         self._persist(self._activated, ACTIVATION_TIMEOUT)
 
     def _activated(self) -> str:
-        return "" if self._ros.transition("mpc", ACTIVATE, CALL_TIMEOUT) else self._mpc.error_text()
+        return "" if self._services.transition("mpc", ACTIVATE, CALL_TIMEOUT) else self._mpc.error_text()
 
     def _over(self, index: int, report: EpisodeReport) -> bool:
         for line in self._scores.new():

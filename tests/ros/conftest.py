@@ -16,6 +16,7 @@ from loopwm_ros.bundle import Bundle
 from loopwm_ros.config import load_arm, load_task
 from loopwm_ros.nodes import environment, processes
 from loopwm_ros.nodes.processes import Child
+from loopwm_ros.nodes.service_calls import ServiceCalls
 from loopwm_ros.nodes.spin import new_executor
 from tests.bundles import make_bundle
 
@@ -40,6 +41,7 @@ class Bench:
         self.executor = new_executor()
         self._nodes: list[Node] = []
         self.node = self.add(Node("bench"))
+        self._services = ServiceCalls(self.node, lambda done, _timeout, _what: self.until(done))
 
     def add(self, node: Node) -> Any:
         self._nodes.append(node)
@@ -62,11 +64,11 @@ class Bench:
         self.until(lambda: time.monotonic() >= end)
 
     def call(self, kind: type, name: str, **fields: object) -> Any:
-        client = self.node.create_client(kind, name)
-        self.until(client.service_is_ready)
-        future = client.call_async(kind.Request(**fields))
-        self.until(future.done)
-        return future.result()
+        return self._services.call(kind, name, PATIENCE, **fields)
+
+    def transition(self, node: str, number: int) -> None:
+        """Ask until it is done: sensors may not be there yet."""
+        self.until(lambda: self._services.transition(node, number, PATIENCE))
 
     def listen(self, kind: type, topic: str, qos: Any) -> list[Any]:
         """Messages of a topic, in a list that grows."""

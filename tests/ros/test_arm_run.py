@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,6 @@ import numpy as np
 import pytest
 import yaml
 from diagnostic_msgs.msg import DiagnosticArray
-from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
 from sensor_msgs.msg import JointState as JointStateMessage
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import SetBool
@@ -29,6 +26,7 @@ from loopwm_ros.nodes.monitor_topics import PATIENCE
 from loopwm_ros.nodes.processes import Child
 from loopwm_ros.nodes.qos import COMMAND, REPORT, SENSOR
 from loopwm_ros.nodes.safety_parameters import SafetyParameters
+from loopwm_ros.nodes.service_calls import ACTIVATE, CONFIGURE
 from loopwm_ros.nodes.supervisor import RealtimeRequest, run_realtime
 from loopwm_ros.standin.settings import StandinSettings
 from loopwm_ros.validation.certificate import GapLimit, write_certificate
@@ -42,7 +40,6 @@ from tests.ros.test_safety import Arm
 
 ARM = load_arm("panda")
 SCENE = {"arm": ARM.name, "seed": 3}
-CONFIGURE, ACTIVATE = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE
 STEPS = range(1, 11)  # transitions ahead with a limit of the gap
 STILL = 2e-3  # of joints at rest, with their noise [rad]
 AT_REST = 40  # joint states that are still
@@ -85,21 +82,7 @@ class Cell:
         """Start mpc, and bring it to plan."""
         self.mpc: Child = self.bench.start("mpc", **self._mpc)
         for number in (CONFIGURE, ACTIVATE):
-            self._change(number)
-
-    def _change(self, number: int) -> None:
-        """Ask until it is done: sensors may not be there, and a killed mpc still seems to listen."""
-        client = self.bench.node.create_client(ChangeState, "/mpc/change_state")
-        asked: list[Any] = []
-
-        def done() -> bool:
-            if client.service_is_ready() and (not asked or time.monotonic() > asked[-1][1]):
-                request = ChangeState.Request(transition=Transition(id=number))
-                asked.append((client.call_async(request), time.monotonic() + 1.0))
-            answers = [future.result() for future, _ in asked if future.done()]
-            return any(answer.success for answer in answers)
-
-        self.bench.until(done)
+            self.bench.transition("mpc", number)
 
     def said(self, name: str) -> dict[str, str]:
         """Newest diagnostics of a node."""

@@ -66,11 +66,13 @@ def test_unless_the_user_chose_otherwise(bench, unset) -> None:
 def test_a_range_or_peers_that_the_user_set_are_kept(unset, tmp_path) -> None:
     assert local_discovery() == {RANGE: "LOCALHOST"}
     assert fastdds_profile().name == "fastdds_local.xml"
+    assert fastdds_profile(shared_memory=False).name == "fastdds_udp_local.xml"
     assert private_graph(tmp_path, "12")[RANGE] == "LOCALHOST"
     for name, value in ((RANGE, "SUBNET"), (PEERS, "192.0.2.7")):
         with environment.applied({name: value}):
             assert local_discovery() == {}
             assert fastdds_profile().name == "fastdds.xml"
+            assert fastdds_profile(shared_memory=False).name == "fastdds_udp.xml"
             assert RANGE not in private_graph(tmp_path, "12")
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from loopwm_ros.bundle import Bundle
 from loopwm_ros.nodes import environment, processes
 from loopwm_ros.nodes.processes import Child
-from loopwm_ros.nodes.ros_client import CONFIGURE, RosClient
+from loopwm_ros.nodes.ros_client import RosClient
+from loopwm_ros.nodes.service_calls import CONFIGURE
 
 SETTLE = 3.0  # [s] for the client to have asked the one that is gone
 PATIENCE = 90.0
@@ -37,7 +38,7 @@ def test_a_request_to_a_node_that_has_just_gone_is_made_again(tmp_path: Path, bu
         def start_when_lost() -> None:
             """Runs while the client waits: the real node comes when the request is lost already."""
             if gone and not children and time.monotonic() - gone[0] > SETTLE:
-                seemed_ready.append(client._clients["/mpc/change_state"].service_is_ready())
+                seemed_ready.append(client.services.is_ready("/mpc/change_state"))
                 values = {"bundle": str(bundle.root), "arm": "panda", "task": "reach"}
                 children.append(processes.start("mpc", values, graph, tmp_path))
 
@@ -47,7 +48,7 @@ def test_a_request_to_a_node_that_has_just_gone_is_made_again(tmp_path: Path, bu
             ghost.kill()
             ghost.wait()
             gone.append(time.monotonic())
-            assert client.transition("mpc", CONFIGURE, PATIENCE)
+            assert client.services.transition("mpc", CONFIGURE, PATIENCE)
             assert seemed_ready == [True], "else this tests nothing"
         finally:
             client.close()

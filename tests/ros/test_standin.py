@@ -19,6 +19,7 @@ from loopwm_ros.errors import ConfigError
 from loopwm_ros.messages import frame_from_compressed, joint_state_from
 from loopwm_ros.nodes.qos import COMMAND, SENSOR
 from loopwm_ros.nodes.ros_messages import message_factory
+from loopwm_ros.nodes.service_calls import ACTIVATE, CONFIGURE
 from loopwm_ros.nodes.sim import SimNode
 from loopwm_ros.nodes.standin import ASTRAY, StandinNode
 from tests.ros.conftest import Bench
@@ -105,17 +106,10 @@ def test_the_model_drives_it_through_the_safety_node_on_wall_time(bench, bundle,
     joints = bench.listen(JointStateMessage, ARM.topics.joint_states, SENSOR)
     commands = bench.listen(Float64MultiArray, ARM.topics.command, COMMAND)
     bench.until(lambda: joints)
-    for transition in (1, 3):  # configure, activate
-        bench.until(lambda number=transition: changed(bench, number))
+    for number in (CONFIGURE, ACTIVATE):
+        bench.transition("mpc", number)
     bench.until(lambda: bench.call(SetBool, "/safety/arm", data=True).success)
     first = joint_state_from(joints[-1], ARM.joints).position
     bench.until(lambda: np.abs(joint_state_from(joints[-1], ARM.joints).position - first).max() > 0.05)
     assert commands
     bench.until(lambda: '"plan"' in (tmp_path / "trace.jsonl").read_text())
-
-
-def changed(bench: Bench, transition: int) -> bool:
-    from lifecycle_msgs.msg import Transition
-    from lifecycle_msgs.srv import ChangeState
-
-    return bench.call(ChangeState, "/mpc/change_state", transition=Transition(id=transition)).success

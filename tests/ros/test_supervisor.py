@@ -10,7 +10,7 @@ import pytest
 from loopwm_ros.config import load_arm, load_task, load_world
 from loopwm_ros.nodes import environment, supervisor
 from loopwm_ros.nodes.monitor_topics import PATIENCE
-from loopwm_ros.nodes.ros_client import CLEANUP, CONFIGURE
+from loopwm_ros.nodes.service_calls import CLEANUP, CONFIGURE
 from loopwm_ros.validation.request import RunRequest
 from loopwm_ros.validation.summary import Measurements
 
@@ -23,6 +23,7 @@ class SlowMachine:
     def __init__(self, refusals: int) -> None:
         self.now, self.refusals = 100.0, refusals
         self.frames: list[object] = []
+        self.services = self
 
     def take_frames(self) -> list[object]:
         return []
