@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
+import rclpy
+
 from loopwm_ros.config import share_dir
 
 FASTDDS_3 = 8  # first major version of rclpy over Fast DDS 3, which warns about the other's variable
@@ -40,13 +42,13 @@ def use_profile() -> None:
 
 
 def without_shared_memory() -> None:
-    """Keep this process off shared memory, unless the user named a profile of his own.
+    """Keep this process off Fast DDS's shared memory, unless the user named a profile of his own.
 
-    There, rmw_fastrtps adds shared memory to what the profile says wherever discovery is to stay on this
-    machine: so here the profile says that alone.
+    Where discovery is to stay on this machine, rmw_fastrtps adds shared memory to what the profile says: so
+    the profile alone says here that it stays. Call it before rclpy starts.
     """
-    variable = profile_variable()
-    if os.environ.get(variable, str(fastdds_profile())) != str(fastdds_profile()):
+    variable, ours = profile_variable(), str(fastdds_profile())
+    if "fastrtps" not in rclpy.get_rmw_implementation_identifier() or os.environ.get(variable, ours) != ours:
         return
     os.environ[variable] = str(fastdds_profile(shared_memory=False))
     if is_local():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 
+from loopwm_ros.nodes import environment
 from loopwm_ros.nodes.environment import (
     PEERS,
     RANGE,
@@ -41,10 +43,25 @@ def test_other_nodes_do(bench: Bench) -> None:
     assert shares(bench, "standin", arm="panda", task="reach"), "else the test above says nothing"
 
 
-def test_a_profile_of_the_user_s_own_stays(monkeypatch, tmp_path) -> None:
-    monkeypatch.setenv(PROFILE, str(tmp_path / "mine.xml"))
-    monkeypatch.setenv(RANGE, "LOCALHOST")
-    monkeypatch.delenv(PEERS, raising=False)
-    without_shared_memory()
+@pytest.fixture
+def local() -> Iterator[None]:
+    with environment.applied({RANGE: "LOCALHOST", PEERS: "", PROFILE: ""}):
+        os.environ[PROFILE] = str(fastdds_profile())
+        yield
 
-    assert (os.environ[PROFILE], os.environ[RANGE]) == (str(tmp_path / "mine.xml"), "LOCALHOST")
+
+def test_it_is_the_profile_that_keeps_it_local(local) -> None:
+    without_shared_memory()
+    assert (Path(os.environ[PROFILE]).name, os.environ[RANGE]) == ("fastdds_udp_local.xml", "SYSTEM_DEFAULT")
+
+
+def test_a_profile_of_the_user_s_own_stays(local, monkeypatch) -> None:
+    monkeypatch.setenv(PROFILE, "mine.xml")
+    without_shared_memory()
+    assert (os.environ[PROFILE], os.environ[RANGE]) == ("mine.xml", "LOCALHOST")
+
+
+def test_another_middleware_stays_local_as_it_does(local, monkeypatch) -> None:
+    monkeypatch.setattr("rclpy.get_rmw_implementation_identifier", lambda: "rmw_cyclonedds_cpp")
+    without_shared_memory()
+    assert (Path(os.environ[PROFILE]).name, os.environ[RANGE]) == ("fastdds_local.xml", "LOCALHOST")
