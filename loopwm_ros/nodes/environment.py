@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-import rclpy
+import rclpy.utilities
 
 from loopwm_ros.config import share_dir
 
@@ -48,7 +48,8 @@ def without_shared_memory() -> None:
     the profile alone says here that it stays. Call it before rclpy starts.
     """
     variable, ours = profile_variable(), str(fastdds_profile())
-    if "fastrtps" not in rclpy.get_rmw_implementation_identifier() or os.environ.get(variable, ours) != ours:
+    fast = "fastrtps" in rclpy.utilities.get_rmw_implementation_identifier()
+    if not fast or os.environ.get(variable, ours) != ours:
         return
     os.environ[variable] = str(fastdds_profile(shared_memory=False))
     if is_local():

@@ -62,6 +62,6 @@ def test_a_profile_of_the_user_s_own_stays(local, monkeypatch) -> None:
 
 
 def test_another_middleware_stays_local_as_it_does(local, monkeypatch) -> None:
-    monkeypatch.setattr("rclpy.get_rmw_implementation_identifier", lambda: "rmw_cyclonedds_cpp")
+    monkeypatch.setattr("rclpy.utilities.get_rmw_implementation_identifier", lambda: "rmw_cyclonedds_cpp")
     without_shared_memory()
     assert (Path(os.environ[PROFILE]).name, os.environ[RANGE]) == ("fastdds_local.xml", "LOCALHOST")
