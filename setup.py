@@ -89,7 +89,7 @@ setup(
         "matplotlib>=3.8",
         "mcap>=1.2",
         "numpy>=1.26",
-        "opencv-python-headless>=4.8",
+        "opencv-python-headless>=4.8,<5",  # 5.0 has no calibrateHandEye in Python
         "pillow>=10.0",
         "pin>=3.0",
         "pin-pink>=3.1",
@@ -99,6 +99,7 @@ setup(
         "rich>=13.7",
         "rosbags>=0.10.4",
         "ruckig>=0.12",
+        "scipy>=1.11",
         "typer>=0.12",
     ],
     extras_require=EXTRAS,

@@ -1,0 +1,41 @@
+"""Lens distortion, the only copy: calibration, drift check and rectification all project through it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from loopwm_ros.config.calibration import CameraModel
+from loopwm_ros.types import F64
+
+_PRECISE = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-12)
+
+
+def camera_matrix(camera: CameraModel) -> F64:
+    """K, (3, 3) [px]."""
+    return np.array([[camera.fx, 0.0, camera.cx], [0.0, camera.fy, camera.cy], [0.0, 0.0, 1.0]])
+
+
+def project_through(camera: CameraModel, points: F64) -> F64:
+    """Points in the optical frame (m, 3) [m] to pixels (m, 2); NaN for those not in front of it."""
+    points = np.asarray(points, dtype=np.float64).reshape(-1, 3)
+    pixels = np.full((len(points), 2), np.nan)
+    front = points[:, 2] > 0
+    if front.any():
+        project = cv2.fisheye.projectPoints if camera.lens == "equidistant" else cv2.projectPoints
+        seen = np.ascontiguousarray(points[front]).reshape(-1, 1, 3)
+        still = np.zeros(3)
+        found, _ = project(seen, still, still, camera_matrix(camera), np.array(camera.distortion))
+        pixels[front] = found.reshape(-1, 2)
+    return pixels
+
+
+def rays(camera: CameraModel, pixels: F64) -> F64:
+    """Pixels (m, 2) to the points at depth 1 that are seen there, (m, 3)."""
+    flat = np.ascontiguousarray(pixels, dtype=np.float64).reshape(-1, 1, 2)
+    matrix, coefficients = camera_matrix(camera), np.array(camera.distortion)
+    if camera.lens == "equidistant":
+        plane = cv2.fisheye.undistortPoints(flat, matrix, coefficients)
+    else:
+        plane = cv2.undistortPointsIter(flat, matrix, coefficients, np.eye(3), np.eye(3), _PRECISE)
+    return np.column_stack([plane.reshape(-1, 2), np.ones(len(flat))])
