@@ -45,7 +45,7 @@ class Transform(Settings):
 
 
 class BoardSettings(Settings):
-    """A flat calibration board. Origin: its upper left corner; x to the right, y down, z away from the viewer."""
+    """A flat board. Origin: its upper left corner; x to the right, y down, z away from the viewer."""
 
     kind: Literal["charuco", "checkerboard"] = "charuco"
     columns: int = Field(8, gt=2, le=MAX_SQUARES, description="squares along x")
