@@ -60,8 +60,8 @@ def test_edge_width_is_opencv_s_sharpness() -> None:
 
 
 def test_a_blurred_view_is_refused_with_numbers(taken: Views) -> None:
-    image = cv2.GaussianBlur(shots(CHARUCO, WEBCAM, 5)[4].image, (0, 0), 1.6)
-    with pytest.raises(SensorError, match=r"late is blurred: edges [45]\.\d px wide, 3\.0 px at most"):
+    image = cv2.GaussianBlur(shots(CHARUCO, WEBCAM, 5)[4].image, (0, 0), 2.0)
+    with pytest.raises(SensorError, match=r"late is blurred: edges [56]\.\d px wide, 4\.0 px at most"):
         taken.add("late", image)
     assert len(taken.views) == 3
 
