@@ -12,7 +12,7 @@ from loopwm_ros.config.calibration import CameraModel
 from loopwm_ros.processing.lens import rays
 from loopwm_ros.types import F64, U8
 
-PAPER = 40  # pixels of the drawn board a square
+PAPER = 120  # pixels of the drawn board a square
 SAMPLES = 4  # a pixel's side
 WALL, WHITE = 110, 235  # grey of what is behind, and of the paper
 

@@ -15,7 +15,7 @@ from loopwm_ros.errors import ConfigError, SensorError
 from loopwm_ros.types import F64, U8
 
 FEWEST = 8  # corners in a picture that is of use
-_SEARCH = cv2.CALIB_CB_EXHAUSTIVE | cv2.CALIB_CB_ACCURACY
+_SEARCH = cv2.CALIB_CB_EXHAUSTIVE | cv2.CALIB_CB_ACCURACY | cv2.CALIB_CB_NORMALIZE_IMAGE
 
 
 @dataclass(frozen=True)
