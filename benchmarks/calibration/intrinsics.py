@@ -143,14 +143,14 @@ def main() -> None:
     parser.add_argument("--views", type=int, default=20)
     parser.add_argument("--out", type=Path, default=OUT)
     arguments = parser.parse_args()
-    rows = []
+    revision, rows = git_revision(), []
     for name in CAMERAS:
         for settings in (CHARUCO, CHECKERBOARD):
             for seed in range(arguments.seeds):
                 rows.append(run(name, settings, seed, arguments.views))
                 print(rows[-1].line(), flush=True)
     table = LensTable(
-        git_revision=git_revision(), opencv=cv2.__version__, focal_percent=FOCAL, rms_px=RMS, rows=tuple(rows)
+        git_revision=revision, opencv=cv2.__version__, focal_percent=FOCAL, rms_px=RMS, rows=tuple(rows)
     )
     print(table.summary())
     write(table, arguments.out)

@@ -28,14 +28,28 @@ IMAGES = "left01.jpg to left14.jpg of OpenCV's samples/data, package opencv-doc"
 
 
 def compare(folder: Path) -> PublicTable:
-    """All rows: ours, OpenCV on all corners, OpenCV on the corners that we keep, and the file of the set."""
+    """Our corners and OpenCV's, our fit and OpenCV's, and the file of the set, which has fx = fy."""
     views, refused = Views(Board(BOARD)), dict[str, str]()
     for path in sorted(folder.glob("left[0-9][0-9].jpg")):
         _add(views, path, refused)
-    found = calibrate_intrinsics(views.views, "plumb_bob")
+    classic = _classic(folder)
+    fixed = cv2.CALIB_FIX_ASPECT_RATIO
+    rows = (
+        _ours("loopwm", views.views, refused),
+        _opencv("cv2.calibrateCamera on loopwm's corners", views.views, 0),
+        _ours("loopwm on OpenCV's corners", classic, {}),
+        _opencv("cv2.calibrateCamera on OpenCV's corners", classic, 0),
+        _opencv("cv2.calibrateCamera on OpenCV's corners, fx = fy", classic, fixed),
+        _file(folder / "left_intrinsics.yml"),
+    )
+    return PublicTable(git_revision=git_revision(), opencv=cv2.__version__, images=IMAGES, rows=rows)
+
+
+def _ours(by: str, views: Sequence[View], refused: dict[str, str]) -> PublicRow:
+    found = calibrate_intrinsics(views, "plumb_bob")
     camera = found.camera
-    ours = PublicRow(
-        by="loopwm",
+    return PublicRow(
+        by=by,
         views=len(found.residuals),
         focal_px=(camera.fx, camera.fy),
         centre_px=(camera.cx, camera.cy),
@@ -44,16 +58,6 @@ def compare(folder: Path) -> PublicTable:
         rms_px=found.rms,
         dropped={**refused, **found.dropped},
     )
-    kept = [view for view in views.views if view.name in found.residuals]
-    rows = (
-        ours,
-        _opencv("cv2.calibrateCamera, same corners", kept, fixed=False),
-        _opencv("cv2.calibrateCamera, all views", views.views, fixed=False),
-        _opencv("cv2.calibrateCamera, corners of cv2.findChessboardCorners", _classic(folder), fixed=False),
-        _opencv("cv2.calibrateCamera, all views, fx = fy as in the set's file", views.views, fixed=True),
-        _file(folder / "left_intrinsics.yml"),
-    )
-    return PublicTable(git_revision=git_revision(), opencv=cv2.__version__, images=IMAGES, rows=rows)
 
 
 def _classic(folder: Path) -> list[View]:
@@ -77,10 +81,9 @@ def _add(views: Views, path: Path, refused: dict[str, str]) -> None:
         refused[path.stem] = str(error)
 
 
-def _opencv(by: str, views: Sequence[View], *, fixed: bool) -> PublicRow:
+def _opencv(by: str, views: Sequence[View], flags: int) -> PublicRow:
     points = [view.detection.points.astype(np.float32) for view in views]
     pixels = [view.detection.pixels.astype(np.float32) for view in views]
-    flags = cv2.CALIB_FIX_ASPECT_RATIO if fixed else 0
     rms, K, D, *_ = cv2.calibrateCamera(points, pixels, views[0].size, np.eye(3), np.zeros(5), flags=flags)
     return _row(by, len(views), K, D, rms)
 

@@ -54,8 +54,8 @@ class LensTable(Settings):
         focal = [max(map(abs, row.focal_errors_percent)) for row in self.rows]
         sigmas = [value for row in self.rows for value in row.sigmas.values()]
         return (
-            f"{len(self.rows)} calibrations: focal {np.median(focal):.3f} % median, {max(focal):.3f} % worst; "
-            f"RMS {max(row.rms_px for row in self.rows):.3f} px worst; errors are "
+            f"{len(self.rows)} calibrations: focal {np.median(focal):.3f} % (median), {max(focal):.3f} % "
+            f"(worst); RMS {max(row.rms_px for row in self.rows):.3f} px worst; errors are "
             f"{np.sqrt(np.mean(np.square(sigmas))):.2f} reported sigmas"
         )
 
