@@ -28,7 +28,7 @@ class JointMotion:
         ):
             raise CalibrationError(
                 f"joint stamps have shape {np.shape(stamps)} and positions {np.shape(positions)}; "
-                f"expected (m,) and (m, {len(joint_offsets)}) with m at least 2"
+                f"expected (m,) and (m, {joints}) with m at least 2"
             )
         if not (np.isfinite(stamps).all() and np.isfinite(positions).all() and (np.diff(stamps) > 0).all()):
             raise CalibrationError("joint stamps must increase, and stamps and positions be finite")
