@@ -21,11 +21,8 @@ class JointMotion:
         Raises:
             CalibrationError: shapes do not fit, or stamps do not increase.
         """
-        if (
-            np.ndim(stamps) != 1
-            or np.shape(positions) != (len(stamps), len(joint_offsets))
-            or len(stamps) < 2
-        ):
+        joints = len(joint_offsets)
+        if np.ndim(stamps) != 1 or np.shape(positions) != (len(stamps), joints) or len(stamps) < 2:
             raise CalibrationError(
                 f"joint stamps have shape {np.shape(stamps)} and positions {np.shape(positions)}; "
                 f"expected (m,) and (m, {joints}) with m at least 2"
