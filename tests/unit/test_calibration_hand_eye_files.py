@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import runpy
 import sys
 from pathlib import Path
@@ -93,6 +94,16 @@ def test_a_file_of_easy_handeye2(tmp_path: Path) -> None:
     path.write_text(THEIRS.replace("eye_in_hand", "eye_on_head"))
     with pytest.raises(ConfigError, match="calibration_type"):
         read_easy_hand_eye(path)
+
+
+def test_the_launch_file_loads_under_the_launch_engine_where_there_is_one(tmp_path: Path) -> None:
+    path = write_hand_eye(tmp_path, RESULT)[1]
+    compile(path.read_text(), str(path), "exec")
+    if importlib.util.find_spec("launch_ros") is None:
+        return
+    from launch.launch_description_sources import get_launch_description_from_python_launch_file
+
+    assert len(get_launch_description_from_python_launch_file(str(path)).entities) == 1
 
 
 def test_the_launch_file_publishes_the_transform(tmp_path: Path, monkeypatch) -> None:
