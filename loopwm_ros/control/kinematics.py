@@ -25,6 +25,8 @@ REACH_STEPS = 400  # of `reach`, at most
 REACH_PERIOD = 0.02  # of one of them [s]
 REACH_SPEED = 0.5  # [m/s]
 REACHED = 1e-4  # [m]
+SOLVE_STEPS, SOLVE_STEP = 60, 0.5  # of `joints_at`, at most, and the largest of them [rad]
+SOLVE_DAMPING = 0.02  # [m, rad]
 DAMPING = 1e-3  # Levenberg-Marquardt damping [dimensionless]
 
 
@@ -122,6 +124,7 @@ class Kinematics:
         self._data = self.model.createData()
         self._tool = self.model.getFrameId(arm.tool_point)
         self._base = self.model.getFrameId(arm.base_frame)
+        self._mount = self.model.getFrameId(arm.tool_frame)
         self.base_placement = pin.SE3(self.model.frames[self._base].placement)  # in the URDF's root
         self._pose_task = pink.FrameTask(arm.tool_point, position_cost=1.0, orientation_cost=0.3)
         self._posture_task = pink.PostureTask(cost=POSTURE_COST, gain=POSTURE_GAIN)
@@ -151,6 +154,36 @@ class Kinematics:
         base = self.base_placement
         linear = base.rotation.T @ (tool.rotation @ jacobian[:3])
         return Tool(base.actInv(tool.translation), jacobian, linear)
+
+    def mount(self, position: F64) -> tuple[F64, F64]:
+        """Of the arm's `tool_frame`, which is not the tip of a rod, in the base frame at joints (n,) [rad].
+
+        Returns its pose (4, 4) and its Jacobian (6, n) [m, rad] at its origin, along the base's axes.
+        """
+        pin.forwardKinematics(self.model, self._data, np.asarray(position, dtype=float))
+        pose = pin.updateFramePlacement(self.model, self._data, self._mount)
+        local = pin.computeFrameJacobian(self.model, self._data, position, self._mount)
+        seen = self.base_placement.inverse() * pose
+        turned = np.vstack([seen.rotation @ local[:3], seen.rotation @ local[3:]])
+        return np.array(seen.homogeneous), turned
+
+    def joints_at(self, pose: F64, start: F64) -> F64 | None:
+        """Joints (n,) [rad] within limits that bring `tool_frame` to a pose (4, 4) in the base frame.
+
+        From a start (n,) by damped least squares; None: not found from there.
+        """
+        joints = np.clip(start, self.lower, self.upper)
+        for _ in range(SOLVE_STEPS):
+            now, jacobian = self.mount(joints)
+            turn = pin.log3(pose[:3, :3] @ now[:3, :3].T)
+            error = np.concatenate([pose[:3, 3] - now[:3, 3], turn])
+            if np.abs(error).max() < REACHED:
+                return joints
+            damped = jacobian @ jacobian.T + SOLVE_DAMPING**2 * np.eye(6)
+            step = jacobian.T @ np.linalg.solve(damped, error)
+            step *= min(1.0, SOLVE_STEP / float(np.abs(step).max()))
+            joints = np.clip(joints + step, self.lower, self.upper)
+        return None
 
     def tool_motion(self, position: F64, velocity: F64) -> tuple[F64, float]:
         """Tool position (3,) in the base frame [m] and its speed [m/s] at joint velocities (n,) [rad/s]."""
