@@ -92,8 +92,16 @@ class Session:
         """Note why a picture was refused; with `image`, keep it."""
         self._append(Line(refused=Refusal(source=source, reason=reason)))
         if image is not None:
-            with self._writing():
-                write_picture(self.folder / REFUSED / f"{len(self.refusals):04d}.png", image)
+            self.write(f"{REFUSED}/{len(self.refusals):04d}.png", image)
+
+    def write(self, name: str, image: U8) -> Path:
+        """Write a picture to a file of the session's folder, whole or not at all.
+
+        Raises:
+            CalibrationError: there is no room.
+        """
+        with self._writing():
+            return write_picture(self.folder / name, image)
 
     def picture_path(self, name: str) -> Path:
         """Where a sample's picture is."""
