@@ -45,7 +45,9 @@ def sigma_plot(result: HandEye) -> str:
         axes.bar(range(3), bars[0], color=ACTUAL, width=0.6)
         other.bar(range(4, 7), bars[1], color=IMAGINED, width=0.6)
         other.spines["right"].set_visible(True)
-        axes.set_xticks([0, 1, 2, 4, 5, 6], [*(f"along {name}" for name in "xyz"), *(f"about {name}" for name in "xyz")])
+        axes.set_xticks(
+            [0, 1, 2, 4, 5, 6], [*(f"along {name}" for name in "xyz"), *(f"about {name}" for name in "xyz")]
+        )
         axes.tick_params(axis="x", labelsize=9)
         axes.set(ylabel="place [mm]", ylim=(0, 1.2 * float(bars[0].max())))
         other.set(ylabel="direction [degrees]", ylim=(0, 1.2 * float(bars[1].max())))
@@ -64,15 +66,17 @@ def offset_plot(offsets: Mapping[str, float], std: Mapping[str, float]) -> str:
         axes.errorbar(values, range(len(names)), xerr=width, fmt="o", color=ACTUAL, ms=6, capsize=4, lw=1.8)
         axes.axvline(0.0, color=INK, lw=1)
         axes.set_yticks(range(len(names)), names)
-        axes.set(xlabel="to add to the measured position [degrees], with 2-sigma", ylim=(-0.6, len(names) - 0.4))
+        axes.set(
+            xlabel="to add to the measured position [degrees], with 2-sigma", ylim=(-0.6, len(names) - 0.4)
+        )
         axes.grid(visible=False, axis="y")
         return svg(figure)
 
 
 def poses_plot(tools: F64, camera: F64 | None) -> str:
     """Where the tool was, (m, 3) [m], from the side and from above; and a camera that is fixed, (4, 4)."""
-    with drawing(1.1) as (figure, axes):
-        figure.clear()
+    with drawing(1.1) as (figure, whole):
+        whole.remove()
         for number, (across, up) in enumerate(((0, 1), (0, 2))):
             axes = figure.add_subplot(1, 2, number + 1)
             axes.plot(tools[:, across], tools[:, up], "o", color=ACTUAL, ms=5, alpha=0.8)
@@ -81,7 +85,12 @@ def poses_plot(tools: F64, camera: F64 | None) -> str:
                 place, ahead = camera[:3, 3], camera[:3, 3] + 0.2 * camera[:3, 2]
                 axes.plot(place[across], place[up], "o", color=FAILED, ms=7)
                 axes.plot([place[across], ahead[across]], [place[up], ahead[up]], color=FAILED, lw=2)
-            axes.set(xlabel="x [m]", ylabel=f"{'xyz'[up]} [m]", aspect="equal", title=("from above", "from the side")[number])
+            axes.set(
+                xlabel="x [m]",
+                ylabel=f"{'xyz'[up]} [m]",
+                aspect="equal",
+                title=("from above", "from the side")[number],
+            )
             axes.title.set_fontsize(10)
             axes.set_adjustable("datalim")
         figure.subplots_adjust(left=0.12, right=0.97, wspace=0.42, top=0.9)

@@ -6,9 +6,9 @@ import numpy as np
 
 from loopwm_ros.calibration.board import Board
 from loopwm_ros.calibration.collecting import Progress, view_of
+from loopwm_ros.calibration.samples import spread
 from loopwm_ros.calibration.shots import Shot
 from loopwm_ros.calibration.sources import Picture
-from loopwm_ros.calibration.samples import spread
 from loopwm_ros.calibration.views import View, Views
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.config.calibration import CameraModel
@@ -62,8 +62,8 @@ class PoseLooker:
         moved = [float(np.abs(joints - other).max()) for other in self._joints]
         if moved and min(moved) < APART:
             raise SensorError(
-                f"{picture.source}: the arm is where it was in sample {np.argmin(moved) + 1}; move a joint by "
-                f"at least {np.rad2deg(APART):.0f} degrees, and turn the tool"
+                f"{picture.source}: the arm is where it was in sample {np.argmin(moved) + 1}; move a joint "
+                f"by at least {np.rad2deg(APART):.0f} degrees, and turn the tool"
             )
         view = self._lens.look(picture, image)
         self._joints.append(joints)

@@ -133,7 +133,8 @@ def judge_hand_eye(result: HandEyeResult) -> Verdict:
             found("camera's place, 1-sigma", place, "mm", "at most", (1.0, 4.0), more),
             found("camera's direction, 1-sigma", turn, "degrees", "at most", (0.1, 0.4), more),
             found(
-                "joint errors that differ from pose to pose, 1-sigma", noise, "degrees", "at most", (0.05, 0.3),
+                "joint errors that differ from pose to pose, 1-sigma", noise, "degrees", "at most",
+                (0.05, 0.3),
                 "wait until the arm stands still; check that the joint states are those of the moment",
             ),
             found("poses that contradict the others", share, "%", "at most", (10, 30),
