@@ -84,6 +84,14 @@ def surprise(model: SightModel, fit: Fit) -> F64:
     return Whitening(*_joints(model, fit), fit.noise).surprise(fit.expected.residuals)
 
 
+def design_at(expected: Expected, x: F64, free: Sequence[int] = ()) -> F64:
+    """Derivatives (2 m, 12 + k) by parameters x (12 + k,), by which camera and board were moved."""
+    design = _design(expected, free)
+    for turn in (slice(0, 3), slice(6, 9)):
+        design[:, turn] = design[:, turn] @ _left_jacobian(x[turn])
+    return design
+
+
 def _solve(
     model: SightModel, start: tuple[F64, F64, F64], free: Sequence[int], noise: Noise, loss: str
 ) -> Fit:
@@ -97,10 +105,7 @@ def _solve(
         return moved(camera, x[0:3], x[3:6]), moved(board, x[6:9], x[9:12]), added
 
     def jacobian(x: F64) -> F64:
-        design = _design(model.expected(*placed(x)), free)
-        for turn in (slice(0, 3), slice(6, 9)):
-            design[:, turn] = design[:, turn] @ _left_jacobian(x[turn])
-        return whiten(design)
+        return whiten(design_at(model.expected(*placed(x)), x, free))
 
     found = least_squares(
         lambda x: whiten(model.residuals(*placed(x))),
