@@ -6,186 +6,182 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import yaml
-from pydantic import ValidationError
+import numpy as np
 from rich.console import Console
+from rich.markup import escape
 
 from loopwm_ros.calibration.board import Board
-from loopwm_ros.calibration.board_page import write_board_page
-from loopwm_ros.calibration.camera_info import read_camera_info
 from loopwm_ros.calibration.collecting import Collector, Looker
 from loopwm_ros.calibration.finishing import (
     Result,
     finish_hand_eye,
     finish_intrinsics,
     finish_time,
-    read_result,
     samples_of,
 )
-from loopwm_ros.calibration.guessing import poses_to_show
-from loopwm_ros.calibration.hand_eye_files import read_hand_eye
+from loopwm_ros.calibration.guessing import guessed
 from loopwm_ros.calibration.lookers import LensLooker, PoseLooker, TrackLooker
 from loopwm_ros.calibration.session import Session
 from loopwm_ros.calibration.shots import SessionSettings
 from loopwm_ros.calibration.sources import Picture, folder_pictures, read_recordings, standing
 from loopwm_ros.calibration.verdict import Grade
+from loopwm_ros.cli.calibrate_job import ArmJob, Source, Takes, load_board
 from loopwm_ros.cli.calibrate_run import Guide, take_all
 from loopwm_ros.cli.calibrate_screen import print_collected, print_result
-from loopwm_ros.config import ArmConfig, load_arm, load_settings, share_dir
-from loopwm_ros.config.calibration import BoardSettings, CameraModel, HandEye, Lens, Setup
-from loopwm_ros.data import topics
-from loopwm_ros.errors import CalibrationError, ConfigError, choices
+from loopwm_ros.config import ArmConfig
+from loopwm_ros.config.calibration import Lens
+from loopwm_ros.errors import CalibrationError
 from loopwm_ros.types import F64
-from loopwm_ros.validation.certificate import arm_sha256, settings_sha256
-from loopwm_ros.validation.files import write_text_atomically
+
+GO_ON = "the same command goes on from here"
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where pictures come from: one of three, or none."""
+class Step:
+    """One step's session, from its first picture to its page."""
 
-    images: Path | None
-    bag: Path | None
-    live: bool
-    topic: str
-    seconds: float
+    out: Path
+    settings: SessionSettings
+    takes: Takes
+    looker: Looker
+    title: str
+    pictures: Callable[[Source], list[Picture]]  # of a folder or a recording
+    finish: Callable[[Session], Result]
+    arm: ArmConfig | None = None
+    suggest: Callable[[Session], str] = lambda _: ""
+    copy: bool = True
 
-    def check(self) -> None:
-        """Refuse more than one."""
-        named = [name for name in ("images", "bag", "live") if getattr(self, name)]
-        if len(named) > 1:
-            raise ConfigError(f"--{' and --'.join(named)} exclude each other; give one of them")
-
-
-@dataclass(frozen=True)
-class Takes:
-    """How a session's samples are taken."""
-
-    source: Source
-    undo: tuple[str, ...]
-    keep_refused: bool
-
-
-@dataclass(frozen=True)
-class ArmJob:
-    """What hand-eye and time calibration are about."""
-
-    arm: ArmConfig
-    camera: CameraModel
-    board: BoardSettings
-    setup: Setup
-    guess: HandEye | None
-
-    @classmethod
-    def load(cls, arm: str, camera: Path, board: str, setup: Setup | None, guess: Path | None) -> ArmJob:
-        """From names and files; without `setup`, that of `guess`.
+    def run(self) -> Grade | None:
+        """The verdict; None where the user left before the end.
 
         Raises:
-            ConfigError: a file is missing or not valid, or is of another arm or setup.
+            LoopWMError: a source or the session cannot be used, or the samples do not suffice.
         """
-        known = None if guess is None else read_hand_eye(guess)
-        settings = load_arm(arm)
-        if known is not None and known.arm != settings.name:
-            raise ConfigError(f"{guess} is of arm '{known.arm}', not of '{settings.name}'")
-        if known is not None and setup not in (None, known.setup):
-            raise ConfigError(f"{guess} has setup {known.setup}; --setup says {setup}")
-        chosen = setup if known is None or setup is not None else known.setup
-        assert chosen is not None
-        return cls(settings, read_camera_info(camera), load_board(board), chosen, known)
+        self.takes.source.check()
+        console = Console()
+        with closing(Session(self.out, self.settings)) as session:
+            if session.damage:
+                console.print(f"[yellow]{escape(session.damage)}", highlight=False)
+            collector = Collector(session, self.looker, self.takes.keep_refused, self.copy)
+            for name in self.takes.undo:
+                collector.undo(name)
+            try:
+                done = self._take(collector, console)
+            except KeyboardInterrupt:
+                console.print(f"ended; {len(session.shots)} samples are safe, {GO_ON}", highlight=False)
+                raise
+            print_collected(console, session, collector)
+            if not done:
+                console.print(f"left; {GO_ON}", highlight=False)
+                return None
+            result = self.finish(session)
+            print_result(console, str(self.out), result)
+            return result.verdict.grade
 
-    def settings(self, step: str) -> SessionSettings:
-        """Of a session of this arm and camera."""
-        return SessionSettings(
-            step="time" if step == "time" else "hand_eye",
-            board=self.board,
-            arm_sha256=arm_sha256(self.arm),
-            camera_sha256=settings_sha256(self.camera),
-            setup=self.setup,
-        )
+    def _take(self, collector: Collector, console: Console) -> bool:
+        source = self.takes.source
+        if source.live:
+            return self._guided(collector, console)
+        if source.images is not None or source.bag is not None:
+            take_all(self.pictures(source), collector, console)
+        return True
 
+    def _guided(self, collector: Collector, console: Console) -> bool:
+        from loopwm_ros.nodes.calibration_source import LiveSource
 
-def load_board(name: str) -> BoardSettings:
-    """A board, ours by name or the user's by path.
-
-    Raises:
-        ConfigError: there is none, or it is not valid.
-    """
-    if name.endswith((".yaml", ".yml")):
-        return load_settings(Path(name), BoardSettings)
-    folder = share_dir() / "calibration" / "boards"
-    there = {path.stem: path for path in folder.glob("*.yaml")}
-    if name not in there:
-        raise choices("board", name, [*there, "a path to a .yaml file"])
-    return load_settings(there[name], BoardSettings)
-
-
-def make_board(out: Path, values: dict[str, Any], paper: str) -> list[Path]:
-    """Write a board's PDF, and its settings beside it.
-
-    Raises:
-        ConfigError: it fits neither paper nor dictionary, or cannot be written.
-    """
-    if out.suffix.lower() != ".pdf":
-        raise ConfigError(f"--out {out} must end in .pdf")
-    try:
-        settings = BoardSettings.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(f"no such board: {'.'.join(map(str, first['loc']))} {first['msg']}") from error
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_board_page(settings, out, paper)
-        text = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
-        return [out, write_text_atomically(out.with_suffix(".yaml"), text)]
-    except OSError as error:
-        raise ConfigError(f"cannot write {out}: {error.strerror}") from error
+        source = self.takes.source
+        with closing(LiveSource(source.topic, self.arm)) as live:
+            suggest = lambda: self.suggest(collector.session)  # noqa: E731
+            return Guide(collector, live, console, self.title, suggest, seconds=source.seconds).run()
 
 
-def run_intrinsics(out: Path, takes: Takes, board: str, lens: Lens, name: str) -> Grade:
+def run_intrinsics(out: Path, takes: Takes, board: str, lens: Lens, name: str) -> Grade | None:
     """Take pictures and calibrate a lens."""
     settings = SessionSettings(step="intrinsics", board=load_board(board), lens=lens)
 
     def pictures(source: Source) -> list[Picture]:
         if source.images is not None:
             return folder_pictures(source.images)
-        assert source.bag is not None
-        return [each for found in read_recordings(source.bag, source.topic) for each in found.pictures]
+        return [each for found in read_recordings(source.recorded, source.raw) for each in found.pictures]
 
-    looker = LensLooker(Board(settings.board))
-    step = _Step(out, settings, takes, looker, f"lens of {name}")
-    return step.run(pictures, None, lambda session: finish_intrinsics(session, name))
+    return Step(
+        out,
+        settings,
+        takes,
+        LensLooker(Board(settings.board)),
+        f"lens of {name}",
+        pictures,
+        lambda session: finish_intrinsics(session, name),
+    ).run()
 
 
-def run_hand_eye(out: Path, takes: Takes, job: ArmJob, joint_offsets: bool) -> Grade:
+def run_hand_eye(out: Path, takes: Takes, job: ArmJob, joint_offsets: bool) -> Grade | None:
     """Take samples and find the camera."""
 
     def pictures(source: Source) -> list[Picture]:
         if source.images is not None:
             return folder_pictures(source.images, job.arm)
-        assert source.bag is not None
-        return [each for found in read_recordings(source.bag, source.topic, job.arm) for each in standing(found)]
+        found = read_recordings(source.recorded, source.raw, job.arm)
+        return [each for recording in found for each in standing(recording)]
 
-    looker = PoseLooker(Board(job.board), job.arm, job.camera)
-    step = _Step(out, job.settings("hand_eye"), takes, looker, f"hand-eye of {job.arm.name}", _Suggester(job))
-    return step.run(
-        pictures, job.arm, lambda session: finish_hand_eye(session, job.arm, job.camera, joint_offsets)
-    )
+    return Step(
+        out,
+        job.settings("hand_eye"),
+        takes,
+        PoseLooker(Board(job.board), job.arm, job.camera),
+        f"hand-eye of {job.arm.name}",
+        pictures,
+        lambda session: finish_hand_eye(session, job.arm, job.camera, joint_offsets),
+        job.arm,
+        lambda session: in_words(job.arm, next_poses(job, session, 1)[0]),
+    ).run()
 
 
-def run_time(out: Path, job: ArmJob, bag: Path, topic: str) -> Grade:
+def run_time(out: Path, job: ArmJob, bag: Path, topic: str) -> Grade | None:
     """Find the time offset from a recording."""
     assert job.guess is not None
     known = job.guess
-    recordings = read_recordings(bag, topic, job.arm)
+    source = Source(None, bag, False, topic, 0.0)
+    recordings = read_recordings(bag, source.raw, job.arm)
     if len(recordings) != 1:
-        raise CalibrationError(f"{bag} holds {len(recordings)} recordings; expected one, the clocks' own")
-    (recording,) = recordings
-    takes = Takes(Source(None, bag, False, topic, 0.0), (), False)
-    step = _Step(out, job.settings("time"), takes, TrackLooker(Board(job.board), job.camera), "time", copy=False)
-    return step.run(
-        lambda _: recording.pictures,
+        raise CalibrationError(f"{bag} holds {len(recordings)} recordings; expected one, of one motion")
+    joints, pictures = recordings[0].joints, recordings[0].pictures
+    return Step(
+        out,
+        job.settings("time"),
+        Takes(source, (), False),
+        TrackLooker(Board(job.board), job.camera),
+        f"time offset of {job.arm.name}",
+        lambda _: pictures,
+        lambda session: finish_time(session, job.arm, job.camera, known, joints),
         job.arm,
-        lambda session: finish_time(session, job.arm, job.camera, known, recording.joints),
-    )
+        copy=False,
+    ).run()
+
+
+def print_poses(out: Path, job: ArmJob, count: int) -> None:
+    """Poses to go to, from what the session holds so far."""
+    with closing(Session(out, job.settings("hand_eye"))) as session:
+        for pose in next_poses(job, session, count):
+            Console().print(in_words(job.arm, pose), highlight=False, soft_wrap=True)
+
+
+def next_poses(job: ArmJob, session: Session, count: int) -> list[F64]:
+    """Joint positions (n,) [rad] that add most; from a guess, the samples, or the arm file's camera.
+
+    Raises:
+        CalibrationError: there are none with the board in view.
+    """
+    from loopwm_ros.calibration.suggestions import suggest_poses
+
+    guess = job.guess or guessed(job.arm, job.camera, job.board, job.setup, samples_of(session))
+    seed = len(session.shots)
+    return suggest_poses(job.arm, job.camera, job.board, job.setup, guess, count, seed)
+
+
+def in_words(arm: ArmConfig, joints: F64) -> str:
+    """Joint positions in degrees and radians."""
+    degrees = "  ".join(f"{value:.0f}°" for value in np.rad2deg(joints))
+    radians = ", ".join(f"{value:.3f}" for value in joints)
+    return f"{degrees}   [{radians}] rad, {arm.joints[0]} first"
