@@ -13,7 +13,7 @@ from loopwm_ros.config.calibration import BoardSettings, CameraModel, HandEye, S
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.errors import CalibrationError
 from loopwm_ros.processing.camera import camera_pose
-from loopwm_ros.processing.poses import transform
+from loopwm_ros.processing.poses import inverse, transform
 from loopwm_ros.types import F64
 
 UNKNOWN = (0.1, 0.1, 0.1)  # 1-sigma of what is only assumed [m], [rad]
@@ -32,19 +32,20 @@ def guessed(
 
 
 def assumed(arm: ArmConfig, board: BoardSettings, setup: Setup) -> HandEye:
-    """Camera beside the arm: as the arm's file has it, the board on the tool, facing where the tool points.
+    """Camera beside the arm: as the arm's file has it, the board on the tool, facing it with the arm at home.
 
     Camera on the hand: at the tool frame, looking where the tool points; the board lies flat under the tool
     at home, in the height of the workspace's floor.
     """
     centre = np.array([board.columns, board.rows, 0.0]) * board.square / 2
+    home, _ = Kinematics(arm).mount(np.array(arm.home))
     if setup == "eye_to_hand":
-        facing = np.diag([1.0, -1.0, -1.0, 1.0])  # the board's z points away from who sees it
-        facing[:3, 3] = -facing[:3, :3] @ centre
-        return _settings(arm, setup, camera_pose(arm.camera), facing)
+        camera = camera_pose(arm.camera)
+        facing = camera.copy()
+        facing[:3, 3] = home[:3, 3] - facing[:3, :3] @ centre
+        return _settings(arm, setup, camera, inverse(home) @ facing)
     lying = np.diag([1.0, -1.0, -1.0, 1.0])
-    place = Kinematics(arm).tool_position(np.array(arm.home))
-    place[2] = arm.workspace.low[2]
+    place = np.array([home[0, 3], home[1, 3], arm.workspace.low[2]])
     lying[:3, 3] = place - lying[:3, :3] @ centre
     return _settings(arm, setup, np.eye(4), lying)
 

@@ -21,9 +21,10 @@ def annotated(image: U8, detection: Detection | None, words: str, residuals: F64
     """
     scale = min(1.0, SIDE / max(image.shape[:2]))
     rgb = image if image.ndim == 3 else np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), dtype=np.uint8)
-    drawn = (
-        cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else rgb.copy()
-    )
+    drawn = rgb.copy()
+    if scale < 1.0:
+        small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        drawn = np.asarray(small, dtype=np.uint8)
     if detection is not None:
         pixels = (detection.pixels + 0.5) * scale - 0.5
         for number, (x, y) in zip(detection.ids, pixels, strict=True):

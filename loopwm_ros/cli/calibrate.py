@@ -11,6 +11,7 @@ from loopwm_ros.config.calibration import Lens, Setup
 
 REDO = 2  # exit status of a calibration that went well and is not usable
 BOARD = "charuco_a4"
+MARKER = 11 / 15  # of a square: what is left is a border that detection needs
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -40,7 +41,7 @@ def board(
     rows: Annotated[int, typer.Option(help="Squares along its height.")] = 6,
     square: Annotated[float, typer.Option(help="Side of a square [m].")] = 0.03,
     marker: Annotated[
-        float | None, typer.Option(help="Side of a marker [m]; default: 73 % of the square.")
+        float | None, typer.Option(help="Side of a marker [m]; default: 11/15 of the square.")
     ] = None,
     dictionary: Annotated[str, typer.Option(help="Of the markers, as OpenCV names it.")] = "DICT_5X5_100",
     paper: Annotated[str, typer.Option(help="A5, A4, A3, A2, A1, A0, Letter, Legal or Tabloid.")] = "A4",
@@ -49,7 +50,7 @@ def board(
     from loopwm_ros.cli.calibrate_job import make_board
 
     settings = {"kind": kind, "columns": columns, "rows": rows, "square": square, "dictionary": dictionary}
-    settings["marker"] = round(0.73 * square, 4) if marker is None else marker
+    settings["marker"] = round(square * MARKER, 4) if marker is None else marker
     for path in make_board(out, settings, paper):
         typer.echo(f"file: {path}")
     typer.echo(
@@ -118,7 +119,8 @@ def hand_eye(
     as of intrinsics.
     """
     from loopwm_ros.cli.calibrate_job import ArmJob, Source, Takes
-    from loopwm_ros.cli.calibrate_steps import print_poses, run_hand_eye
+    from loopwm_ros.cli.calibrate_poses import print_poses
+    from loopwm_ros.cli.calibrate_steps import run_hand_eye
 
     job = ArmJob.load(arm, camera, board, setup, guess)
     if suggest:

@@ -123,7 +123,8 @@ def make_board(out: Path, values: dict[str, Any], paper: str) -> list[Path]:
         settings = BoardSettings.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        raise ConfigError(f"no such board: {'.'.join(map(str, first['loc']))} {first['msg']}") from error
+        what = ".".join(map(str, first["loc"])) or "settings"
+        raise ConfigError(f"no such board: {what}: {first['msg']}") from error
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_board_page(settings, out, paper)

@@ -7,7 +7,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 from rich.markup import escape
 
@@ -18,21 +17,19 @@ from loopwm_ros.calibration.finishing import (
     finish_hand_eye,
     finish_intrinsics,
     finish_time,
-    samples_of,
 )
-from loopwm_ros.calibration.guessing import guessed
 from loopwm_ros.calibration.lookers import LensLooker, PoseLooker, TrackLooker
 from loopwm_ros.calibration.session import Session
 from loopwm_ros.calibration.shots import SessionSettings
 from loopwm_ros.calibration.sources import Picture, folder_pictures, read_recordings, standing
 from loopwm_ros.calibration.verdict import Grade
 from loopwm_ros.cli.calibrate_job import ArmJob, Source, Takes, load_board
+from loopwm_ros.cli.calibrate_poses import Suggester
 from loopwm_ros.cli.calibrate_run import Guide, take_all
 from loopwm_ros.cli.calibrate_screen import print_collected, print_result
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.config.calibration import Lens
 from loopwm_ros.errors import CalibrationError
-from loopwm_ros.types import F64
 
 GO_ON = "the same command goes on from here"
 
@@ -49,7 +46,7 @@ class Step:
     pictures: Callable[[Source], list[Picture]]  # of a folder or a recording
     finish: Callable[[Session], Result]
     arm: ArmConfig | None = None
-    suggest: Callable[[Session], str] = lambda _: ""
+    suggest: Callable[[Session], str] = lambda _: ""  # where to go next, in words
     copy: bool = True
 
     def run(self) -> Grade | None:
@@ -134,7 +131,7 @@ def run_hand_eye(out: Path, takes: Takes, job: ArmJob, joint_offsets: bool) -> G
         pictures,
         lambda session: finish_hand_eye(session, job.arm, job.camera, joint_offsets),
         job.arm,
-        lambda session: in_words(job.arm, next_poses(job, session, 1)[0]),
+        Suggester(job),
     ).run()
 
 
@@ -158,30 +155,3 @@ def run_time(out: Path, job: ArmJob, bag: Path, topic: str) -> Grade | None:
         job.arm,
         copy=False,
     ).run()
-
-
-def print_poses(out: Path, job: ArmJob, count: int) -> None:
-    """Poses to go to, from what the session holds so far."""
-    with closing(Session(out, job.settings("hand_eye"))) as session:
-        for pose in next_poses(job, session, count):
-            Console().print(in_words(job.arm, pose), highlight=False, soft_wrap=True)
-
-
-def next_poses(job: ArmJob, session: Session, count: int) -> list[F64]:
-    """Joint positions (n,) [rad] that add most; from a guess, the samples, or the arm file's camera.
-
-    Raises:
-        CalibrationError: there are none with the board in view.
-    """
-    from loopwm_ros.calibration.suggestions import suggest_poses
-
-    guess = job.guess or guessed(job.arm, job.camera, job.board, job.setup, samples_of(session))
-    seed = len(session.shots)
-    return suggest_poses(job.arm, job.camera, job.board, job.setup, guess, count, seed)
-
-
-def in_words(arm: ArmConfig, joints: F64) -> str:
-    """Joint positions in degrees and radians."""
-    degrees = "  ".join(f"{value:.0f}°" for value in np.rad2deg(joints))
-    radians = ", ".join(f"{value:.3f}" for value in joints)
-    return f"{degrees}   [{radians}] rad, {arm.joints[0]} first"
