@@ -40,6 +40,10 @@ class CertificateError(LoopWMError):
     """A validation's result cannot be read, or cannot be trusted."""
 
 
+class CalibrationError(LoopWMError):
+    """What was recorded does not suffice for a calibration, or contradicts itself."""
+
+
 class ExportError(LoopWMError):
     """An exported graph does not reproduce the trained model."""
 

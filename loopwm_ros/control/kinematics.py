@@ -122,6 +122,7 @@ class Kinematics:
         self._data = self.model.createData()
         self._tool = self.model.getFrameId(arm.tool_point)
         self._base = self.model.getFrameId(arm.base_frame)
+        self._mount = self.model.getFrameId(arm.tool_frame)
         self.base_placement = pin.SE3(self.model.frames[self._base].placement)  # in the URDF's root
         self._pose_task = pink.FrameTask(arm.tool_point, position_cost=1.0, orientation_cost=0.3)
         self._posture_task = pink.PostureTask(cost=POSTURE_COST, gain=POSTURE_GAIN)
@@ -151,6 +152,18 @@ class Kinematics:
         base = self.base_placement
         linear = base.rotation.T @ (tool.rotation @ jacobian[:3])
         return Tool(base.actInv(tool.translation), jacobian, linear)
+
+    def mount(self, position: F64) -> tuple[F64, F64]:
+        """Of the arm's `tool_frame`, which is not the tip of a rod, in the base frame at joints (n,) [rad].
+
+        Returns its pose (4, 4) and its Jacobian (6, n) [m, rad] at its origin, along the base's axes.
+        """
+        pin.forwardKinematics(self.model, self._data, np.asarray(position, dtype=float))
+        pose = pin.updateFramePlacement(self.model, self._data, self._mount)
+        local = pin.computeFrameJacobian(self.model, self._data, position, self._mount)
+        seen = self.base_placement.inverse() * pose
+        turned = np.vstack([seen.rotation @ local[:3], seen.rotation @ local[3:]])
+        return np.array(seen.homogeneous), turned
 
     def tool_motion(self, position: F64, velocity: F64) -> tuple[F64, float]:
         """Tool position (3,) in the base frame [m] and its speed [m/s] at joint velocities (n,) [rad/s]."""
