@@ -1,4 +1,4 @@
-"""A lens in front of the simulated camera, which is a pinhole: its picture, drawn wider and finer, is bent."""
+"""A lens before the simulated camera, which is a pinhole: its picture, drawn wider and finer, is bent."""
 
 from __future__ import annotations
 

@@ -86,14 +86,16 @@ class Row:
 
 
 def placed(camera: CameraConfig, case: Case, direction: float) -> CameraConfig:
-    """The camera turned and moved; `direction` [rad] is that of its turn in its own picture, and of its move."""
+    """The camera turned and moved; `direction` [rad] in its own picture is that of both."""
     pose = camera_pose(camera)
     across = math.cos(direction) * pose[:3, 0] + math.sin(direction) * pose[:3, 1]
     position = np.add(camera.position, case.shift * across)
     aim = np.subtract(camera.look_at, camera.position)
     reach = float(np.linalg.norm(aim))
     look_at = position + aim + reach * math.tan(math.radians(case.turn)) * across
-    return camera.model_copy(update={"position": tuple(position.tolist()), "look_at": tuple(look_at.tolist())})
+    return camera.model_copy(
+        update={"position": tuple(position.tolist()), "look_at": tuple(look_at.tolist())}
+    )
 
 
 def lens_of(camera: CameraConfig, case: Case) -> CameraModel:
@@ -161,9 +163,7 @@ class Bench:
             self._settings,
             view=view if reprojected else None,
         )
-        controller = MpcController(
-            mpc.horizon, mpc.synchroniser, manifest.spec.model_period, lambda _: None
-        )
+        controller = MpcController(mpc.horizon, mpc.synchroniser, manifest.spec.model_period, lambda _: None)
         with closing(BulletCell(arm, self._task, self._world)) as cell:
             gate = build_gate(self._kinematics, arm, 1.0 / self._world.servo_rate)
             ratio = round(self._world.servo_rate / self._world.control_rate)

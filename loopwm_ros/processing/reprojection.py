@@ -36,7 +36,9 @@ class ReprojectionLimits(Settings):
 
     turn: float = Field(10.0, gt=0, le=45, description="rotation [deg]")
     shift: float = Field(0.05, gt=0, le=1, description="translation [m]")
-    coverage: float = Field(0.9, gt=0, le=1, description="share of the bundle's picture that it sees, at least")
+    coverage: float = Field(
+        0.9, gt=0, le=1, description="share of the bundle's picture that it sees, at least"
+    )
     enlargement: float = Field(2.0, ge=1, description="of its pixels to the bundle's")
 
 
@@ -53,7 +55,10 @@ class CameraGap:
         """What lies beyond the limits, each figure with its limit."""
         told = (
             (self.turn > limits.turn, f"turned by {self.turn:.1f} degrees (at most {limits.turn:g})"),
-            (self.shift > limits.shift, f"moved by {self.shift * 100:.1f} cm (at most {limits.shift * 100:g})"),
+            (
+                self.shift > limits.shift,
+                f"moved by {self.shift * 100:.1f} cm (at most {limits.shift * 100:g})",
+            ),
             (
                 self.coverage < limits.coverage,
                 f"sees {self.coverage:.0%} of the bundle's picture (at least {limits.coverage:.0%})",
@@ -107,9 +112,7 @@ class Reprojection:
             raise SensorError(
                 f"camera image is {size[0]}x{size[1]}; calibrated was {self.size[0]}x{self.size[1]}"
             )
-        found = cv2.remap(
-            rgb, *self._maps, cv2.INTER_LINEAR, dst=self._fine, borderMode=cv2.BORDER_REPLICATE
-        )
+        found = cv2.remap(rgb, *self._maps, cv2.INTER_LINEAR, dst=self._fine, borderMode=cv2.BORDER_REPLICATE)
         if self._fine is not None:
             wanted = self._bundle.width, self._bundle.height
             found = cv2.resize(found, wanted, interpolation=cv2.INTER_AREA)
@@ -186,9 +189,10 @@ def _stretch(pixels: F64, through: NDArray[np.bool_]) -> tuple[float, float]:
     return max(LEAST_STRETCH, least), most
 
 
-def _maps(pixels: F64, through: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any]]:
+def _maps(pixels: F64, through: NDArray[np.bool_]) -> tuple[NDArray[Any], ...]:
     """For cv2.remap, in fixed point; what the camera does not see is taken from the nearest edge."""
     height, width = pixels.shape[:2]
     shown = cv2.resize(through.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
     kept = np.where((shown > 0)[..., None], pixels.clip(-OUTSIDE, OUTSIDE), -1.0).astype(np.float32)
-    return cv2.convertMaps(*(np.ascontiguousarray(kept[..., k]) for k in (0, 1)), cv2.CV_16SC2)
+    x, y = (np.ascontiguousarray(kept[..., k]) for k in (0, 1))
+    return tuple(map(np.asarray, cv2.convertMaps(x, y, cv2.CV_16SC2)))
