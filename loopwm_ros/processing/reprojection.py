@@ -112,7 +112,10 @@ class Reprojection:
             raise SensorError(
                 f"camera image is {size[0]}x{size[1]}; calibrated was {self.size[0]}x{self.size[1]}"
             )
-        found = cv2.remap(rgb, *self._maps, cv2.INTER_LINEAR, dst=self._fine, borderMode=cv2.BORDER_REPLICATE)
+        whole, rest = self._maps
+        found = cv2.remap(
+            rgb, whole, rest, cv2.INTER_LINEAR, dst=self._fine, borderMode=cv2.BORDER_REPLICATE
+        )
         if self._fine is not None:
             wanted = self._bundle.width, self._bundle.height
             found = cv2.resize(found, wanted, interpolation=cv2.INTER_AREA)
@@ -189,10 +192,11 @@ def _stretch(pixels: F64, through: NDArray[np.bool_]) -> tuple[float, float]:
     return max(LEAST_STRETCH, least), most
 
 
-def _maps(pixels: F64, through: NDArray[np.bool_]) -> tuple[NDArray[Any], ...]:
+def _maps(pixels: F64, through: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any]]:
     """For cv2.remap, in fixed point; what the camera does not see is taken from the nearest edge."""
     height, width = pixels.shape[:2]
     shown = cv2.resize(through.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
     kept = np.where((shown > 0)[..., None], pixels.clip(-OUTSIDE, OUTSIDE), -1.0).astype(np.float32)
     x, y = (np.ascontiguousarray(kept[..., k]) for k in (0, 1))
-    return tuple(map(np.asarray, cv2.convertMaps(x, y, cv2.CV_16SC2)))
+    whole, rest = cv2.convertMaps(x, y, cv2.CV_16SC2)
+    return np.asarray(whole), np.asarray(rest)
