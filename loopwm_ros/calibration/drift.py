@@ -11,13 +11,13 @@ from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
 from loopwm_ros.calibration.board import Board
-from loopwm_ros.calibration.drift_limits import Drift, DriftLimits, Verdict
+from loopwm_ros.calibration.drift_limits import Drift, DriftLimits, Looks
+from loopwm_ros.calibration.hand_eye_model import board_in_camera, offsets
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.config.calibration import BoardSettings, CameraModel, HandEye
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.errors import MismatchError, SensorError
 from loopwm_ros.processing.lens import project_through, rays
-from loopwm_ros.processing.poses import inverse, matrix
 from loopwm_ros.types import F64, U8
 
 USUAL_TURN, USUAL_SHIFT = (
@@ -33,8 +33,6 @@ class _Look:
 
     points: F64  # where they are expected, in the optical frame (m, 3) [m]
     seen: F64  # (m, 2) [px]
-    pixels: float  # RMS distance from where expected ...
-    angle: float  # ... and as an angle at the camera [deg]
 
 
 class DriftCheck:
@@ -61,16 +59,14 @@ class DriftCheck:
         check_arm(arm, hand_eye)
         self._camera, self._board = camera, Board(board)
         self._kinematics = Kinematics(arm)
-        self._offsets = np.array([hand_eye.joint_offsets.get(name, 0.0) for name in arm.joints])
-        self._on_hand = hand_eye.setup == "eye_in_hand"
-        self._mount, self._target = matrix(hand_eye.camera), matrix(hand_eye.board)
-        self._looks: deque[_Look] = deque(maxlen=limits.looks)
-        self._verdict = Verdict(limits)
+        self._offsets, self._hand_eye = offsets(arm, hand_eye), hand_eye
+        self._newest: deque[_Look] = deque(maxlen=limits.looks)
+        self._looks = Looks(limits)
 
     def clear(self) -> None:
         """Forget all looks."""
+        self._newest.clear()
         self._looks.clear()
-        self._verdict.clear()
 
     def look(self, image: U8, joints: F64) -> Drift:
         """Look once: a picture (h, w, 3) or (h, w), and measured joints (n,) [rad] at its stamp.
@@ -88,28 +84,20 @@ class DriftCheck:
             raise SensorError("a board is seen, which by the joints is behind the camera; is hand_eye of it?")
         miss = float(np.sqrt(np.mean(np.sum((found.pixels - where) ** 2, axis=1))))
         angle = _angle(self._camera, found.pixels, points)
-        self._looks.append(_Look(points, found.pixels, miss, angle))
-        self._verdict.add(angle)
-        return self._drift()
+        self._newest.append(_Look(points, found.pixels))
+        radians, metres = self._motion()
+        turn, shift = math.degrees(radians), metres * 1e3
+        what = f"the board is seen as if the camera had moved by {shift:.0f} mm and {turn:.1f} degrees"
+        return self._looks.add(miss, angle, shift, turn, what)
 
     def expected(self, joints: F64) -> F64:
         """Pose of the board in the optical frame (4, 4) at measured joints (n,) [rad]."""
-        tool = self._kinematics.mount(np.asarray(joints, dtype=np.float64) + self._offsets)[0]
-        if self._on_hand:
-            return np.asarray(inverse(tool @ self._mount) @ self._target)
-        return np.asarray(inverse(self._mount) @ tool @ self._target)
-
-    def _drift(self) -> Drift:
-        pixels = float(np.median([look.pixels for look in self._looks]))
-        angle = float(np.median([look.angle for look in self._looks]))
-        turn, shift = self._motion()
-        figures = (pixels, angle, shift * 1e3, math.degrees(turn))
-        return Drift(*figures, self._verdict.state, self._verdict.words("the board is seen", figures))
+        return board_in_camera(self._kinematics, self._hand_eye, joints + self._offsets)
 
     def _motion(self) -> tuple[float, float]:
         """Turn [rad] and shift [m] of the camera that bring all looks to where they are seen."""
-        points = np.concatenate([look.points for look in self._looks])
-        seen = np.concatenate([look.seen for look in self._looks])
+        points = np.concatenate([look.points for look in self._newest])
+        seen = np.concatenate([look.seen for look in self._newest])
 
         def residuals(x: F64) -> F64:
             where = project_through(self._camera, Rotation.from_rotvec(x[:3]).apply(points) + x[3:])

@@ -47,37 +47,36 @@ class Drift:
     words: str
 
 
-class Verdict:
-    """Limits with hysteresis on the median angle of the newest looks."""
+class Looks:
+    """The newest looks: their medians, held against limits with hysteresis."""
 
     def __init__(self, limits: DriftLimits) -> None:
         self._limits = limits
-        self._angles: deque[float] = deque(maxlen=limits.looks)
+        self._looks: deque[tuple[float, float]] = deque(maxlen=limits.looks)  # pixels and angle of each
         self.state: State = "unknown"
 
     def clear(self) -> None:
         """Forget all looks."""
-        self._angles.clear()
+        self._looks.clear()
         self.state = "unknown"
 
-    def add(self, angle: float) -> State:
-        """One more look [deg]."""
-        self._angles.append(angle)
+    def add(self, pixels: float, angle: float, millimetres: float, degrees: float, what: str) -> Drift:
+        """One more look; `millimetres` and `degrees` as in `Drift`, and `what` says in words."""
+        self._looks.append((pixels, angle))
+        pixels, angle = np.median(np.asarray(self._looks), axis=0).tolist()
+        self._judge(angle)
+        return Drift(pixels, angle, millimetres, degrees, self.state, self._words(pixels, angle, what))
+
+    def _judge(self, angle: float) -> None:
         limits = self._limits
-        if len(self._angles) >= limits.evidence:
-            angle = float(np.median(self._angles))
+        if len(self._looks) >= limits.evidence:
             block = limits.block_at * (limits.release if self.state == "block" else 1.0)
             warn = limits.warn_at * (limits.release if self.state in ("warn", "block") else 1.0)
             self.state = "block" if angle >= block else "warn" if angle >= warn else "ok"
-        return self.state
 
-    def words(self, what: str, drift: tuple[float, float, float, float]) -> str:
-        """The state in words; `drift` is pixels, angle, millimetres and degrees of a `Drift`."""
-        pixels, angle, millimetres, degrees = drift
+    def _words(self, pixels: float, angle: float, what: str) -> str:
         if self.state == "unknown":
-            return f"{len(self._angles)} of {self._limits.evidence} looks that are needed"
+            return f"{len(self._looks)} of {self._limits.evidence} looks that are needed"
         limit = self._limits.block_at if self.state == "block" else self._limits.warn_at
-        told = f"{what} {pixels:.1f} px, {angle:.2f} degrees, from where expected (limit {limit:g} degrees)"
-        if self.state == "ok":
-            return told
-        return f"{told}, as if the camera had moved by {millimetres:.0f} mm and {degrees:.1f} degrees; {FIX}"
+        told = f"off by {pixels:.1f} px, {angle:.2f} degrees (limit {limit:g} degrees)"
+        return told if self.state == "ok" else f"{told}: {what}; {FIX}"

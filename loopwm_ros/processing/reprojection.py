@@ -113,9 +113,7 @@ class Reprojection:
                 f"camera image is {size[0]}x{size[1]}; calibrated was {self.size[0]}x{self.size[1]}"
             )
         whole, rest = self._maps
-        found = cv2.remap(
-            rgb, whole, rest, cv2.INTER_LINEAR, dst=self._fine, borderMode=cv2.BORDER_REPLICATE
-        )
+        found = cv2.remap(rgb, whole, rest, cv2.INTER_LINEAR, dst=self._fine, borderMode=cv2.BORDER_REPLICATE)
         if self._fine is not None:
             wanted = self._bundle.width, self._bundle.height
             found = cv2.resize(found, wanted, interpolation=cv2.INTER_AREA)

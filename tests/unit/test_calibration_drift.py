@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from benchmarks.calibration.rendering import Flaws, Studio
 from loopwm_ros.calibration.board import Board
 from loopwm_ros.calibration.drift import DriftCheck
-from loopwm_ros.calibration.drift_limits import DriftLimits, Verdict
+from loopwm_ros.calibration.drift_limits import DriftLimits, Looks
 from loopwm_ros.config import load_arm
 from loopwm_ros.config.calibration import BoardSettings, CameraModel, HandEye
 from loopwm_ros.control.kinematics import Kinematics
@@ -132,9 +132,9 @@ def test_one_bad_look_says_nothing_and_a_camera_put_back_is_well_again() -> None
 
 
 def test_limits_have_hysteresis() -> None:
-    verdict = Verdict(DriftLimits(warn_at=0.5, block_at=1.0, release=0.8, looks=1, evidence=1))
+    looks = Looks(DriftLimits(warn_at=0.5, block_at=1.0, release=0.8, looks=1, evidence=1))
     angles = [0.45, 0.55, 0.45, 0.39, 1.05, 0.85, 0.75, 0.45, 0.1]
-    assert [verdict.add(a) for a in angles] == [
+    assert [looks.add(1.0, a, 0.0, 0.0, "it moved").state for a in angles] == [
         "ok", "warn", "warn", "ok", "block", "block", "warn", "warn", "ok",
     ]  # fmt: skip
 
