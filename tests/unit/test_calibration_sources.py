@@ -52,7 +52,11 @@ def test_joints_are_put_into_the_arms_order(tmp_path: Path) -> None:
     [
         (None, ConfigError, "joints.yaml"),
         ({"joints": ["a"], "positions": {}}, CalibrationError, "arm 'panda' has panda_joint1"),
-        ({"joints": list(ARM.joints), "positions": {"b.png": [1.0]}}, CalibrationError, "b.png has another number"),
+        (
+            {"joints": list(ARM.joints), "positions": {"b.png": [1.0]}},
+            CalibrationError,
+            "b.png has another",
+        ),
     ],
 )
 def test_joints_that_do_not_fit_are_refused(tmp_path: Path, joints: object, error: type, words: str) -> None:

@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from loopwm_ros.calibration.time_offset import TimeOffset
-from loopwm_ros.calibration.verdict import found, judge_time, verdict
+from loopwm_ros.calibration.verdict import HAND_EYE, LENS, TIME, Limit, judge_time, judged, verdict
 
 
 @pytest.mark.parametrize(
     ("value", "grade"), [(0.1, "good"), (0.3, "good"), (0.31, "usable"), (1.0, "usable"), (1.01, "redo")]
 )
 def test_a_value_is_graded_by_its_limits(value: float, grade: str) -> None:
-    assert found("RMS", value, "px", "at most", (0.3, 1.0), "look").grade == grade
-    assert found("views", -value, "", "at least", (-0.3, -1.0), "more").grade == grade
+    assert judged(value, Limit("RMS", "px", "at most", 0.3, 1.0, "look")).grade == grade
+    assert judged(-value, Limit("views", "", "at least", -0.3, -1.0, "more")).grade == grade
 
 
 def test_the_worst_finding_decides_and_comes_first() -> None:
-    good = found("a", 1.0, "", "at most", (2.0, 3.0), "")
-    usable = found("b", 2.5, "px", "at most", (2.0, 3.0), "do this")
-    redo = found("c", 4.0, "px", "at most", (2.0, 3.0), "do that")
-    assert verdict([good]).grade == "good"
-    assert verdict([good, usable]).grade == "usable"
-    made = verdict([usable, good, redo])
+    limits = [Limit(name, "px", "at most", 2.0, 3.0, f"mend {name}") for name in "abc"]
+    assert verdict([1.0, 2.0, 0.0], limits).grade == "good"
+    assert verdict([1.0, 2.5, 0.0], limits).grade == "usable"
+    made = verdict([2.5, 1.0, 4.0], limits)
     assert made.grade == "redo"
-    assert [reason.words for reason in made.reasons] == [
-        "c is 4 px, at most 3 px",
-        "b is 2.5 px, at most 2 px",
+    words = [reason.words for reason in made.reasons]
+    assert words == ["c: 4 px, at most 3 px", "a: 2.5 px, at most 2 px"]
+
+
+def test_the_page_has_all_thresholds(repository: Path) -> None:
+    page = (repository / "docs/calibration.md").read_text(encoding="utf-8")
+    steps = (("lens", LENS), ("hand-eye", HAND_EYE), ("time", TIME))
+    rows = [
+        f"| {step} | {limit.what}{f' [{limit.unit}]' if limit.unit else ''} | {limit.kind} {limit.good:g} "
+        f"| {limit.kind} {limit.usable:g} |"
+        for step, limits in steps
+        for limit in limits
     ]
+    assert "\n".join(rows) in page
 
 
 def test_a_time_offset_that_is_not_sure_is_not_good() -> None:
