@@ -23,16 +23,17 @@ from loopwm_ros.calibration.guessing import assumed
 from loopwm_ros.calibration.hand_eye_files import write_hand_eye
 from loopwm_ros.calibration.hand_eye_model import board_in_camera
 from loopwm_ros.calibration.pictures import write_picture
-from loopwm_ros.calibration.samples import FEWEST
 from loopwm_ros.calibration.sources import JOINTS
-from loopwm_ros.calibration.suggestions import suggest_poses
 from loopwm_ros.config import ArmConfig, CameraConfig, load_arm
 from loopwm_ros.config.calibration import BoardSettings, CameraModel, HandEye, Setup
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.data.writer import EpisodeWriter
+from loopwm_ros.processing.lens import project_through
 from loopwm_ros.processing.poses import matrix, moved, transform
 from loopwm_ros.types import F64, U8, CameraFrame, JointState
 
+TURN = 0.6  # of joints about home, at most [rad]
+FACING, MARGIN = 0.7, 12.0  # cosine of the steepest view of the board; free of corners [px]
 FLAWS = Flaws(blur=0.6, noise=2.0, light=0.8)
 JOINT_RATE, FRAME_RATE = 100.0, 10.0  # of the recorded motion [Hz]
 SWING, PERIODS = 0.08, (1.7, 2.3, 1.3, 1.9, 2.9, 1.5, 2.1)  # of its joints [rad], [s]
@@ -63,7 +64,7 @@ class Cell:
             cy=236.0 * scale,
             distortion=(-0.21, 0.07, 0.0006, -0.0004, -0.01),
         )
-        board = BoardSettings()
+        board = BoardSettings(columns=7, rows=5, square=0.036, marker=0.0264)  # fills A4
         rough = assumed(settings, board, setup)
         at = matrix(rough.camera)
         closer = at[:3, 2] * (CLOSER if setup == "eye_to_hand" else 0.0)
@@ -79,8 +80,17 @@ class Cell:
         return cls(settings, camera, board, truth)
 
     def poses(self, count: int, seed: int) -> list[F64]:
-        """Joints (n,) [rad] at which the board is seen."""
-        return suggest_poses(self.arm, self.camera, self.board, self.truth.setup, self.truth, count, seed)
+        """Joints (n,) [rad] about home at which the whole board is seen; surroundings do not count."""
+        rng, board, kinematics = np.random.default_rng(seed), Board(self.board), Kinematics(self.arm)
+        size = np.array([self.camera.width, self.camera.height])
+        found: list[F64] = []
+        while len(found) < count:
+            joints = kinematics.home + rng.uniform(-TURN, TURN, len(kinematics.home))
+            pose = board_in_camera(kinematics, self.truth, joints)
+            seen = project_through(self.camera, board.corners @ pose[:3, :3].T + pose[:3, 3])
+            if pose[2, 2] > FACING and ((seen > MARGIN) & (seen < size - MARGIN)).all():
+                found.append(joints)
+        return found
 
     def picture(self, studio: Studio, joints: F64, rng: np.random.Generator) -> U8:
         """What the camera sees at joints (n,) [rad]."""
@@ -120,7 +130,7 @@ def write_hand_eye_pictures(cell: Cell, folder: Path, count: int, seed: int) -> 
 def write_motion(cell: Cell, path: Path, seconds: float, seed: int) -> None:
     """A recording in which the arm swings to and fro; the camera's stamps are OFFSET too early."""
     rng, studio = np.random.default_rng(seed), cell.studio()
-    middle = cell.poses(FEWEST, seed)[0]
+    middle = cell.poses(1, seed)[0]
     count = len(cell.arm.joints)
 
     def joints_at(time: float) -> F64:

@@ -66,9 +66,7 @@ def offset_plot(offsets: Mapping[str, float], std: Mapping[str, float]) -> str:
         axes.errorbar(values, range(len(names)), xerr=width, fmt="o", color=ACTUAL, ms=6, capsize=4, lw=1.8)
         axes.axvline(0.0, color=INK, lw=1)
         axes.set_yticks(range(len(names)), names)
-        axes.set(
-            xlabel="to add to the measured position [degrees], with 2-sigma", ylim=(-0.6, len(names) - 0.4)
-        )
+        axes.set(xlabel="to add [degrees], with 2-sigma", ylim=(-0.6, len(names) - 0.4))
         axes.grid(visible=False, axis="y")
         return svg(figure)
 
@@ -93,7 +91,7 @@ def poses_plot(tools: F64, camera: F64 | None) -> str:
             )
             axes.title.set_fontsize(10)
             axes.set_adjustable("datalim")
-        figure.subplots_adjust(left=0.12, right=0.97, wspace=0.42, top=0.9)
+        figure.subplots_adjust(left=0.15, right=0.97, wspace=0.5, top=0.9)
         return svg(figure)
 
 

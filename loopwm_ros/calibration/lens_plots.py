@@ -74,7 +74,8 @@ def distortion_plot(camera: CameraModel) -> str:
         axes.plot(camera.cx, camera.cy, "+", color=IMAGINED, ms=14, mew=2)
         _picture(axes, size)
         largest = float(np.linalg.norm(moved[usable], axis=1).max(initial=0.0))
-        axes.set_title(f"at most {largest:.3g} px, to scale", fontsize=10, color=INK)
+        words = f"at most {largest:.3g} px, to scale"
+        axes.text(0.5, 0.97, words, transform=axes.transAxes, ha="center", va="top", fontsize=10, color=INK)
         return svg(figure)
 
 

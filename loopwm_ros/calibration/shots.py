@@ -19,8 +19,8 @@ class SessionSettings(Settings):
     step: Step
     board: BoardSettings
     lens: Lens | None = None
-    arm_sha256: str | None = Field(None, description="of the arm's settings and URDF")
-    camera_sha256: str | None = Field(None, description="of the camera model that poses are found with")
+    arm: str | None = None
+    size: tuple[int, int] | None = Field(None, description="of pictures, where a camera model is used [px]")
     setup: Setup | None = None
 
 

@@ -17,7 +17,6 @@ from loopwm_ros.config import ArmConfig, load_arm, load_settings, share_dir
 from loopwm_ros.config.calibration import BoardSettings, CameraModel, HandEye, Setup
 from loopwm_ros.data.topics import PACKED
 from loopwm_ros.errors import ConfigError, choices
-from loopwm_ros.validation.certificate import arm_sha256, settings_sha256
 from loopwm_ros.validation.files import write_text_atomically
 
 
@@ -90,8 +89,8 @@ class ArmJob:
         return SessionSettings(
             step="time" if step == "time" else "hand_eye",
             board=self.board,
-            arm_sha256=arm_sha256(self.arm),
-            camera_sha256=settings_sha256(self.camera),
+            arm=self.arm.name,
+            size=(self.camera.width, self.camera.height),
             setup=self.setup,
         )
 
