@@ -6,7 +6,7 @@ python -m benchmarks.calibration.intrinsics [--seeds N] [--views N] [--out FILE]
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -22,6 +22,7 @@ from loopwm_ros.config.calibration import BoardSettings, CameraModel
 from loopwm_ros.errors import SensorError
 from loopwm_ros.processing.lens import project_through, rays
 from loopwm_ros.training.revision import git_revision
+from loopwm_ros.types import U8
 
 OUT = Path("docs/results/calibration/intrinsics.json")
 CHARUCO = BoardSettings(kind="charuco")
@@ -34,7 +35,9 @@ CAMERAS = {
     "HD": CameraModel(**LARGE, fx=910.0, fy=912.0, distortion=(0.12, -0.25, -0.0006, 0.0004, 0.08)),
     "wide": CameraModel(
         **SMALL,
-        **{"fx": 330.0, "fy": 329.0, "lens": "rational_polynomial"},
+        fx=330.0,
+        fy=329.0,
+        lens="rational_polynomial",
         distortion=(0.9, 0.12, 0.0003, -0.0002, 0.004, 1.25, 0.3, 0.02),
     ),
     "fisheye": CameraModel(
@@ -63,28 +66,28 @@ def take(
     first = next(shots)
     while len(views.views) < count:
         shot = next(shots)
-        try:
-            views.add(shot.name, shot.image)
+        if _added(views, shot.name, shot.image, refused):
             first = shot
-        except SensorError as error:
-            refused[shot.name] = str(error)
     for name, image in _bad(studio, board, camera, first, rng):
-        try:
-            views.add(name, image)
-        except SensorError as error:
-            refused[name] = str(error)
-    while not any(view.name == "shaken" for view in views.views):
-        try:
-            views.add("shaken", shoot.shaken(next(shots).image))
-        except SensorError as error:
-            refused["while shaking"] = str(error)
+        _added(views, name, image, refused)
+    while not _added(views, "shaken", shoot.shaken(next(shots).image), refused):
+        refused["good, while shaking"] = refused.pop("shaken")
     taken = list(views.views)
     return [shoot.corrupted(taken[0], rng), *taken[1:]], refused
 
 
+def _added(views: Views, name: str, image: U8, refused: dict[str, str]) -> bool:
+    try:
+        views.add(name, image)
+    except SensorError as error:
+        refused[name] = str(error)
+        return False
+    return True
+
+
 def _bad(
     studio: Studio, board: Board, camera: CameraModel, shot: shoot.Shot, rng: np.random.Generator
-) -> Iterator[tuple[str, np.ndarray]]:
+) -> Iterator[tuple[str, U8]]:
     pose = next(shoot.poses(board, camera, rng))
     yield "blurred", studio.picture(pose, Flaws(blur=3.0, noise=2.0), rng)
     yield "duplicate", studio.picture(shoot.nudged(shot), Flaws(blur=0.6, noise=2.0), rng)
@@ -116,7 +119,7 @@ def row(
         centre_errors_px=(errors["cx"], errors["cy"]),
         sigmas={key: errors[key] / found.std[key] for key in errors},
         rms_px=found.rms,
-        map_error_px=map_error(truth, camera),
+        map_error_px=map_error(truth, camera, [view for view in views if view.name in found.residuals]),
         refused={key: refused.get(key, "TAKEN") for key in BAD},
         refused_good=sum(key not in BAD for key in refused),
         dropped={key: found.dropped.get(key, "KEPT") for key in WORSE},
@@ -124,13 +127,13 @@ def row(
     )
 
 
-def map_error(truth: CameraModel, found: CameraModel) -> float:
-    """RMS over the picture of how far off a point is projected [px]."""
+def map_error(truth: CameraModel, found: CameraModel, views: Sequence[View]) -> float:
+    """RMS of how far off a point is projected, where corners were seen [px]."""
     x, y = np.meshgrid(np.linspace(0, truth.width - 1, 33), np.linspace(0, truth.height - 1, 25))
-    pixels = np.column_stack([x.ravel(), y.ravel()])
-    return float(
-        np.sqrt(np.nanmean(((project_through(found, rays(truth, pixels)) - pixels) ** 2).sum(axis=1)))
-    )
+    seen = cv2.convexHull(np.concatenate([view.detection.pixels for view in views]).astype(np.float32))
+    grid = np.column_stack([x.ravel(), y.ravel()])
+    pixels = np.array([at for at in grid if cv2.pointPolygonTest(seen, tuple(map(float, at)), False) > 0])
+    return float(np.sqrt(((project_through(found, rays(truth, pixels)) - pixels) ** 2).sum(axis=1).mean()))
 
 
 def main() -> None:
@@ -140,14 +143,14 @@ def main() -> None:
     parser.add_argument("--views", type=int, default=20)
     parser.add_argument("--out", type=Path, default=OUT)
     arguments = parser.parse_args()
-    rows = []
+    revision, rows = git_revision(), []
     for name in CAMERAS:
         for settings in (CHARUCO, CHECKERBOARD):
             for seed in range(arguments.seeds):
                 rows.append(run(name, settings, seed, arguments.views))
                 print(rows[-1].line(), flush=True)
     table = LensTable(
-        git_revision=git_revision(), opencv=cv2.__version__, focal_percent=FOCAL, rms_px=RMS, rows=tuple(rows)
+        git_revision=revision, opencv=cv2.__version__, focal_percent=FOCAL, rms_px=RMS, rows=tuple(rows)
     )
     print(table.summary())
     write(table, arguments.out)

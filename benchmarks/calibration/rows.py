@@ -23,7 +23,7 @@ class LensRow(Settings):
     centre_errors_px: tuple[float, float]
     sigmas: dict[str, float]  # errors over the 1-sigma that was reported
     rms_px: float
-    map_error_px: float  # RMS over the picture of how far off a point is projected
+    map_error_px: float  # RMS of how far off a point is, where corners were seen
     refused: dict[str, str]  # reason, of each bad picture
     refused_good: int  # good ones that were refused, mostly for a board that is cut off
     dropped: dict[str, str]  # reason, of each view that contradicts the others
@@ -54,8 +54,9 @@ class LensTable(Settings):
         focal = [max(map(abs, row.focal_errors_percent)) for row in self.rows]
         sigmas = [value for row in self.rows for value in row.sigmas.values()]
         return (
-            f"{len(self.rows)} calibrations: focal {np.median(focal):.3f} % median, {max(focal):.3f} % worst; RMS "
-            f"{max(row.rms_px for row in self.rows):.3f} px worst; errors are {np.std(sigmas):.2f} reported sigmas"
+            f"{len(self.rows)} calibrations: focal {np.median(focal):.3f} % (median), {max(focal):.3f} % "
+            f"(worst); RMS {max(row.rms_px for row in self.rows):.3f} px worst; errors are "
+            f"{np.sqrt(np.mean(np.square(sigmas))):.2f} reported sigmas"
         )
 
 

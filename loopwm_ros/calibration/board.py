@@ -15,7 +15,8 @@ from loopwm_ros.errors import ConfigError, SensorError
 from loopwm_ros.types import F64, U8
 
 FEWEST = 8  # corners in a picture that is of use
-_SEARCH = cv2.CALIB_CB_EXHAUSTIVE | cv2.CALIB_CB_ACCURACY
+_QUICK = cv2.CALIB_CB_ADAPTIVE_THRESH | cv2.CALIB_CB_NORMALIZE_IMAGE | cv2.CALIB_CB_FAST_CHECK
+_THOROUGH = cv2.CALIB_CB_EXHAUSTIVE | cv2.CALIB_CB_NORMALIZE_IMAGE
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,10 @@ class Board:
         return Detection(ids, self.corners[ids], pixels)
 
     def _checkerboard(self, grey: U8) -> tuple[NDArray[np.int64], F64]:
-        cv2.setRNGSeed(0)  # it draws at random; the same picture must show the same corners
-        found, corners = cv2.findChessboardCornersSB(grey, self.shape, flags=_SEARCH)
+        found, corners = cv2.findChessboardCorners(grey, self.shape, flags=_QUICK)
+        if not found:  # the slower search sees through blur and noise, the quick one at any angle
+            cv2.setRNGSeed(0)  # it draws at random; the same picture must show the same corners
+            found, corners = cv2.findChessboardCornersSB(grey, self.shape, flags=_THOROUGH)
         if not found:
             return np.empty(0, dtype=np.int64), np.empty((0, 2))
         pixels = np.asarray(corners, dtype=np.float64).reshape(-1, 2)

@@ -17,7 +17,7 @@ from loopwm_ros.types import U8
 MAX_VIEWS = 500
 SHARP = 3.0  # widest edge [px]; OpenCV's advice for calibration
 SHARP_SHARE = 0.002  # of the picture's width, where that is more: large pictures are finer than their lens
-SAME = 0.02  # of the picture's diagonal: the mean shift of corners below which a view is no other
+SAME = 0.01  # of the picture's diagonal: the mean shift of corners below which a view is no other
 
 
 @dataclass(frozen=True)
