@@ -28,6 +28,7 @@ MARGIN = 0.06  # of the picture's side, kept free around the board
 NEAR, FAR = 0.7, 1.3  # distance of the board from the camera, as a share of that at home
 FULL = 0.7  # of the picture's smaller side, that the board's diagonal takes up at most
 PATH_STEP = 0.05  # of a path that is checked [rad]
+FINEST = 20.0  # side of a marker, or of a checkerboard's square, at least [px]
 _FRONT = 0.4  # cosine of the steepest angle that a board is seen at
 _KNOWN = np.array([*(0.1,) * 3, *(0.05,) * 3] * 2)  # 1-sigma of the guess: turns [rad], shifts [m]
 _OFFSET = 0.01  # 1-sigma of joint offsets [rad]
@@ -62,8 +63,9 @@ def suggest_poses(
     if len(chosen) < count:
         raise CalibrationError(
             f"{len(chosen)} of {count} poses found that the arm can take without a collision and with the "
-            "board wholly in view; ask for fewer, place board and camera so that the board is well in view "
-            "with the arm at home, or give a better guess of where they are"
+            f"board wholly in view and its markers or squares at least {FINEST:g} px wide; ask for fewer, "
+            "place board and camera so that the board is well in view with the arm at home, take a larger "
+            "board, or give a better guess of where they are"
         )
     check_spread(np.stack([scene.kinematics.mount(joints)[0][:3, :3] for joints in chosen]))
     return chosen
@@ -164,7 +166,15 @@ class _Scene:
         if not ((pixels > MARGIN * size).all() and (pixels < (1.0 - MARGIN) * size).all()):
             return False
         back = rays(self._camera, pixels) * places[:, 2:]
-        return bool(np.abs(back - places).max() < _SAME_RAY * middle[2])
+        return bool(np.abs(back - places).max() < _SAME_RAY * middle[2]) and self._fine(pose, middle)
+
+    def _fine(self, pose: F64, middle: F64) -> bool:
+        """Can a marker be read, or a square be made out, at the board's middle?"""
+        settings = self._board.settings
+        side = settings.marker if settings.kind == "charuco" else settings.square
+        distance = float(np.linalg.norm(middle))
+        foreshortened = float(pose[:3, 2] @ middle) / distance
+        return min(self._camera.fx, self._camera.fy) * side * foreshortened >= FINEST * distance
 
     def _board_clear(self, joints: F64) -> bool:
         """Is a board that the arm holds outside of the keep-out boxes?"""
