@@ -103,7 +103,7 @@ def test_a_camera_in_place_is_well_and_one_that_was_turned_blocks_until_it_is_ba
     still, turned = board_picture(), board_picture(2.0)
     looking(bench, **files)
     eye = Eye(bench, still)
-    bench.until(lambda: eye.state() == "ok")
+    bench.until(lambda: eye.values().get("state") == "ok")
     assert float(eye.values()["board.pixels"]) < 1.0
     eye.picture = turned
     bench.until(lambda: eye.state() == "block")

@@ -114,13 +114,18 @@ def calibrated(folder: Path) -> Iterator[dict[str, Any]]:
         yield {"arm": arm, "image_transport": transport, "use_sim_time": True} | files
 
 
+def played(folder: Path) -> Iterator[dict[str, Any]]:
+    """Parameters of the player."""
+    yield {"bag": str(recording(folder)), "subscribers": 1, "use_sim_time": True}
+
+
+OF_THEIR_OWN = {"calibration": calibrated, "player": played}
+
+
 def settings(name: str, folder: Path) -> Iterator[dict[str, Any]]:
     """Parameters that make a node use each topic it can."""
-    if name == "calibration":
-        yield from calibrated(folder)
-        return
-    if name == "player":
-        yield {"bag": str(recording(folder)), "subscribers": 1, "use_sim_time": True}
+    if name in OF_THEIR_OWN:
+        yield from OF_THEIR_OWN[name](folder)
         return
     more: dict[str, Any] = {} if name in ("sim", "standin") else {"use_sim_time": True}
     if name == "mpc":
