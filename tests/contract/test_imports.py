@@ -22,7 +22,7 @@ LAYERS = (  # lowest first; parts in one row may import each other
     ("control",),
     ("bullet",),
     ("standin",),
-    ("validation", "data", "training"),
+    ("validation", "calibration", "data", "training"),
     ("nodes", "cli"),
 )
 LEVEL = {part: level for level, row in enumerate(LAYERS) for part in row}
@@ -54,6 +54,7 @@ WITHOUT_ROS_OR_TORCH = (
     "bullet",
     "standin",
     "validation",
+    "calibration",
     "data",
 )
 
