@@ -18,7 +18,7 @@ from tests.shoots import CHARUCO, CHECKERBOARD, FISHEYE, SHARP, WEBCAM, flat_on,
 @pytest.mark.parametrize("settings", [CHARUCO, CHECKERBOARD], ids=["charuco", "checkerboard"])
 def test_corners_are_found_where_they_are(settings: BoardSettings, camera: CameraModel) -> None:
     board, found = Board(settings), 0
-    for shot in shots(settings, camera, 20)[:6]:
+    for shot in shots(settings, camera, 5):
         try:
             seen = board.detect(shot.image)
         except SensorError:
@@ -29,7 +29,7 @@ def test_corners_are_found_where_they_are(settings: BoardSettings, camera: Camer
         assert np.median(errors) < 0.1
         assert errors.max() < 0.6
         np.testing.assert_array_equal(seen.points, board.corners[seen.ids])
-    assert found >= 4
+    assert found >= 3
 
 
 @pytest.mark.parametrize("columns_rows", [(8, 5), (5, 8), (7, 6), (6, 7)])
@@ -57,7 +57,7 @@ def test_a_checkerboard_that_looks_the_same_upside_down_is_refused(size: tuple[i
 
 
 def test_the_same_picture_shows_the_same_corners() -> None:
-    image, board = shots(CHECKERBOARD, FISHEYE, 20)[0].image, Board(CHECKERBOARD)
+    image, board = shots(CHECKERBOARD, FISHEYE, 5)[0].image, Board(CHECKERBOARD)
     first = board.detect(image)
     cv2.setRNGSeed(7)
     np.testing.assert_array_equal(board.detect(image).pixels, first.pixels)
