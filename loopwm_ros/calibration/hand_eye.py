@@ -27,6 +27,7 @@ _HELD = (
     "its offset changes nothing that the poses of camera and board, or other joints' offsets, could not "
     "change as well; add samples in which this and other joints turn further"
 )
+_LOOSE = 0.01  # noise of joints at which there is nothing to be calibrated [rad]
 _RARE = 1e-6  # chance of a good sample to be taken for a bad one
 
 
@@ -75,6 +76,12 @@ def calibrate_hand_eye(
         kept = _without(kept, bad, dropped, len(samples))
         check_spread(task.rotations(kept))
         fit = refine(task.model(kept), fit, joint_offsets)
+    if fit.noise.joints > _LOOSE:
+        raise CalibrationError(
+            f"joints and pictures are {1e3 * fit.noise.joints:.0f} mrad apart from sample to sample, "
+            f"expected at most {1e3 * _LOOSE:g}: check that joints belong to the pictures, that the board is "
+            "fixed in its parent, and that the arm's URDF is right"
+        )
     held = [name for i, name in enumerate(arm.joints) if joint_offsets and i not in fit.free]
     return _result(arm, task, kept, dropped, fit, held)
 
