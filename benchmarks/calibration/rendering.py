@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ from loopwm_ros.config.calibration import CameraModel
 from loopwm_ros.processing.lens import rays
 from loopwm_ros.types import F64, U8
 
-PAPER = 40  # pixels of the drawn board a square
+PAPER = 120  # pixels of the drawn board a square
 SAMPLES = 4  # a pixel's side
 WALL, WHITE = 110, 235  # grey of what is behind, and of the paper
 
@@ -35,10 +36,7 @@ class Studio:
         size = (settings.columns * PAPER, settings.rows * PAPER)
         drawn = checkerboard(*size) if board.charuco is None else board.charuco.generateImage(size)
         self._paper = cv2.copyMakeBorder(drawn, PAPER, PAPER, PAPER, PAPER, cv2.BORDER_CONSTANT, value=255)
-        fine = (np.arange(camera.width * SAMPLES) + 0.5) / SAMPLES - 0.5
-        down = (np.arange(camera.height * SAMPLES) + 0.5) / SAMPLES - 0.5
-        grid = np.stack(np.meshgrid(fine, down), axis=-1)
-        self._rays = rays(camera, grid.reshape(-1, 2))
+        self._rays = _all_rays(camera)
 
     def picture(self, pose: F64, flaws: Flaws, rng: np.random.Generator) -> U8:
         """Grey image (height, width) of the board at `pose`, 4x4 in the optical frame."""
@@ -58,6 +56,15 @@ class Studio:
         image = image * np.linspace(flaws.light, 1.0, self._camera.width)
         image = image + rng.normal(0.0, flaws.noise, image.shape) if flaws.noise > 0 else image
         return np.clip(np.round(image), 0, 255).astype(np.uint8)
+
+
+@lru_cache(maxsize=1)  # hundreds of megabytes
+def _all_rays(camera: CameraModel) -> F64:
+    """Of each sample of each pixel, row by row, at depth 1."""
+    across = (np.arange(camera.width * SAMPLES) + 0.5) / SAMPLES - 0.5
+    down = (np.arange(camera.height * SAMPLES) + 0.5) / SAMPLES - 0.5
+    grid = np.stack(np.meshgrid(across, down), axis=-1)
+    return rays(camera, grid.reshape(-1, 2))
 
 
 def checkerboard(width: int, height: int) -> U8:

@@ -10,7 +10,7 @@ from scipy.stats import chi2
 
 from loopwm_ros.calibration.hand_eye_methods import METHODS, by_method, mean_board
 from loopwm_ros.calibration.hand_eye_model import SightModel
-from loopwm_ros.calibration.hand_eye_refine import UNSURE, Fit, first_fit, refine, surprise
+from loopwm_ros.calibration.hand_eye_refine import Fit, first_fit, refine, surprise
 from loopwm_ros.calibration.samples import Posed, Sample, check_spread, largest, pose_samples, rms
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.config.base import Vec3
@@ -24,8 +24,8 @@ __all__ = ["HandEyeResult", "Sample", "calibrate_hand_eye"]
 
 _SUBSETS, _OF = 20, 5  # drawn for a start that bad samples cannot spoil
 _HELD = (
-    f"the samples leave its offset less sure than {1e3 * UNSURE:g} mrad: it cannot be told from the poses of "
-    "camera and board, or from other joints' offsets"
+    "its offset changes nothing that the poses of camera and board, or other joints' offsets, could not "
+    "change as well; add samples in which this and other joints turn further"
 )
 _RARE = 1e-6  # chance of a good sample to be taken for a bad one
 
@@ -65,10 +65,11 @@ def calibrate_hand_eye(
     kept, dropped = pose_samples(camera, samples, len(arm.joints))
     task = _Task(kinematics, camera, setup)
     check_spread(task.rotations(kept))
-    fit = first_fit(task.model(kept), *task.start(kept))
+    fit = first_fit(task.model(kept), *task.start(kept), joint_offsets)
     while bad := task.misplaced(kept, fit):
         kept = _without(kept, bad, dropped, len(samples))
-        fit = first_fit(task.model(kept), fit.camera, fit.board)
+        check_spread(task.rotations(kept))
+        fit = first_fit(task.model(kept), fit.camera, fit.board, joint_offsets)
     fit = refine(task.model(kept), fit, joint_offsets)
     while bad := task.surprising(kept, fit):
         kept = _without(kept, bad, dropped, len(samples))
@@ -126,7 +127,7 @@ class _Task:
     def surprising(self, kept: Sequence[Posed], fit: Fit) -> dict[str, str]:
         """The sample whose joints fit its picture least, with the reason, if that is no chance."""
         model = self.model(kept)
-        found, freedom = surprise(model, fit), min(6, model.joints.shape[1])
+        found, freedom = surprise(model, fit), model.joints.shape[1]
         worst = int(np.argmax(found))
         if found[worst] <= chi2.isf(_RARE, freedom):
             return {}

@@ -15,7 +15,8 @@ from loopwm_ros.types import F64
 
 FIRST = Noise(pixels=1.0, joints=1e-3)  # taken for the first fit, which must stand bad samples
 ROUNDS = 2  # of fitting and estimating the noise anew
-UNSURE = 3e-3  # an offset of which no more is known than this 1-sigma is held at 0 [rad]
+OFFSET = 0.01  # 1-sigma of joint offsets before anything is measured [rad]
+CONFOUNDED = 0.1  # an offset of which no more is known than this 1-sigma from sights alone is held at 0 [rad]
 _POSES = 12  # parameters of camera and board
 _SMALL = 1e-8
 
@@ -38,16 +39,18 @@ class Fit:
         return np.asarray(np.sqrt(np.diag(self.covariance)))
 
 
-def first_fit(model: SightModel, camera: F64, board: F64) -> Fit:
-    """From a start, with a loss that bad samples hardly pull at; offsets are held at 0."""
+def first_fit(model: SightModel, camera: F64, board: F64, with_offsets: bool) -> Fit:
+    """From a start, with a loss that bad samples hardly pull at."""
     still = np.zeros(model.joints.shape[1])
-    return _solve(model, (camera, board, still), (), FIRST, "cauchy")
+    fit = _solve(model, (camera, board, still), (), FIRST, "cauchy")
+    free = observable(model, fit, FIRST) if with_offsets else ()
+    return _solve(model, (fit.camera, fit.board, still), free, FIRST, "cauchy") if free else fit
 
 
 def refine(model: SightModel, start: Fit, with_offsets: bool) -> Fit:
     """Fit by maximum likelihood, the noise of corners and of joints being estimated, too.
 
-    Offsets that the sights say next to nothing about are held at 0.
+    Offsets that the sights say nothing about are held at 0, others expected to be within OFFSET or so.
     """
     fit = start
     for _ in range(ROUNDS):
@@ -62,8 +65,8 @@ def refine(model: SightModel, start: Fit, with_offsets: bool) -> Fit:
 def observable(model: SightModel, fit: Fit, noise: Noise) -> tuple[int, ...]:
     """Joints whose offsets the sights tell apart from camera, board and one another.
 
-    While there is a direction of all offsets that is less sure than UNSURE, the joint with the largest part
-    in the least sure one is taken out.
+    While there is a direction of all offsets that is less sure than CONFOUNDED, the joint with the largest
+    part in the least sure one is taken out.
     """
     whiten = Whitening(*_joints(model, fit), noise)
     poses = whiten(_design(fit.expected, ()))
@@ -73,7 +76,7 @@ def observable(model: SightModel, fit: Fit, noise: Noise) -> tuple[int, ...]:
     free = list(range(apart.shape[1]))
     while free:
         _, sizes, directions = np.linalg.svd(apart[:, free], full_matrices=False)
-        if sizes[-1] * UNSURE >= 1.0:
+        if sizes[-1] * CONFOUNDED >= 1.0:
             break
         free.pop(int(np.argmax(np.abs(directions[-1]))))
     return tuple(free)
@@ -84,6 +87,14 @@ def surprise(model: SightModel, fit: Fit) -> F64:
     return Whitening(*_joints(model, fit), fit.noise).surprise(fit.expected.residuals)
 
 
+def design_at(expected: Expected, x: F64, free: Sequence[int] = ()) -> F64:
+    """Derivatives (2 m, 12 + k) by parameters x (12 + k,), by which camera and board were moved."""
+    design = _design(expected, free)
+    for turn in (slice(0, 3), slice(6, 9)):
+        design[:, turn] = design[:, turn] @ _left_jacobian(x[turn])
+    return design
+
+
 def _solve(
     model: SightModel, start: tuple[F64, F64, F64], free: Sequence[int], noise: Noise, loss: str
 ) -> Fit:
@@ -91,19 +102,22 @@ def _solve(
     chosen = list(free)
     whiten = Whitening(model.expected(camera, board, offsets).joints, model.rows, noise)
 
+    prior = np.pad(np.eye(len(chosen)) / OFFSET, ((0, 0), (_POSES, 0)))
+
     def placed(x: F64) -> tuple[F64, F64, F64]:
         added = offsets.copy()
         added[chosen] += x[_POSES:]
         return moved(camera, x[0:3], x[3:6]), moved(board, x[6:9], x[9:12]), added
 
     def jacobian(x: F64) -> F64:
-        design = _design(model.expected(*placed(x)), free)
-        for turn in (slice(0, 3), slice(6, 9)):
-            design[:, turn] = design[:, turn] @ _left_jacobian(x[turn])
-        return whiten(design)
+        return np.vstack([whiten(design_at(model.expected(*placed(x)), x, free)), prior])
+
+    def residuals(x: F64) -> F64:
+        where = placed(x)
+        return np.concatenate([whiten(model.residuals(*where)), where[2][chosen] / OFFSET])
 
     found = least_squares(
-        lambda x: whiten(model.residuals(*placed(x))),
+        residuals,
         np.zeros(_POSES + len(chosen)),
         jacobian,
         loss=loss,
@@ -111,7 +125,7 @@ def _solve(
         x_scale="jac",
     )
     expected = model.expected(*placed(found.x))
-    white = whiten(_design(expected, free))
+    white = np.vstack([whiten(_design(expected, free)), prior])
     return Fit(*placed(found.x), tuple(free), expected, noise, np.linalg.pinv(white.T @ white))
 
 

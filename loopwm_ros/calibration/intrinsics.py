@@ -18,6 +18,7 @@ OUTLYING = 2.5  # times the median view's RMS
 NOTICED = 0.3  # RMS below which a view is never dropped [px]
 DROPPED = 1 / 3  # share of views that may contradict the rest
 FLAT = np.deg2rad(10.0)  # least angle between the boards of two views
+TOLERATED = 3.0  # RMS of the views kept [px]
 UNKNOWN = 0.02  # 1-sigma of a focal length, relative, that is no calibration
 
 
@@ -53,12 +54,18 @@ def calibrate_intrinsics(views: Sequence[View], lens: Lens) -> Intrinsics:
                 "that the board is flat and that its settings are those of the print, and take the views anew"
             )
         fit = fit_lens(kept, lens)
+    rms = _rms(np.concatenate(fit.residuals))
+    if not rms <= TOLERATED:
+        raise SensorError(
+            f"no '{lens}' lens explains these views: corners are off by {rms:.1f} px RMS, tolerated are "
+            f"{TOLERATED:g} px; check the board's settings against the print, or take another lens"
+        )
     std = deviations(fit, kept)
     _check_told(fit, std)
     names = [view.name for view in kept]
     return Intrinsics(
         camera=fit.camera,
-        rms=_rms(np.concatenate(fit.residuals)),
+        rms=rms,
         std=std,
         residuals=dict(zip(names, fit.residuals, strict=True)),
         poses=dict(zip(names, fit.poses, strict=True)),

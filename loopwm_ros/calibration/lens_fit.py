@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from loopwm_ros.calibration.fisheye_fit import fit_fisheye
 from loopwm_ros.calibration.views import View
 from loopwm_ros.config.calibration import COEFFICIENTS, CameraModel, Lens
 from loopwm_ros.errors import SensorError
@@ -40,12 +41,15 @@ def fit_lens(views: Sequence[View], lens: Lens) -> Fit:
         SensorError: there is none.
     """
     size = views[0].size
-    points = [view.detection.points.reshape(-1, 1, 3) for view in views]
-    pixels = [view.detection.pixels.reshape(-1, 1, 2) for view in views]
+    points = [np.ascontiguousarray(view.detection.points) for view in views]
+    pixels = [np.ascontiguousarray(view.detection.pixels) for view in views]
     try:
-        found = (_fisheye if lens == "equidistant" else _pinhole)(points, pixels, size, lens)
+        fisheye = lens == "equidistant"
+        found = fit_fisheye(points, pixels, size) if fisheye else _pinhole(points, pixels, size, lens)
     except cv2.error as error:
         raise SensorError(f"no lens explains these views; {TILT}, in all parts of the picture") from error
+    if found is None:
+        raise SensorError(f"no lens explains these views; {TILT}, in all parts of the picture")
     K, D, rotations, translations = found
     values = np.concatenate([K.ravel(), D.ravel()])
     if not (np.isfinite(values).all() and K[0, 0] > 0 and K[1, 1] > 0):
@@ -110,14 +114,6 @@ def _pinhole(points: list[F64], pixels: list[F64], size: tuple[int, int], lens: 
     single = [[each.astype(np.float32) for each in every] for every in (points, pixels)]
     _, *found = cv2.calibrateCamera(
         single[0], single[1], size, np.eye(3), np.zeros(5), flags=flags, criteria=STOP
-    )
-    return tuple(found)
-
-
-def _fisheye(points: list[F64], pixels: list[F64], size: tuple[int, int], _lens: Lens) -> tuple[Any, ...]:
-    flags = cv2.fisheye.CALIB_RECOMPUTE_EXTRINSIC | cv2.fisheye.CALIB_FIX_SKEW
-    _, *found = cv2.fisheye.calibrate(
-        points, pixels, size, np.eye(3), np.zeros(4), flags=flags, criteria=STOP
     )
     return tuple(found)
 

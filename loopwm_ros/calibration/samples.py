@@ -53,7 +53,7 @@ def pose_samples(
     for sample in samples:
         _check(sample, joints, {posed.name for posed in kept} | set(dropped))
         try:
-            kept.append(_posed(camera, sample))
+            kept.append(pose_sample(camera, sample))
         except SensorError as error:
             dropped[sample.name] = str(error)
     return kept, dropped
@@ -103,8 +103,12 @@ def check_spread(rotations: F64) -> float:
     )
 
 
-def _posed(camera: CameraModel, sample: Sample) -> Posed:
-    """Without corners far from where the others put them, if these are few."""
+def pose_sample(camera: CameraModel, sample: Sample) -> Posed:
+    """The board's pose, without corners far from where the others put them if these are few.
+
+    Raises:
+        SensorError: the corners fit no flat board.
+    """
     seen = sample.detection
     pose, residuals = board_pose(camera, seen)
     distances = np.linalg.norm(residuals, axis=1)

@@ -11,7 +11,8 @@ from loopwm_ros.types import F64, U8
 RISE = 2.563  # from 10 to 90 % of a step that a Gaussian blurs, over the Gaussian's standard deviation
 STEP = 0.25  # between samples across an edge [px]
 ALONG = np.linspace(0.3, 0.7, 9)  # of an edge, where it is crossed: clear of its ends
-SAMPLES = 400  # across one edge at most
+SAMPLES = 401  # across one edge at most
+PLAIN = 0.45  # of a square, to either side of its edge: nearly to the middle
 FEWEST_EDGES = 4
 
 
@@ -30,27 +31,31 @@ def edge_width(board: Board, image: U8, detection: Detection) -> float:
     edges += [(i, i + columns) for i in place if i + columns in place]
     ends = [(detection.pixels[place[a]], detection.pixels[place[b]]) for a, b in edges]
     settings = board.settings
-    # on its white side a ChArUco's edge has a marker near
-    clear = 0.45 if settings.kind == "checkerboard" else 0.45 * (1.0 - settings.marker / settings.square)
-    widths = np.array([_width(image, a, b, clear) for a, b in ends])
+    bare = 1.0 if settings.kind == "checkerboard" else 1.0 - settings.marker / settings.square
+    widths = np.array([_width(image, a, b, bare) for a, b in ends])
     widths = widths[np.isfinite(widths)]
     return float(np.median(widths)) if len(widths) >= FEWEST_EDGES else float("inf")
 
 
-def _width(image: U8, a: F64, b: F64, clear: float) -> float:
-    """Width of one edge; `clear` is what surrounds it on both sides, in lengths of the edge."""
+def _width(image: U8, a: F64, b: F64, bare: float) -> float:
+    """Width of one edge; `bare` is the part of its white square that holds no marker, in lengths of the edge.
+
+    The height of the step is twice that of its dark half, for on the other side a marker may be near.
+    """
     along = b - a
     length = float(np.hypot(*along))
-    reach = max(clear * length, 3.0)
-    count = min(SAMPLES, int(2 * reach / STEP) + 1)
+    half = max(PLAIN * length, 3.0)
+    offsets = np.linspace(-half, half, min(SAMPLES, 2 * int(half / STEP) + 1))
     across = np.array([-along[1], along[0]]) / length
-    offsets = np.linspace(-reach, reach, count)
     at = a + ALONG[:, None, None] * along + offsets[None, :, None] * across
     x, y = at[..., 0].astype(np.float32), at[..., 1].astype(np.float32)
     inside = (x >= 0) & (y >= 0) & (x <= image.shape[1] - 1) & (y <= image.shape[0] - 1)
     if not inside.all():
         return float("nan")
     profile = cv2.remap(image, x, y, cv2.INTER_LINEAR).astype(np.float64).mean(axis=0)
-    slopes = np.abs(np.gradient(profile, offsets))
-    height, steepest = float(np.ptp(profile)), float(slopes.max())
-    return RISE * height / (np.sqrt(2 * np.pi) * steepest) if steepest > 0 else float("inf")
+    near = np.abs(offsets) <= max(0.25 * bare * length, 1.0)
+    slopes = np.gradient(profile, offsets)
+    steepest = int(np.argmax(np.abs(slopes) * near))
+    plain = offsets < -0.8 * half if slopes[steepest] > 0 else offsets > 0.8 * half  # of the dark square
+    height, slope = 2 * (profile[steepest] - np.median(profile[plain])), abs(slopes[steepest])
+    return float(RISE * height / (np.sqrt(2 * np.pi) * slope)) if slope > 0 and height > 0 else float("inf")

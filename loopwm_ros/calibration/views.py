@@ -17,7 +17,7 @@ from loopwm_ros.types import U8
 MAX_VIEWS = 500
 SHARP = 3.0  # widest edge [px]; OpenCV's advice for calibration
 SHARP_SHARE = 0.002  # of the picture's width, where that is more: large pictures are finer than their lens
-SAME = 0.02  # of the picture's diagonal: the mean shift of corners below which a view is no other
+SAME = 0.01  # of the picture's diagonal: the mean shift of corners below which a view is no other
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,14 @@ class Views:
                 "hold board and camera still, focus, or light it better"
             )
         self._check_new(view)
-        self._size = size
-        self._views.append(view)
-        self._places.append(placement(self._board, detection, size))
+        self.restore(view)
         return view
+
+    def restore(self, view: View) -> None:
+        """Take a view that was found good before."""
+        self._size = view.size
+        self._views.append(view)
+        self._places.append(placement(self._board, view.detection, view.size))
 
     def undo(self) -> View:
         """Take back the last view.

@@ -58,6 +58,11 @@ class BoardSettings(Settings):
     def _fits(self) -> BoardSettings:
         if self.kind == "charuco" and self.marker >= self.square:
             raise ValueError(f"marker, {self.marker:g} m, must be smaller than square, {self.square:g} m")
+        if self.kind == "checkerboard" and (self.columns + self.rows) % 2 == 0:
+            raise ValueError(
+                f"a checkerboard of {self.columns} x {self.rows} squares looks the same upside down; one of "
+                f"columns and rows must be odd and one even, such as {self.columns + 1} x {self.rows}"
+            )
         return self
 
 

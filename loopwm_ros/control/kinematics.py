@@ -25,6 +25,8 @@ REACH_STEPS = 400  # of `reach`, at most
 REACH_PERIOD = 0.02  # of one of them [s]
 REACH_SPEED = 0.5  # [m/s]
 REACHED = 1e-4  # [m]
+SOLVE_STEPS, SOLVE_STEP = 60, 0.5  # of `joints_at`, at most, and the largest of them [rad]
+SOLVE_DAMPING = 0.02  # [m, rad]
 DAMPING = 1e-3  # Levenberg-Marquardt damping [dimensionless]
 
 
@@ -164,6 +166,24 @@ class Kinematics:
         seen = self.base_placement.inverse() * pose
         turned = np.vstack([seen.rotation @ local[:3], seen.rotation @ local[3:]])
         return np.array(seen.homogeneous), turned
+
+    def joints_at(self, pose: F64, start: F64) -> F64 | None:
+        """Joints (n,) [rad] within limits that bring `tool_frame` to a pose (4, 4) in the base frame.
+
+        From a start (n,) by damped least squares; None: not found from there.
+        """
+        joints = np.clip(start, self.lower, self.upper)
+        for _ in range(SOLVE_STEPS):
+            now, jacobian = self.mount(joints)
+            turn = pin.log3(pose[:3, :3] @ now[:3, :3].T)
+            error = np.concatenate([pose[:3, 3] - now[:3, 3], turn])
+            if np.abs(error).max() < REACHED:
+                return joints
+            damped = jacobian @ jacobian.T + SOLVE_DAMPING**2 * np.eye(6)
+            step = jacobian.T @ np.linalg.solve(damped, error)
+            step *= min(1.0, SOLVE_STEP / float(np.abs(step).max()))
+            joints = np.clip(joints + step, self.lower, self.upper)
+        return None
 
     def chain(self, position: F64) -> F64:
         """Base, joints and tool point in the base frame (n + 2, 3) [m], at joints (n,) [rad]."""
