@@ -32,12 +32,12 @@ LEAST_STRETCH = 1e-3
 
 
 class ReprojectionLimits(Settings):
-    """How far another camera may be from the bundle's; measured, see docs/calibration.md."""
+    """How far another camera may be from the bundle's; measured, see docs/nodes.md."""
 
-    turn: float = Field(10.0, gt=0, le=45, description="rotation [deg]")
-    shift: float = Field(0.05, gt=0, le=1, description="translation [m]")
+    turn: float = Field(12.0, gt=0, le=45, description="rotation [deg]")
+    shift: float = Field(0.10, gt=0, le=1, description="translation [m]")
     coverage: float = Field(
-        0.9, gt=0, le=1, description="share of the bundle's picture that it sees, at least"
+        0.7, gt=0, le=1, description="share of the bundle's picture that it sees, at least"
     )
     enlargement: float = Field(2.0, ge=1, description="of its pixels to the bundle's")
 
