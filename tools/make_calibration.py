@@ -47,7 +47,17 @@ def boards() -> None:
 def example(place: Path) -> None:
     """Calibrate a rendered cell in `place`; of the results, keep what users get."""
     cell, known = str(place / "cell"), ("--arm", "panda", "--board", BOARD)
-    run("benchmarks.calibration.example_cell", "--out", cell, "--views", "30", "--poses", "20")
+    run(
+        "benchmarks.calibration.example_cell",
+        "--out",
+        cell,
+        "--views",
+        "24",
+        "--poses",
+        "18",
+        "--seconds",
+        "5",
+    )
     calibrate("intrinsics", "--images", f"{cell}/lens", "--board", BOARD, "--out", str(place / "camera"))
     camera = ("--camera", str(place / "camera" / STEPS["camera"]))
     calibrate("hand-eye", "--images", f"{cell}/hand_eye", *known, *camera, "--out", str(place / "hand_eye"))

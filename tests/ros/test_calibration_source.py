@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -67,13 +68,13 @@ def live(graph: dict[str, str], request: pytest.FixtureRequest) -> Iterator[tupl
             driver.node.destroy_node()
 
 
-def awaited(source: LiveSource, driver: Driver, send: object) -> Picture:
+def awaited(source: LiveSource, send: Callable[[int], None]) -> Picture:
     """The first picture after `send(i)` was called again and again."""
     end = time.monotonic() + PATIENCE
     count = 0
     while (picture := source.newest()) is None:
         assert time.monotonic() < end, source.trouble
-        send(count)  # type: ignore[operator]
+        send(count)
         count += 1
         time.sleep(0.01)
     return picture
@@ -84,7 +85,7 @@ def test_a_picture_is_handed_out_once(live: tuple[LiveSource, Driver]) -> None:
     source, driver = live
     assert "no picture on /camera/image_raw yet" in source.trouble
     grey = np.arange(48, dtype=np.uint8).reshape(6, 8)
-    picture = awaited(source, driver, lambda _: driver.show(5.25, grey))
+    picture = awaited(source, lambda _: driver.show(5.25, grey))
     assert picture.stamp == pytest.approx(5.25)
     assert picture.read().shape == (6, 8, 3)
     assert source.trouble == ""
@@ -94,19 +95,18 @@ def test_a_picture_is_handed_out_once(live: tuple[LiveSource, Driver]) -> None:
 def test_joints_are_known_only_where_the_arm_stood_still(live: tuple[LiveSource, Driver]) -> None:
     source, driver = live
     grey = np.zeros((6, 8), dtype=np.uint8)
-    home = np.array(ARM.home)
+    home, ticks = np.array(ARM.home), itertools.count()
 
-    def step(count: int) -> None:  # at rest for 4 s, then moving
-        stamp = 10.0 + 0.02 * step.ticks  # type: ignore[attr-defined]
+    def step(_: int) -> None:  # at rest for 4 s, then moving
+        tick = next(ticks)
+        stamp = 10.0 + 0.02 * tick
         driver.say(stamp, home + 0.2 * max(0.0, stamp - 14.0))
-        if step.ticks % 10 == 0:  # type: ignore[attr-defined]
+        if tick % 10 == 0:
             driver.show(stamp, grey)
-        step.ticks += 1  # type: ignore[attr-defined]
 
-    step.ticks = 0  # type: ignore[attr-defined]
     seen: list[Picture] = []
     while not seen or seen[-1].stamp < 15.0:
-        seen.append(awaited(source, driver, step))
+        seen.append(awaited(source, step))
     rested = [picture for picture in seen if 11.0 < picture.stamp < 13.5]
     assert any(picture.joints is not None for picture in rested)
     assert all(np.allclose(picture.joints, home) for picture in rested if picture.joints is not None)
