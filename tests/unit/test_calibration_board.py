@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from loopwm_ros.calibration.board import Board
+from loopwm_ros.calibration.corners import refined
 from loopwm_ros.config.calibration import BoardSettings, CameraModel
 from loopwm_ros.errors import ConfigError, SensorError
 from loopwm_ros.processing.lens import project_through
@@ -76,6 +77,16 @@ def test_a_corner_at_the_edge_of_the_picture_or_hidden_is_left_out() -> None:
     assert len(seen.ids) >= len(whole.ids) - 3
     truth = project_through(WEBCAM, seen.points @ pose[:3, :3].T + pose[:3, 3])
     assert np.abs(seen.pixels - truth).max() < 0.5
+
+
+def test_a_corner_that_is_found_twice_is_kept_where_it_belongs() -> None:
+    image = studio(CHARUCO, WEBCAM).picture(flat_on(0.45), SHARP, np.random.default_rng(0))
+    whole = Board(CHARUCO).detect(image)
+    rough = whole.pixels.copy()
+    rough[8] = rough[9] + 0.4
+    ids, pixels = refined(image, Board(CHARUCO).shape, whole.ids, rough, 0.13)
+    assert set(whole.ids) - set(ids) == {8}
+    np.testing.assert_allclose(pixels, np.delete(whole.pixels, 8, axis=0), atol=0.05)
 
 
 def test_no_board_is_said_so() -> None:
