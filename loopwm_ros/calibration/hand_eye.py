@@ -10,7 +10,7 @@ from scipy.stats import chi2
 
 from loopwm_ros.calibration.hand_eye_methods import METHODS, by_method, mean_board
 from loopwm_ros.calibration.hand_eye_model import SightModel
-from loopwm_ros.calibration.hand_eye_refine import Fit, first_fit, refine, surprise
+from loopwm_ros.calibration.hand_eye_refine import Fit, first_fit, refine, surprise, with_focal
 from loopwm_ros.calibration.samples import Posed, Sample, check_spread, largest, pose_samples, rms
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.config.base import Vec3
@@ -52,11 +52,13 @@ def calibrate_hand_eye(
     samples: Sequence[Sample],
     setup: Setup,
     joint_offsets: bool = False,
+    focal_std: float = 0.0,
 ) -> HandEyeResult:
     """Find the camera in its parent and the board in its own, and joint offsets if asked for.
 
     OpenCV's methods give a start; then all corners' reprojection error is made least. Uncertainties count in
-    noise of the corners and of the joints, both estimated.
+    noise of the corners and of the joints, both estimated, and `focal_std`, the 1-sigma of the camera model's
+    focal lengths as a share of them; at 0 that model is taken for exact.
 
     Raises:
         CalibrationError: too few samples, they turn too little, or they contradict each other.
@@ -82,6 +84,7 @@ def calibrate_hand_eye(
             f"expected at most {1e3 * _LOOSE:g}: check that joints belong to the pictures, that the board is "
             "fixed in its parent, and that the arm's URDF is right"
         )
+    fit = with_focal(task.model(kept), fit, focal_std)
     held = [name for i, name in enumerate(arm.joints) if joint_offsets and i not in fit.free]
     return _result(arm, task, kept, dropped, fit, held)
 

@@ -86,6 +86,19 @@ def test_errors_are_as_large_as_it_says(setup: Setup) -> None:
     assert 0.7 < np.sqrt(np.mean(np.square(ratios))) < 1.4
 
 
+def test_a_focal_length_that_is_off_is_counted_in() -> None:
+    there, chosen = place("panda", "eye_to_hand"), poses("panda", "eye_to_hand")
+    taken = samples(there, chosen, np.random.default_rng(0))
+    longer = there.camera.model_copy(update={"fx": 1.001 * there.camera.fx, "fy": 1.001 * there.camera.fy})
+    sure, unsure = (
+        calibrate_hand_eye(there.arm, longer, taken, "eye_to_hand", focal_std=std) for std in (0.0, 1e-3)
+    )
+    assert sure.result.camera == unsure.result.camera
+    _, shift = there.error(sure.result)
+    assert np.abs(shift / sure.result.translation_std).max() > 4.0
+    assert 0.3 < np.abs(shift / unsure.result.translation_std).max() < 2.0
+
+
 @pytest.mark.parametrize("setup", SETUPS)
 def test_joint_offsets_are_found_where_they_can_be_told(setup: Setup) -> None:
     there, rng = place("panda", setup), np.random.default_rng(2)
