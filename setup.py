@@ -43,6 +43,7 @@ EXTRAS = {
         "import-linter>=2.1",
         "mypy>=1.13",
         "pytest>=8.2",
+        "pypdfium2>=5.0",
         "pytest-timeout>=2.3",
         "ray>=2.40",
         "ruff>=0.9",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
@@ -9,7 +10,6 @@ import numpy as np
 from benchmarks.calibration import shoot
 from benchmarks.calibration.rendering import Flaws, Studio
 from loopwm_ros.calibration.board import Board
-from loopwm_ros.calibration.views import View, Views
 from loopwm_ros.config.calibration import BoardSettings, CameraModel
 
 CHARUCO = BoardSettings()
@@ -41,18 +41,16 @@ def studio(settings: BoardSettings, camera: CameraModel) -> Studio:
 
 
 @cache
-def shots(settings: BoardSettings, camera: CameraModel, count: int) -> tuple[shoot.Shot, ...]:
+def _source(settings: BoardSettings, camera: CameraModel) -> tuple[list[shoot.Shot], Iterator[shoot.Shot]]:
     board, rng = Board(settings), np.random.default_rng(1)
-    source = shoot.good(studio(settings, camera), board, camera, rng)
-    return tuple(next(source) for _ in range(count))
+    return [], shoot.good(studio(settings, camera), board, camera, rng)
 
 
-@cache
-def views(settings: BoardSettings, camera: CameraModel, count: int) -> tuple[View, ...]:
-    taken = Views(Board(settings))
-    for shot in shots(settings, camera, count):
-        taken.add(shot.name, shot.image)
-    return taken.views
+def shots(settings: BoardSettings, camera: CameraModel, count: int) -> list[shoot.Shot]:
+    """The first ones; they are always the same."""
+    made, source = _source(settings, camera)
+    made.extend(next(source) for _ in range(count - len(made)))
+    return made[:count]
 
 
 def flat_on(distance: float, x: float = 0.0, y: float = 0.0, spin: float = 0.0) -> np.ndarray:

@@ -122,7 +122,7 @@ def row(
         map_error_px=map_error(truth, camera, [view for view in views if view.name in found.residuals]),
         refused={key: refused.get(key, "TAKEN") for key in BAD},
         refused_good=sum(key not in BAD for key in refused),
-        dropped={key: found.dropped.get(key, "KEPT") for key in WORSE},
+        dropped={**{key: found.dropped.get(key, "KEPT") for key in WORSE}, **found.dropped},
         dropped_good=sum(key not in WORSE for key in found.dropped),
     )
 

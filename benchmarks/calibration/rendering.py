@@ -36,12 +36,11 @@ class Studio:
         size = (settings.columns * PAPER, settings.rows * PAPER)
         drawn = checkerboard(*size) if board.charuco is None else board.charuco.generateImage(size)
         self._paper = cv2.copyMakeBorder(drawn, PAPER, PAPER, PAPER, PAPER, cv2.BORDER_CONSTANT, value=255)
-        self._rays = _all_rays(camera)
 
     def picture(self, pose: F64, flaws: Flaws, rng: np.random.Generator) -> U8:
         """Grey image (height, width) of the board at `pose`, 4x4 in the optical frame."""
         inverse = np.linalg.inv(pose[:3, [0, 1, 3]])
-        plane = self._rays @ inverse.T
+        plane = _all_rays(self._camera) @ inverse.T
         with np.errstate(divide="ignore", invalid="ignore"):
             across = plane[:, :2] / plane[:, 2:]
         size = (self._camera.height * SAMPLES, self._camera.width * SAMPLES)
@@ -58,7 +57,7 @@ class Studio:
         return np.clip(np.round(image), 0, 255).astype(np.uint8)
 
 
-@lru_cache(maxsize=1)  # hundreds of megabytes
+@lru_cache(maxsize=2)  # a hundred megabytes each and more
 def _all_rays(camera: CameraModel) -> F64:
     """Of each sample of each pixel, row by row, at depth 1."""
     across = (np.arange(camera.width * SAMPLES) + 0.5) / SAMPLES - 0.5

@@ -10,7 +10,8 @@ from loopwm_ros.types import F64, U8
 
 WINDOWS = (2, 8)  # half the side of what a corner is refined from [px]
 ANGLES = np.linspace(0.0, 2 * np.pi, 32, endpoint=False)
-ALIKE = 0.6  # least correlation of a circle about a corner with itself turned by 180 degrees
+ALIKE = 0.85  # least correlation of a circle about a corner with itself turned by 180 degrees
+CROOKED = 0.25  # what a lens bends lines of three corners, in their distance; a fisheye more in 1 % of places
 _STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 50, 1e-4)
 
 
@@ -34,19 +35,47 @@ def refined(
         chosen, size = windows == window, (int(window), int(window))
         pixels[chosen] = cv2.cornerSubPix(grey, pixels[chosen], size, (-1, -1), _STOP)
     exact = pixels[:, 0].astype(np.float64)
-    good = _symmetry(grey, exact, windows) >= ALIKE
+    good = (_symmetry(grey, exact, windows) >= ALIKE) & (_crookedness(grid, ids, exact) <= CROOKED)
     return ids[good], exact[good]
+
+
+def _placed(
+    grid: tuple[int, int], ids: NDArray[np.int64], pixels: F64
+) -> tuple[F64, NDArray[np.int64], NDArray[np.int64]]:
+    """Pixels by row and column of the board with two more around, NaN where there is none; rows; columns."""
+    places = np.full((grid[1] + 4, grid[0] + 4, 2), np.nan)
+    row, column = ids // grid[0] + 2, ids % grid[0] + 2
+    places[row, column] = pixels
+    return places, row, column
 
 
 def _spacing(grid: tuple[int, int], ids: NDArray[np.int64], pixels: F64) -> F64:
     """Distance of each corner to its nearest neighbour on the board, (m,) [px]; 0 without one."""
-    places = np.full((grid[1] + 2, grid[0] + 2, 2), np.nan)
-    row, column = ids // grid[0] + 1, ids % grid[0] + 1
-    places[row, column] = pixels
+    places, row, column = _placed(grid, ids, pixels)
     around = [places[row + i, column + j] - pixels for i, j in ((0, 1), (0, -1), (1, 0), (-1, 0))]
     distances = np.linalg.norm(around, axis=2)
     nearest = np.where(np.isnan(distances), np.inf, distances).min(axis=0)
     return np.where(np.isfinite(nearest), nearest, 0.0)
+
+
+def _crookedness(grid: tuple[int, int], ids: NDArray[np.int64], pixels: F64) -> F64:
+    """How far each corner is from where two neighbours in a line with it have it, in their distance, (m,).
+
+    The least over all lines, for a neighbour may be wrong itself; infinite without such neighbours.
+    """
+    places, row, column = _placed(grid, ids, pixels)
+    found = []
+    for i, j in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        far, near, after, beyond = (places[row + k * i, column + k * j] for k in (-2, -1, 1, 2))
+        for made, step in (
+            ((near + after) / 2, (after - near) / 2),
+            (2 * near - far, near - far),
+            (2 * after - beyond, beyond - after),
+        ):
+            apart, length = np.linalg.norm(made - pixels, axis=1), np.linalg.norm(step, axis=1)
+            found.append(apart / np.maximum(length, 1e-9))
+    least = np.where(np.isnan(found), np.inf, found).min(axis=0)
+    return np.asarray(least, dtype=np.float64)
 
 
 def _symmetry(grey: U8, pixels: F64, radii: NDArray[np.int64]) -> F64:

@@ -52,7 +52,7 @@ class _Sums:
 def fit_fisheye(
     points: Sequence[F64], pixels: Sequence[F64], size: tuple[int, int]
 ) -> tuple[F64, F64, F64, F64] | None:
-    """K (3, 3), k1 to k4, rotation vectors (views, 3) and translations; None where nothing explains the views.
+    """K (3, 3), k1 to k4, rotation vectors (views, 3) and translations; None where nothing fits.
 
     Args:
         points: corners on the board in each view, (m, 3) [m].
@@ -60,7 +60,7 @@ def fit_fisheye(
         size: of the pictures [px].
     """
     starts = [_start(points, pixels, size, max(size) / np.pi * share) for share in STARTS]
-    guesses = [(sums.cost, state) for state in starts if state and (sums := _sums(state, points, pixels))]
+    guesses = [(sums.cost, state) for state in starts if (sums := _sums(state, points, pixels))]
     if not guesses:
         return None
     state = _adjusted(min(guesses, key=lambda guess: guess[0])[1], points, pixels)
@@ -71,27 +71,25 @@ def _matrix(lens: F64) -> F64:
     return np.array([[lens[0], 0.0, lens[2]], [0.0, lens[1], lens[3]], [0.0, 0.0, 1.0]])
 
 
-def _start(
-    points: Sequence[F64], pixels: Sequence[F64], size: tuple[int, int], focal: float
-) -> _State | None:
+def _start(points: Sequence[F64], pixels: Sequence[F64], size: tuple[int, int], focal: float) -> _State:
     """An ideal fisheye of that focal length, and the poses that go with it."""
     lens = np.array([focal, focal, (size[0] - 1) / 2, (size[1] - 1) / 2, 0.0, 0.0, 0.0, 0.0])
     poses = []
     for flat, seen in zip(points, pixels, strict=True):
         plane = cv2.fisheye.undistortPoints(seen.reshape(-1, 1, 2), _matrix(lens), lens[4:]).reshape(-1, 2)
         near = np.abs(plane).max(axis=1) < WIDEST
-        if near.sum() < FEWEST_CORNERS:
-            return None
-        try:
-            found, turn, move = cv2.solvePnP(
-                flat[near], plane[near], np.eye(3), None, flags=cv2.SOLVEPNP_SQPNP
-            )
-        except cv2.error:
-            return None
-        if not found:
-            return None
-        poses.append(np.concatenate([turn.ravel(), move.ravel()]))
+        poses.append(_pose(flat, flat[near], plane[near]))
     return _State(lens, np.array(poses))
+
+
+def _pose(flat: F64, near: F64, plane: F64) -> F64:
+    """Of a view; straight ahead where it fits none, for later it shall stand out, not end the fit."""
+    if len(near) >= FEWEST_CORNERS:
+        found, turn, move = cv2.solvePnP(near, plane, np.eye(3), None, flags=cv2.SOLVEPNP_SQPNP)
+        depths = flat @ cv2.Rodrigues(turn)[0][2] + move[2] if found else np.zeros(1)
+        if depths.min() > 0:
+            return np.concatenate([turn.ravel(), move.ravel()])
+    return np.array([0.0, 0.0, 0.0, *-flat[:, :2].mean(axis=0), float(np.ptp(flat[:, 0]))])
 
 
 def _sums(state: _State, points: Sequence[F64], pixels: Sequence[F64]) -> _Sums | None:

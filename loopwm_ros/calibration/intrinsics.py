@@ -38,6 +38,8 @@ def calibrate_intrinsics(views: Sequence[View], lens: Lens) -> Intrinsics:
     """The lens, from at least FEWEST_VIEWS views of one size.
 
     The worst view is left out, and the lens fitted anew, until none stands out from the others.
+    Coefficients of `rational_polynomial` trade off against each other: `std` says so, and outside of where
+    corners were seen the lens may then be anything.
 
     Raises:
         SensorError: too few views, or they do not tell the lens; it says what to add.

@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from loopwm_ros.calibration.board import Board
+from loopwm_ros.calibration.corners import refined
 from loopwm_ros.config.calibration import BoardSettings, CameraModel
 from loopwm_ros.errors import ConfigError, SensorError
 from loopwm_ros.processing.lens import project_through
@@ -18,7 +19,7 @@ from tests.shoots import CHARUCO, CHECKERBOARD, FISHEYE, SHARP, WEBCAM, flat_on,
 @pytest.mark.parametrize("settings", [CHARUCO, CHECKERBOARD], ids=["charuco", "checkerboard"])
 def test_corners_are_found_where_they_are(settings: BoardSettings, camera: CameraModel) -> None:
     board, found = Board(settings), 0
-    for shot in shots(settings, camera, 20)[:6]:
+    for shot in shots(settings, camera, 5):
         try:
             seen = board.detect(shot.image)
         except SensorError:
@@ -29,7 +30,7 @@ def test_corners_are_found_where_they_are(settings: BoardSettings, camera: Camer
         assert np.median(errors) < 0.1
         assert errors.max() < 0.6
         np.testing.assert_array_equal(seen.points, board.corners[seen.ids])
-    assert found >= 4
+    assert found >= 3
 
 
 @pytest.mark.parametrize("columns_rows", [(8, 5), (5, 8), (7, 6), (6, 7)])
@@ -57,7 +58,7 @@ def test_a_checkerboard_that_looks_the_same_upside_down_is_refused(size: tuple[i
 
 
 def test_the_same_picture_shows_the_same_corners() -> None:
-    image, board = shots(CHECKERBOARD, FISHEYE, 20)[0].image, Board(CHECKERBOARD)
+    image, board = shots(CHECKERBOARD, FISHEYE, 5)[0].image, Board(CHECKERBOARD)
     first = board.detect(image)
     cv2.setRNGSeed(7)
     np.testing.assert_array_equal(board.detect(image).pixels, first.pixels)
@@ -76,6 +77,16 @@ def test_a_corner_at_the_edge_of_the_picture_or_hidden_is_left_out() -> None:
     assert len(seen.ids) >= len(whole.ids) - 3
     truth = project_through(WEBCAM, seen.points @ pose[:3, :3].T + pose[:3, 3])
     assert np.abs(seen.pixels - truth).max() < 0.5
+
+
+def test_a_corner_that_is_found_twice_is_kept_where_it_belongs() -> None:
+    image = studio(CHARUCO, WEBCAM).picture(flat_on(0.45), SHARP, np.random.default_rng(0))
+    whole = Board(CHARUCO).detect(image)
+    rough = whole.pixels.copy()
+    rough[8] = rough[9] + 0.4
+    ids, pixels = refined(image, Board(CHARUCO).shape, whole.ids, rough, 0.13)
+    assert set(whole.ids) - set(ids) == {8}
+    np.testing.assert_allclose(pixels, np.delete(whole.pixels, 8, axis=0), atol=0.05)
 
 
 def test_no_board_is_said_so() -> None:

@@ -106,6 +106,17 @@ def test_contradicting_views_are_dropped_with_the_reason(camera: CameraModel) ->
     assert found.camera.fx == pytest.approx(camera.fx, rel=3e-3)
 
 
+@pytest.mark.parametrize("camera", [WEBCAM, FISHEYE], ids=["webcam", "fisheye"])
+def test_a_view_of_nonsense_does_not_end_the_fit(camera: CameraModel) -> None:
+    rng, views = np.random.default_rng(5), many(camera, 10)
+    for k in (2, 5):
+        wild = rng.uniform(0.0, 480.0, views[k].detection.pixels.shape)
+        views[k] = replace(views[k], name=f"wild {k}", detection=replace(views[k].detection, pixels=wild))
+    found = calibrate_intrinsics(views, camera.lens)
+    assert sorted(found.dropped) == ["wild 2", "wild 5"]
+    assert found.camera.fx == pytest.approx(camera.fx, rel=3e-3)
+
+
 def test_when_most_views_contradict_each_other_all_are_refused() -> None:
     rng = np.random.default_rng(5)
     views = [
