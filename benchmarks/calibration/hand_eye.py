@@ -16,8 +16,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benchmarks.calibration.cell import Cell, cell
-from benchmarks.calibration.hand_eye_rows import HandEyeRow, HandEyeTable, Outcome, row
+from benchmarks.calibration.hand_eye_rows import ROTATION, TRANSLATION, HandEyeRow, HandEyeTable, Outcome, row
+from benchmarks.calibration.known import Cell, cell
 from benchmarks.calibration.rows import write
 from loopwm_ros.calibration.hand_eye import calibrate_hand_eye
 from loopwm_ros.calibration.samples import Sample
@@ -35,7 +35,7 @@ WRONG_JOINTS = 0.02  # 1-sigma, of a sample whose joints are of another moment [
 SLIPPED = 0.005  # 1-sigma, of a board that slipped for one sample [m]
 ARMS = ("panda", "ur5e")
 SETUPS: tuple[Setup, ...] = ("eye_to_hand", "eye_in_hand")
-SETS = 5  # cells with poses of their own, that synthesised runs share
+SETS = 3  # cells with poses of their own, that synthesised runs share
 
 
 @dataclass(frozen=True)
@@ -122,28 +122,31 @@ def measure(arm: str, setup: Setup, lens: str, rendered: int, synthesised: int) 
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--rendered", type=int, default=5, help="runs of each arm, set-up and lens")
-    parser.add_argument("--synthesised", type=int, default=40, help="runs of each case")
+    parser.add_argument("--rendered", type=int, default=3, help="runs of each arm, set-up and lens")
+    parser.add_argument("--synthesised", type=int, default=20, help="runs of each case")
     parser.add_argument("--out", type=Path, default=OUT)
-    arguments = parser.parse_args()
+    arguments, revision = parser.parse_args(), git_revision()
     rows: list[HandEyeRow] = []
-    for arm in ARMS:
-        for setup in SETUPS:
-            for lens in ("plumb_bob", "equidistant"):
+    for lens in ("plumb_bob", "equidistant"):
+        for arm in ARMS:
+            for setup in SETUPS:
                 some = arguments.synthesised if lens == "plumb_bob" else 0
                 for each in measure(arm, setup, lens, arguments.rendered, some):
                     rows.append(each)
                     print(each.line(), flush=True)
-    table = HandEyeTable(
-        git_revision=git_revision(),
+                write(_table(rows, revision), arguments.out)
+
+
+def _table(rows: Sequence[HandEyeRow], revision: str) -> HandEyeTable:
+    return HandEyeTable(
+        git_revision=revision,
         opencv=cv2.__version__,
         poses=POSES,
         corner_noise_px=CORNERS,
-        translation_mm=1.0,
-        rotation_degrees=0.1,
+        translation_mm=TRANSLATION,
+        rotation_degrees=ROTATION,
         rows=tuple(rows),
     )
-    write(table, arguments.out)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.calibration.cell import Cell
+from benchmarks.calibration.known import Cell
 from loopwm_ros.calibration.hand_eye import HandEyeResult
 from loopwm_ros.config.base import Settings
 from loopwm_ros.processing.poses import apart, matrix

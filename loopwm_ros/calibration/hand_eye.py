@@ -10,7 +10,7 @@ from scipy.stats import chi2
 
 from loopwm_ros.calibration.hand_eye_methods import METHODS, by_method, mean_board
 from loopwm_ros.calibration.hand_eye_model import SightModel
-from loopwm_ros.calibration.hand_eye_refine import Fit, first_fit, refine, surprise
+from loopwm_ros.calibration.hand_eye_refine import Fit, first_fit, refine, surprise, with_focal
 from loopwm_ros.calibration.samples import Posed, Sample, check_spread, largest, pose_samples, rms
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.config.base import Vec3
@@ -27,6 +27,7 @@ _HELD = (
     "its offset changes nothing that the poses of camera and board, or other joints' offsets, could not "
     "change as well; add samples in which this and other joints turn further"
 )
+_LOOSE = 0.01  # noise of joints at which there is nothing to be calibrated [rad]
 _RARE = 1e-6  # chance of a good sample to be taken for a bad one
 
 
@@ -51,11 +52,13 @@ def calibrate_hand_eye(
     samples: Sequence[Sample],
     setup: Setup,
     joint_offsets: bool = False,
+    focal_std: float = 0.0,
 ) -> HandEyeResult:
     """Find the camera in its parent and the board in its own, and joint offsets if asked for.
 
     OpenCV's methods give a start; then all corners' reprojection error is made least. Uncertainties count in
-    noise of the corners and of the joints, both estimated.
+    noise of the corners and of the joints, both estimated, and `focal_std`, the 1-sigma of the camera model's
+    focal lengths as a share of them; at 0 that model is taken for exact.
 
     Raises:
         CalibrationError: too few samples, they turn too little, or they contradict each other.
@@ -75,6 +78,13 @@ def calibrate_hand_eye(
         kept = _without(kept, bad, dropped, len(samples))
         check_spread(task.rotations(kept))
         fit = refine(task.model(kept), fit, joint_offsets)
+    if fit.noise.joints > _LOOSE:
+        raise CalibrationError(
+            f"joints and pictures are {1e3 * fit.noise.joints:.0f} mrad apart from sample to sample, "
+            f"expected at most {1e3 * _LOOSE:g}: check that joints belong to the pictures, that the board is "
+            "fixed in its parent, and that the arm's URDF is right"
+        )
+    fit = with_focal(task.model(kept), fit, focal_std)
     held = [name for i, name in enumerate(arm.joints) if joint_offsets and i not in fit.free]
     return _result(arm, task, kept, dropped, fit, held)
 

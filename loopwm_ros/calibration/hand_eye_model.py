@@ -18,7 +18,7 @@ from loopwm_ros.processing.lens import project_through
 from loopwm_ros.processing.poses import cross_matrix, inverse, matrix
 from loopwm_ros.types import F64
 
-_STEP = 1e-6  # of numerical derivatives, as a share of the depth
+_STEP = 1e-6  # of numerical derivatives, as a share of the depth or the focal length
 LOST = 1e4  # residual of a corner that would be behind the camera [px]
 
 
@@ -110,6 +110,16 @@ class SightModel:
             by_board.reshape(rows, 6),
             (back @ shifts).reshape(rows, -1),
         )
+
+    def by_focal(self, camera: F64, board: F64, joint_offsets: F64) -> F64:
+        """Derivative of the residuals by the logarithm of both focal lengths (2 m,) [px]."""
+        local = self._placed(camera, board, self.links(joint_offsets)[0])[0]
+        fx, fy = self._camera.fx, self._camera.fy
+        longer, shorter = (
+            project_through(self._camera.model_copy(update={"fx": fx * scale, "fy": fy * scale}), local)
+            for scale in (1.0 + _STEP, 1.0 - _STEP)
+        )
+        return np.nan_to_num((shorter - longer) / (2.0 * _STEP)).ravel()
 
     def _placed(self, camera: F64, board: F64, links: F64) -> tuple[F64, F64, F64]:
         """Corners in the optical frame, in the camera's parent, and turned as the board, (m, 3) each."""

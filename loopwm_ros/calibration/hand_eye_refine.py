@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -85,6 +85,14 @@ def observable(model: SightModel, fit: Fit, noise: Noise) -> tuple[int, ...]:
 def surprise(model: SightModel, fit: Fit) -> F64:
     """Of each sight (m,): chi-squared of its joints' errors, of as many degrees as there are joints."""
     return Whitening(*_joints(model, fit), fit.noise).surprise(fit.expected.residuals)
+
+
+def with_focal(model: SightModel, fit: Fit, std: float) -> Fit:
+    """The fit, its covariance counting in that focal lengths are known to a 1-sigma of `std`, as a share."""
+    whiten = Whitening(*_joints(model, fit), fit.noise)
+    by_focal = whiten(model.by_focal(fit.camera, fit.board, fit.offsets))
+    pull = std * (fit.covariance @ whiten(_design(fit.expected, fit.free)).T @ by_focal)
+    return replace(fit, covariance=fit.covariance + np.outer(pull, pull))
 
 
 def design_at(expected: Expected, x: F64, free: Sequence[int] = ()) -> F64:

@@ -15,12 +15,13 @@ LONGEST = 0.1  # between two joint positions that are interpolated [s]
 class JointMotion:
     """Joint positions of a recording at any time; monotone cubic between them."""
 
-    def __init__(self, stamps: F64, positions: F64, joints: int) -> None:
-        """Of stamps (m,) [s] and positions (m, n) [rad].
+    def __init__(self, stamps: F64, positions: F64, joint_offsets: F64) -> None:
+        """Of stamps (m,) [s] and positions (m, n) [rad], to which offsets (n,) [rad] are added.
 
         Raises:
             CalibrationError: shapes do not fit, or stamps do not increase.
         """
+        joints = len(joint_offsets)
         if np.ndim(stamps) != 1 or np.shape(positions) != (len(stamps), joints) or len(stamps) < 2:
             raise CalibrationError(
                 f"joint stamps have shape {np.shape(stamps)} and positions {np.shape(positions)}; "
@@ -29,7 +30,7 @@ class JointMotion:
         if not (np.isfinite(stamps).all() and np.isfinite(positions).all() and (np.diff(stamps) > 0).all()):
             raise CalibrationError("joint stamps must increase, and stamps and positions be finite")
         self.stamps = stamps
-        self._positions = PchipInterpolator(stamps, positions)
+        self._positions = PchipInterpolator(stamps, positions + joint_offsets)
         self._velocities = self._positions.derivative()
 
     def positions(self, times: F64) -> F64:

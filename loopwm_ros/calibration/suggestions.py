@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import islice
+from typing import TypeGuard
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -98,15 +99,15 @@ class _Scene:
 
     def draw(self, rng: np.random.Generator) -> _View | None:
         """A pose of the arm for a board pose drawn before the camera; None: the arm cannot take it."""
-        target = matrix(self._guess.camera) @ self._before_camera(rng) @ inverse(matrix(self._guess.board))
-        tool = target if self._setup == "eye_to_hand" else inverse(target)
-        if not self._in_workspace(tool[:3, 3] + self._rod * tool[:3, 2]):
-            return None
+        pose = self._before_camera(rng)
         spread = rng.normal(0.0, 0.3, len(self.kinematics.home))
-        joints = self.kinematics.joints_at(tool, self.kinematics.home + spread)
-        if joints is None or not self._allowed(joints):
+        target = matrix(self._guess.camera) @ pose @ inverse(matrix(self._guess.board))
+        tool = target if self._setup == "eye_to_hand" else inverse(target)
+        tip = tool[:3, 3] + self._rod * tool[:3, 2]
+        if not (self._in_workspace(tip) and self._in_view(pose) and self._board_clear(tool)):
             return None
-        return _View(joints, self._information(joints))
+        joints = self.kinematics.joints_at(tool, self.kinematics.home + spread)
+        return _View(joints, self._information(joints)) if self._allowed(joints) else None
 
     def choose(self, views: list[_View], count: int) -> list[F64]:
         """Greedily those that make the determinant of what is known largest, each with a clear way there."""
@@ -131,7 +132,7 @@ class _Scene:
         camera = self._camera
         smaller = min(camera.width / camera.fx, camera.height / camera.fy)
         nearest = float(np.linalg.norm(self._size)) / (FULL * smaller)
-        depth = max(nearest, self._distance * rng.uniform(NEAR, FAR))
+        depth = max(nearest * rng.uniform(1.0, FAR), self._distance * rng.uniform(NEAR, FAR))
         half = float(self._size.min()) / 2.0 / depth * np.array([camera.fx, camera.fy])
         size = np.array([camera.width, camera.height])
         low = MARGIN * size + half
@@ -142,11 +143,9 @@ class _Scene:
         middle = np.array([*self._size, 0.0]) / 2.0
         return posed(turn.as_matrix(), centre - turn.apply(middle))
 
-    def _allowed(self, joints: F64) -> bool:
-        """Is the board in view, nothing too near anything, and the way from home clear?"""
-        pose = board_in_camera(self.kinematics, self._guess, joints)
-        inside = self._in_workspace(self.kinematics.tool_position(joints))
-        if not (inside and self._in_view(pose) and self._board_clear(joints)):
+    def _allowed(self, joints: F64 | None) -> TypeGuard[F64]:
+        """Is there such a position, nothing too near anything there, and the way from home clear?"""
+        if joints is None:
             return False
         nearest = self._clearance.nearest(joints)
         apart = nearest is None or nearest.distance >= self._arm.clearance
@@ -176,18 +175,19 @@ class _Scene:
         foreshortened = float(pose[:3, 2] @ middle) / distance
         return min(self._camera.fx, self._camera.fy) * side * foreshortened >= FINEST * distance
 
-    def _board_clear(self, joints: F64) -> bool:
-        """Is a board that the arm holds outside of the keep-out boxes?"""
+    def _board_clear(self, tool: F64) -> bool:
+        """Is a board that the arm holds outside of the keep-out boxes, with its tool frame there (4, 4)?"""
         if self._setup == "eye_in_hand":
             return True
-        placed = self.kinematics.mount(joints)[0] @ matrix(self._guess.board)
+        placed = tool @ matrix(self._guess.board)
         places = self._grid @ placed[:3, :3].T + placed[:3, 3]
         return not any(_enters(places, box, self._arm.clearance) for box in self._arm.keep_out.values())
 
     def _clear(self, here: F64, there: F64) -> bool:
         steps = max(2, int(np.ceil(np.abs(there - here).max() / PATH_STEP)) + 1)
         path = here + np.linspace(0.0, 1.0, steps)[:, None] * (there - here)
-        return self._clearance.blocked(path) is None and all(self._board_clear(each) for each in path)
+        tools = (self.kinematics.mount(each)[0] for each in path)
+        return self._clearance.blocked(path) is None and all(self._board_clear(tool) for tool in tools)
 
     def _information(self, joints: F64) -> F64:
         sight = Sight(self._board.corners, np.zeros((len(self._board.corners), 2)), joints)

@@ -61,7 +61,7 @@ def estimate_time_offset(
     Raises:
         CalibrationError: too few frames, too little motion, or motions that have nothing in common.
     """
-    motion = JointMotion(joint_stamps, joint_positions + offsets(arm, hand_eye), len(arm.joints))
+    motion = JointMotion(joint_stamps, joint_positions, offsets(arm, hand_eye))
     frames = _usable(camera, track)
     kinematics = Kinematics(arm)
     coarse = _coarse(kinematics, camera, hand_eye, frames, motion)
@@ -102,21 +102,26 @@ def _coarse(
     together = np.diff(stamps) < 2.0 * LONGEST
 
     def velocities(path: F64) -> F64:
-        found: F64 = (np.diff(path, axis=0) / np.diff(stamps)[:, None])[together]
+        found: F64 = np.diff(path, axis=0) / np.diff(stamps)[:, None]
         return found
 
     seen_now = velocities(seen)
-    speed = float(np.sqrt(np.mean(np.sum(seen_now**2, axis=1)))) if len(seen_now) else 0.0
+    speed = float(np.sqrt(np.mean(np.sum(seen_now[together] ** 2, axis=1)))) if together.any() else 0.0
     if speed < SLOWEST:
         raise CalibrationError(
             f"the board moves through the picture at {speed:.0f} px/s (RMS); expected at least {SLOWEST:g}: "
             f"{_MORE}"
         )
     lags = np.arange(-FARTHEST, FARTHEST + STEP / 2, STEP)
-    alike = []
+    alike, most = [], 0
     for lag in lags:
         path = np.column_stack([np.interp(stamps + lag, motion.stamps, moves[:, k]) for k in (0, 1)])
-        alike.append(_correlation(seen_now, velocities(path)))
+        inside = (stamps + lag >= motion.stamps[0]) & (stamps + lag <= motion.stamps[-1])
+        usable = together & inside[1:] & inside[:-1]
+        most = max(most, int(usable.sum()))
+        enough = usable.sum() >= FEWEST // 2
+        alike.append(_correlation(seen_now[usable], velocities(path)[usable]) if enough else 0.0)
+    _enough(range(most), "with joint positions around them")
     best = int(np.argmax(alike))
     if alike[best] < ALIKE or best in (0, len(lags) - 1):
         raise CalibrationError(

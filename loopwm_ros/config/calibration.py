@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -14,6 +15,7 @@ COEFFICIENTS: dict[Lens, int] = {"plumb_bob": 5, "rational_polynomial": 8, "equi
 Setup = Literal["eye_to_hand", "eye_in_hand"]
 Quaternion = tuple[float, float, float, float]
 MAX_SQUARES = 100  # of a board's side
+UNIT = 1e-3  # that a quaternion's length may be off; people round
 
 
 class CameraModel(Settings):
@@ -41,7 +43,13 @@ class Transform(Settings):
     """Pose of a child frame in its parent, as in geometry_msgs/Transform."""
 
     translation: Vec3 = Field(description="[m]")
-    rotation: Quaternion = Field(description="x y z w")
+    rotation: Quaternion = Field(description="x y z w, of length 1")
+
+    @model_validator(mode="after")
+    def _unit(self) -> Transform:
+        if abs((length := math.hypot(*self.rotation)) - 1.0) > UNIT:
+            raise ValueError(f"rotation has length {length:g}; a quaternion (x y z w) of length 1 is needed")
+        return self
 
 
 class BoardSettings(Settings):

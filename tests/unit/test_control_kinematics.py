@@ -86,3 +86,28 @@ def test_a_broken_urdf_is_named(tmp_path: Path) -> None:
     path.write_text("<robot")
     with pytest.raises(ConfigError, match=r"arm\.urdf is not a valid URDF"):
         Kinematics(ARM.model_copy(update={"urdf": str(path)}))
+
+
+@pytest.mark.parametrize("name", ["panda", "ur5e", "iiwa"])
+def test_the_mount_is_the_tool_frame_and_moves_as_its_jacobian_says(name: str) -> None:
+    arm = load_arm(name)
+    kinematics = Kinematics(arm)
+    joints = kinematics.home + 0.1
+    pose, jacobian = kinematics.mount(joints)
+    length = 0.0 if arm.rod is None else arm.rod.length
+    assert np.allclose(pose[:3, 3] + length * pose[:3, 2], kinematics.tool_position(joints))
+    for column, step in zip(jacobian.T, 1e-6 * np.eye(len(joints)), strict=True):
+        after, _ = kinematics.mount(joints + step)
+        turned = (after[:3, :3] @ pose[:3, :3].T - np.eye(3)) / 1e-6
+        assert np.allclose((after[:3, 3] - pose[:3, 3]) / 1e-6, column[:3], atol=1e-5)
+        assert np.allclose([turned[2, 1], turned[0, 2], turned[1, 0]], column[3:], atol=1e-5)
+
+
+def test_joints_at_a_pose() -> None:
+    wanted = KINEMATICS.home + np.array([0.3, 0.2, -0.2, 0.1, 0.2, -0.3, 0.4])
+    pose, _ = KINEMATICS.mount(wanted)
+    found = KINEMATICS.joints_at(pose, KINEMATICS.home)
+    assert found is not None
+    assert np.allclose(KINEMATICS.mount(found)[0], pose, atol=1e-3)
+    pose[0, 3] += 2.0
+    assert KINEMATICS.joints_at(pose, KINEMATICS.home) is None
