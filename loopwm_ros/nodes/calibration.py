@@ -113,7 +113,7 @@ class CalibrationNode(InletNode):
         try:
             if self._watch.state(BOARD, time.perf_counter()) in ("warn", "block"):
                 raise SensorError(f"the camera has moved, calibrate first: {self._standing().words}")
-            observation = self._inputs.observation(self._settings.still)
+            observation = self._inputs.observation(self._settings.still, again=True)
             response.message = f"kept in {self._calibrated.take_reference(observation)}"
             response.success = True
         except LoopWMError as error:

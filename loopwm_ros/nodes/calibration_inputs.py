@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,7 @@ from loopwm_ros.nodes.inlets import JOINTS_MOST, PICTURES_MOST, Inlet, InletNode
 from loopwm_ros.nodes.qos import SENSOR
 from loopwm_ros.types import Observation
 
+RECENT = 1.0  # [s] for which a picture is of what is there now
 IMAGE_TOPICS = {"compressed": topics.COMPRESSED, "raw": topics.IMAGE}
 
 
@@ -40,6 +42,7 @@ class CalibrationInputs:
         self._arm, self._offset, self._check = arm, time_offset, check
         self._synchroniser = Synchroniser(size)
         self._picture: CompressedImage | Image | None = None
+        self._arrival, self._fresh = 0.0, False  # on the steady clock; was it not given yet?
         self.doubt = ""  # why the camera is not the calibrated one
         self.topic = IMAGE_TOPICS[transport]
         kind = Image if transport == "raw" else CompressedImage
@@ -49,14 +52,15 @@ class CalibrationInputs:
         if check is not None:
             Inlet(node, CameraInfo, topics.CAMERA_INFO, self._on_info, SENSOR, PICTURES_MOST, newest=True)
 
-    def observation(self, still: float) -> Observation:
-        """The newest picture with its joints; each picture is given once.
+    def observation(self, still: float, again: bool = False) -> Observation:
+        """The newest picture with its joints; each picture is given once, unless it is asked for `again`.
 
         Raises:
             SensorError: there is none, or the arm moves faster than `still` [rad/s].
         """
-        message, self._picture = self._picture, None
-        if message is None:
+        message, fresh, self._fresh = self._picture, self._fresh, False
+        old = time.perf_counter() - self._arrival > RECENT
+        if message is None or old or not (fresh or again):
             raise SensorError(f"{self.topic}: no new picture has come; is its publisher running?")
         raw = isinstance(message, Image)
         frame = frame_from_raw(message) if raw else frame_from_compressed(message)
@@ -72,7 +76,7 @@ class CalibrationInputs:
         self._synchroniser.add_joints(joint_state_from(message, self._arm.joints))
 
     def _on_picture(self, message: CompressedImage | Image) -> None:
-        self._picture = message
+        self._picture, self._arrival, self._fresh = message, time.perf_counter(), True
 
     def _on_info(self, message: CameraInfo) -> None:
         if self._check is not None:
