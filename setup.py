@@ -81,7 +81,7 @@ setup(
         (f"lib/{NAME}", sorted(str(p) for p in Path("lib", NAME).iterdir() if p.is_file())),
         (SHARE, ["package.xml"]),
         *tree("launch"),
-        *tree("calibration"),
+        *tree("calibration/boards"),
         *tree("config"),
         *tree("sim"),
         *tree("models"),

@@ -32,7 +32,7 @@ from loopwm_ros.processing.lens import project_through
 from loopwm_ros.processing.poses import matrix, moved, transform
 from loopwm_ros.types import F64, U8, CameraFrame, JointState
 
-TURN = 0.6  # of joints about home, at most [rad]
+TURN = 0.9  # of joints about home, at most [rad]
 FACING, MARGIN = 0.7, 12.0  # cosine of the steepest view of the board; free of corners [px]
 FLAWS = Flaws(blur=0.6, noise=2.0, light=0.8)
 JOINT_RATE, FRAME_RATE = 100.0, 10.0  # of the recorded motion [Hz]

@@ -17,9 +17,9 @@ from loopwm_ros.errors import SensorError
 from loopwm_ros.types import F64, U8
 
 POSES = 15  # samples of a good hand-eye calibration
-TURN = np.deg2rad(20.0)  # RMS turn about the second axis of a good one
+TURN = np.deg2rad(12.0)  # RMS turn about the second axis of a good one
 APART = 0.05  # [rad] that some joint must have moved by
-FRAMES = 60  # of a good estimate of the time offset
+FRAMES = 40  # of a good estimate of the time offset
 
 
 class LensLooker:

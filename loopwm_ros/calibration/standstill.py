@@ -9,6 +9,7 @@ import numpy as np
 from loopwm_ros.types import F64
 
 AROUND = 0.25  # [s] of standstill before and after a picture: more than clocks may differ by
+LONGEST = 0.1  # [s] between joint states
 STILL = 3e-3  # [rad] that a joint may move in it: sensors' noise, and a controller at rest
 
 
@@ -23,6 +24,8 @@ def still_joints(stamp: float, stamps: F64, positions: F64) -> F64 | None:
     first, last = np.searchsorted(stamps, (stamp - AROUND, stamp + AROUND))
     if first == 0 or last == len(stamps) or last - first < 2:
         return None  # nothing is known of a part of it
+    if np.diff(stamps[first - 1 : last + 1]).max() > LONGEST:
+        return None
     near = positions[first:last]
     return np.asarray(near.mean(axis=0)) if np.ptp(near, axis=0).max() <= STILL else None
 

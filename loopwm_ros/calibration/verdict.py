@@ -56,7 +56,7 @@ HAND_EYE = (
     Limit("reprojection RMS", "px", "at most", 0.5, 3.0,
           "check the camera's calibration and the board's settings; estimate joint offsets; "
           "check that board and camera are fixed"),
-    Limit("poses", "", "at least", 12, 6, "take more poses"),
+    Limit("poses", "", "at least", 15, 6, "take more poses"),
     Limit("turn about the second axis, RMS", "degrees", "at least", 12, 5, _TURN),
     Limit("camera's place, 1-sigma", "mm", "at most", 1.0, 4.0, _TURN),
     Limit("camera's direction, 1-sigma", "degrees", "at most", 0.1, 0.4, _TURN),

@@ -127,6 +127,8 @@ def test_an_arm_is_not_known_to_stand_still_before_its_joints_say_so() -> None:
     assert still_joints(0.5, stamps, still) is not None
     assert still_joints(0.9, stamps, still) is None, "what comes after is unknown"
     assert still_joints(0.1, stamps, still) is None
+    silent = (stamps < 0.55) | (stamps > 0.7)
+    assert still_joints(0.5, stamps[silent], still[silent]) is None
     creeping = still + 0.02 * stamps[:, None]
     assert still_joints(0.5, stamps, creeping) is None
 

@@ -1,0 +1,31 @@
+"""A calibrated camera in tf: its optical frame in the frame that it is fixed in."""
+
+from launch import LaunchDescription
+from launch_ros.actions import Node
+
+TRANSFORM = {
+    '--x': '1.2578466334913136',
+    '--y': '0.020002723924498998',
+    '--z': '0.6234401134420103',
+    '--qx': '-0.6233976235608237',
+    '--qy': '-0.6454397160848107',
+    '--qz': '0.30560542361120496',
+    '--qw': '0.31841529626965576',
+    '--frame-id': 'panda_link0',
+    '--child-frame-id': 'camera_optical_frame',
+}
+
+
+def generate_launch_description():
+    """One static transform, until the launch ends."""
+    arguments = [word for option in TRANSFORM.items() for word in option]
+    return LaunchDescription(
+        [
+            Node(
+                package="tf2_ros",
+                executable="static_transform_publisher",
+                name='camera_optical_frame_transform',
+                arguments=arguments,
+            )
+        ]
+    )
