@@ -71,12 +71,17 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
     include_package_data=False,
-    package_data={NAME: ["py.typed"], f"{NAME}.validation": ["templates/*"]},
+    package_data={
+        NAME: ["py.typed"],
+        f"{NAME}.calibration": ["templates/*"],
+        f"{NAME}.validation": ["templates/*"],
+    },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"lib/{NAME}", sorted(str(p) for p in Path("lib", NAME).iterdir() if p.is_file())),
         (SHARE, ["package.xml"]),
         *tree("launch"),
+        *tree("calibration/boards"),
         *tree("config"),
         *tree("sim"),
         *tree("models"),

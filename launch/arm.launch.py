@@ -4,14 +4,15 @@ from launch import LaunchDescription
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
+from launch_ros.parameter_descriptions import ParameterValue
 
 from loopwm_ros.nodes.environment import stay_local
-from loopwm_ros.nodes.launching import PARAMETERS, declared, given, lifecycle, node
+from loopwm_ros.nodes.launching import PARAMETERS, declared, given, lifecycle, node, stated
 from loopwm_ros.nodes.monitor_topics import PATIENCE
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Safety, mpc and monitor; with standin:=true also what plays arm and camera."""
+    """Safety, mpc and monitor; with hand_eye calibration; with standin:=true what plays arm and camera."""
     stay_local()  # this process is a node, too
     described = {
         "bundle": (None, "folder of the model bundle"),
@@ -26,6 +27,13 @@ def generate_launch_description() -> LaunchDescription:
         "goal_source": ("seen", "seen, position or image"),
         "goal_image": ("", "file of the goal image, which /mpc/capture_goal writes"),
         "image_transport": ("compressed", "compressed or raw: which topic of the camera's driver is used"),
+        "camera_info": ("", "camera_info YAML of the camera; empty: as the bundle and the arm file have it"),
+        "hand_eye": (
+            "",
+            "hand_eye.yaml of the camera; with it the arm is armed only while the camera is seen in place",
+        ),
+        "board": ("", "YAML of the calibration's board, to be looked for; empty: none"),
+        "reference": ("", "PNG of the scene as calibrated, of /calibration/take_reference; empty: none"),
         "loops": ("0", "iterations of each transition; 0: early exit"),
         "standin": ("false", "true: start the stand-in, which plays arm and camera"),
         "seed": ("0", "of the stand-in's first scene, and of the planner"),
@@ -35,10 +43,16 @@ def generate_launch_description() -> LaunchDescription:
     scene = given(str, "task", "goal_source") | given(int, "seed")
     permit = given(str, "validation", "suite", "public_key")
     gate = {"auto_arm": False, "shadow": True, "need_validation": True, "monitor_timeout": PATIENCE}
-    model = given(str, "bundle", "goal_image", "image_transport") | given(int, "loops")
+    seen = {"need_calibration": ParameterValue(stated("hand_eye"), value_type=bool)}
+    eye = given(str, "camera_info", "hand_eye", "image_transport")
+    model = given(str, "bundle", "goal_image") | given(int, "loops")
     simulated = IfCondition(LaunchConfiguration("standin"))
     standin = node(Node, "standin", scene, condition=simulated)
-    safety = node(Node, "safety", permit, gate)
+    safety = node(Node, "safety", permit, gate, seen)
     monitor = node(Node, "monitor", given(str, "validation"), recovers=True)
-    mpc = node(LifecycleNode, "mpc", scene, model, recovers=True)
-    return LaunchDescription([*declared(described), *lifecycle(mpc), standin, safety, monitor, mpc])
+    looks = given(str, "board", "reference")
+    placed = IfCondition(stated("hand_eye"))
+    calibration = node(Node, "calibration", eye, looks, condition=placed, recovers=True)
+    mpc = node(LifecycleNode, "mpc", scene, eye, model, recovers=True)
+    nodes = (standin, safety, monitor, calibration, mpc)
+    return LaunchDescription([*declared(described), *lifecycle(mpc), *nodes])

@@ -10,6 +10,7 @@ import annotated_types
 from pydantic.fields import FieldInfo
 
 from loopwm_ros.config import Settings
+from loopwm_ros.nodes.calibration_parameters import CalibrationParameters
 from loopwm_ros.nodes.monitor_parameters import MonitorParameters
 from loopwm_ros.nodes.mpc_parameters import MpcParameters
 from loopwm_ros.nodes.params import LIVE
@@ -24,6 +25,7 @@ NODES: dict[str, type[Settings]] = {
     "mpc": MpcParameters,
     "safety": SafetyParameters,
     "monitor": MonitorParameters,
+    "calibration": CalibrationParameters,
     "player": PlayerSettings,
     "standin": StandinParameters,
 }

@@ -13,6 +13,7 @@ from typing import Any
 
 import faults_page
 import validations_page
+from calibration_section import calibration
 from failures_page import failures
 from filter_section import safety_filter
 from markdown_table import table
@@ -256,6 +257,7 @@ def render(root: Path) -> dict[Path, str]:
         if page is not None:
             pages[root / "docs" / page] = "\n".join(failures(title, filmed, root)) + "\n"
     lines += safety_filter(root)
+    lines += calibration(root)
     if (measured := root / FOLDER / f"{faults_page.NAME}.json").exists():
         pages[root / "docs" / f"{faults_page.NAME}.md"] = faults_page.faults(measured)
     if validated := validations_page.validations(root):

@@ -72,10 +72,14 @@ class Views:
                 "hold board and camera still, focus, or light it better"
             )
         self._check_new(view)
-        self._size = size
-        self._views.append(view)
-        self._places.append(placement(self._board, detection, size))
+        self.restore(view)
         return view
+
+    def restore(self, view: View) -> None:
+        """Take a view that was found good before."""
+        self._size = view.size
+        self._views.append(view)
+        self._places.append(placement(self._board, view.detection, view.size))
 
     def undo(self) -> View:
         """Take back the last view.

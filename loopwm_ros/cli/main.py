@@ -34,6 +34,10 @@ COMMANDS = {  # what it does, an example
         "Check an arm file: limits, reach, camera.",
         "loopwm arm robot.yaml --task reach --picture out/view.png",
     ),
+    "calibrate": (
+        "Calibrate a camera: lens, place on or beside the arm, clock.",
+        "loopwm calibrate intrinsics --images pictures --out calibration/camera",
+    ),
     "doctor": ("Check this machine's set-up.", "loopwm doctor"),
 }
 EXTRAS = {  # the extra that installs each optional module
@@ -53,7 +57,10 @@ app = typer.Typer(
 )
 for _name, (_help, _example) in COMMANDS.items():
     _module = importlib.import_module(f"loopwm_ros.cli.{_name}")
-    app.command(_name, help=_help, epilog=f"Example: {_example}")(getattr(_module, _name))
+    if isinstance(_group := getattr(_module, "app", None), typer.Typer):
+        app.add_typer(_group, name=_name, help=_help, epilog=f"Example: {_example}")
+    else:
+        app.command(_name, help=_help, epilog=f"Example: {_example}")(getattr(_module, _name))
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from loopwm_ros.errors import ConfigError, MismatchError
 from loopwm_ros.planning.objectives import ObjectiveFactory
 from loopwm_ros.planning.search import make_planner
 from loopwm_ros.planning.settings import PlannerKind, PlannerSettings
+from loopwm_ros.processing.reprojection import Reprojection
 from loopwm_ros.world_model.onnx_model import OnnxWorldModel
 from loopwm_ros.world_model.settings import WorldModelSettings
 
@@ -62,6 +63,7 @@ class Mpc:
     horizon: RecedingHorizon
     motion: ToolMotion
     synchroniser: Synchroniser
+    camera_size: tuple[int, int]  # (width, height) of the pictures that it takes [px]
 
 
 def build_mpc(
@@ -72,11 +74,12 @@ def build_mpc(
     control_period: float,
     settings: MpcSettings,
     camera: tuple[int, int] | None = None,
+    view: Reprojection | None = None,
 ) -> Mpc:
     """Assemble the controller of one bundle on one arm.
 
     `control_period` [s]; `camera` is (width, height) [px] where known beforehand, else the synchroniser
-    refuses frames of another size.
+    refuses frames of another size. `view` makes the bundle's pictures where another camera takes them.
 
     Raises:
         MismatchError: bundle, arm, task, camera or control period do not belong together.
@@ -94,7 +97,8 @@ def build_mpc(
             f"bundle '{manifest.name}' acts with {manifest.spec.action_dim} components, "
             f"task '{task.name}' with {task.action_dim}: 2 with a plane, 3 without"
         )
-    model = OnnxWorldModel(bundle, kinematics, settings.model)
+    model = OnnxWorldModel(bundle, kinematics, settings.model, view=view)
+    size = (manifest.camera.width, manifest.camera.height) if view is None else view.size
     motion = build_motion(kinematics, arm, task, control_period)
     points = dict.fromkeys((TOOL, task.moved))
     horizon = RecedingHorizon(
@@ -106,7 +110,7 @@ def build_mpc(
         motion,
         GapMeter(model, points, settings.gap) if settings.gap.steps else None,
     )
-    return Mpc(bundle, model, horizon, motion, Synchroniser((manifest.camera.width, manifest.camera.height)))
+    return Mpc(bundle, model, horizon, motion, Synchroniser(size), size)
 
 
 def build_motion(

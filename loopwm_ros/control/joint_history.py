@@ -48,8 +48,12 @@ class JointHistory:
         """Time of the first state that is still known [s]; infinite while there is none."""
         return self._stamps[0] if self._stamps else np.inf
 
+    def all(self) -> tuple[F64, F64]:
+        """Times (m,) [s] and joints (m, n) [rad] of all states that are still known."""
+        return np.asarray(self._stamps), np.asarray(self._positions)
+
     def at(self, times: F64) -> F64:
         """Joints (m, n) [rad] at `times` (m,), linear between states and held outside them."""
-        stamps, positions = np.asarray(self._stamps), np.asarray(self._positions)
+        stamps, positions = self.all()
         columns = [np.interp(times, stamps, column) for column in positions.T]
         return np.stack(columns, axis=-1)

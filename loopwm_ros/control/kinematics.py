@@ -185,6 +185,13 @@ class Kinematics:
             joints = np.clip(joints + step, self.lower, self.upper)
         return None
 
+    def chain(self, position: F64) -> F64:
+        """Base, joints and tool point in the base frame (n + 2, 3) [m], at joints (n,) [rad]."""
+        pin.forwardKinematics(self.model, self._data, position)
+        tool = pin.updateFramePlacement(self.model, self._data, self._tool)
+        places = [self.base_placement.actInv(each.translation) for each in list(self._data.oMi)[1:]]
+        return np.array([np.zeros(3), *places, self.base_placement.actInv(tool.translation)])
+
     def tool_motion(self, position: F64, velocity: F64) -> tuple[F64, float]:
         """Tool position (3,) in the base frame [m] and its speed [m/s] at joint velocities (n,) [rad/s]."""
         pin.forwardKinematics(self.model, self._data, position, velocity)

@@ -97,7 +97,7 @@ def _episode(path: Path, arm: ArmConfig, log: Log, metadata: dict[str, str]) -> 
     states = [joint_state_from(message, arm.joints) for _, message in rows]
     stamps = [state.stamp for state in states]
     clock = _stamp_clock(np.array([logged for logged, _ in rows]), np.array(stamps))
-    frame_stamps, images = _images(path, log)
+    frame_stamps, images = images_of(path, log)
     return Episode(
         path,
         frame_stamps,
@@ -126,12 +126,17 @@ def _stamp_clock(log_times: F64, stamps: F64) -> Clock:
     return convert
 
 
-def _images(path: Path, log: Log) -> tuple[F64, tuple[bytes | U8, ...]]:
-    """Stamps and images of the compressed topic, else of the raw one."""
-    if topics.COMPRESSED in log:
-        found = [(stamp_seconds(m.header.stamp), m.data.tobytes()) for _, m in log[topics.COMPRESSED]]
+def images_of(path: Path, log: Log, topic: str = topics.IMAGE) -> tuple[F64, tuple[bytes | U8, ...]]:
+    """Stamps, increasing, and images of a raw topic, or of its /compressed one where that was recorded.
+
+    Raises:
+        BagError: neither was.
+        SensorError: a message is damaged.
+    """
+    if packed := log.get(topic + topics.PACKED):
+        found = [(stamp_seconds(m.header.stamp), m.data.tobytes()) for _, m in packed]
     else:
-        frames = [frame_from_raw(m) for _, m in _rows(path, log, topics.IMAGE, "camera, raw or /compressed")]
+        frames = [frame_from_raw(m) for _, m in _rows(path, log, topic, "camera, raw or /compressed")]
         found = [(frame.stamp, frame.rgb) for frame in frames]
     stamps, first = np.unique([stamp for stamp, _ in found], return_index=True)
     return stamps, tuple(found[i][1] for i in first)

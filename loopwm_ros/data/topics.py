@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 IMAGE = "/camera/image_raw"
-COMPRESSED = "/camera/image_raw/compressed"
+PACKED = "/compressed"
+COMPRESSED = IMAGE + PACKED
 CAMERA_INFO = "/camera/camera_info"
 LABELS = "/loopwm/labels/"
 REWARD = LABELS + "reward"

@@ -5,6 +5,7 @@ Messages are duck-typed: rclpy's classes and the classes rosbags generates have 
 
 from loopwm_ros.messages.building import MESSAGE_TYPES, MessageFactory, array_sequence, numpy_sequence
 from loopwm_ros.messages.reading import (
+    camera_model_from,
     frame_from_compressed,
     frame_from_raw,
     joint_state_from,
@@ -18,6 +19,7 @@ __all__ = [
     "MESSAGE_TYPES",
     "MessageFactory",
     "array_sequence",
+    "camera_model_from",
     "frame_from_compressed",
     "frame_from_raw",
     "joint_state_from",

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
+from loopwm_ros.config.calibration import COEFFICIENTS, CameraModel
 from loopwm_ros.errors import SensorError
 from loopwm_ros.processing.images import decode_image
 from loopwm_ros.types import F64, CameraFrame, JointState, JointTrajectory, PointPaths
@@ -172,3 +174,34 @@ def positions_from(message: Message, count: int) -> F64:
     if len(message.data) != count:
         raise SensorError(f"command has {len(message.data)} values; expected {count}, one per joint")
     return _finite(np.array(message.data, dtype=np.float64), "command")
+
+
+def camera_model_from(message: Message) -> CameraModel | None:
+    """The camera that a CameraInfo describes; None where the driver says that it is not calibrated (K is 0).
+
+    Raises:
+        SensorError: a value is missing, out of range, or of a lens that is not known.
+    """
+    matrix = [float(value) for value in message.k]
+    if not any(matrix):
+        return None
+    lens, distortion = message.distortion_model or "plumb_bob", [float(value) for value in message.d]
+    wanted = {str(name): count for name, count in COEFFICIENTS.items()}.get(lens, 0)
+    if any(distortion[wanted:]):
+        raise SensorError(f"camera info has {len(distortion)} coefficients; '{lens}' has {wanted}")
+    try:
+        return CameraModel(
+            width=message.width,
+            height=message.height,
+            fx=matrix[0],
+            fy=matrix[4],
+            cx=matrix[2],
+            cy=matrix[5],
+            lens=lens,
+            distortion=tuple((distortion + [0.0] * wanted)[:wanted]),
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SensorError(
+            f"camera info is of no camera: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        ) from error

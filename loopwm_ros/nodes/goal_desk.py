@@ -32,6 +32,7 @@ class GoalDesk:
         self.planning = False
         self._file = Path(parameters.goal_image) if parameters.goal_image else None
         self._horizon, self._manifest = mpc.horizon, mpc.bundle.manifest
+        self._size = mpc.camera_size
         self._check(task)
         self.inbox = GoalInbox(self.source, self._waiting(task))
         if self._file is not None and self._file.exists():
@@ -103,7 +104,6 @@ class GoalDesk:
         if not isinstance(goal, Observation):
             return ""
         height, width = goal.rgb.shape[:2]
-        camera = self._manifest.camera
-        if (width, height) == (camera.width, camera.height):
+        if (width, height) == self._size:
             return ""
-        return f"the image is {width}x{height}; the bundle was trained for {camera.width}x{camera.height}"
+        return f"the image is {width}x{height}; expected {self._size[0]}x{self._size[1]}, as the camera's"

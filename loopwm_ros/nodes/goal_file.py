@@ -1,4 +1,4 @@
-"""A goal image in a file, with the joints at which it was taken in a YAML file beside it."""
+"""A picture in a file, a goal or a scene, with the joints at which it was taken in a YAML file beside it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def joints_file(image: Path) -> Path:
         ConfigError: the image's name does not end as that of a PNG or JPEG file.
     """
     if image.suffix.lower() not in SUFFIXES:
-        raise ConfigError(f"goal image '{image}': expected a file name that ends in {', '.join(SUFFIXES)}")
+        raise ConfigError(f"picture '{image}': expected a file name that ends in {', '.join(SUFFIXES)}")
     return image.with_suffix(".yaml")
 
 
@@ -41,11 +41,11 @@ def write_goal(image: Path, observation: Observation, joints: tuple[str, ...]) -
         image.write_bytes(data.tobytes())
         beside.write_text(yaml.safe_dump({"joints": positions}, sort_keys=False), encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"cannot write goal image {image}: {error}") from error
+        raise ConfigError(f"cannot write picture {image}: {error}") from error
 
 
 def read_goal(image: Path, joints: tuple[str, ...]) -> Observation:
-    """The goal image, taken at rest, with positions of `joints` in that order.
+    """The picture, taken at rest, with positions of `joints` in that order.
 
     Raises:
         ConfigError: a file is missing or is not what it should be.
@@ -55,7 +55,7 @@ def read_goal(image: Path, joints: tuple[str, ...]) -> Observation:
         rgb = decode_image(read_bounded(image, MAX_IMAGE))
         content = parse_yaml(read_bounded(beside))
     except (OSError, SensorError, ValueError) as error:
-        raise ConfigError(f"cannot read goal image {image} with {beside.name}: {error}") from error
+        raise ConfigError(f"cannot read picture {image} with {beside.name}: {error}") from error
     named = content.get("joints") if isinstance(content, dict) else None
     if not isinstance(named, dict):
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""What mpc, monitor and safety tell each other ten times a second: that they live, and what they are."""
+"""What mpc, monitor, calibration and safety tell each other ten times a second: that they live, as what."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 MPC_TOPIC = "/mpc/state"
 MONITOR_TOPIC = "/monitor/state"
 SAFETY_TOPIC = "/safety/state"
+CALIBRATION_TOPIC = "/calibration/state"
 PERIOD = 0.1  # [s]
 TIMEOUT = 0.5  # silence after which the other one counts as gone [s]
 INSTANCE = "instance"  # value that tells a process from another one of the same name
 OURS = uuid.uuid4().hex  # instance of this process
+WORDS = "words"  # value of calibration's: what its state means
+ARM = "arm"  # value of calibration's: whose camera it looks through
 BUNDLE = "bundle_sha256"  # value of mpc's: what it plans with; empty while it is not configured
 
 

@@ -20,7 +20,7 @@ from launch.actions import (
 from launch.event_handlers import OnProcessStart
 from launch.events import matches_action
 from launch.events.process import ProcessExited
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, PythonExpression
 from launch_ros.actions import LifecycleNode, Node
 from launch_ros.event_handlers import OnStateTransition
 from launch_ros.events.lifecycle import ChangeState
@@ -49,6 +49,11 @@ def declared(
 def given(kind: type, *names: str) -> dict[str, ParameterValue]:
     """Parameters of the same names as launch arguments, all of one type."""
     return {name: ParameterValue(LaunchConfiguration(name), value_type=kind) for name in names}
+
+
+def stated(name: str) -> PythonExpression:
+    """Was a launch argument given anything?"""
+    return PythonExpression(["bool(r'''", LaunchConfiguration(name), "''')"])
 
 
 def node(

@@ -119,7 +119,7 @@ class MpcNode(InletNode, LifecycleNode):
         self._engine = engine = MpcEngine(parameters, self._on_plan)
         self._resources.callback(engine.close)
         self._activations, self._bundle = 0, engine.bundle_sha256
-        self._inputs = MpcInputs(self, engine.arm, engine.image_topic, engine.inbox)
+        self._inputs = MpcInputs(self, engine.arm, engine.image_topic, engine.inbox, engine.camera.check)
         self._goal_inputs = GoalInputs(self, engine.arm, engine.goals)
         spin.settle()
 

@@ -20,6 +20,7 @@ from loopwm_ros.data import topics
 from loopwm_ros.errors import ConfigError, LoopWMError, SensorError
 from loopwm_ros.nodes.cycle_record import CycleRecord
 from loopwm_ros.nodes.goal_desk import GoalDesk
+from loopwm_ros.nodes.mpc_camera import ActualCamera
 from loopwm_ros.nodes.mpc_parameters import MpcParameters
 from loopwm_ros.nodes.planning_thread import PlanningThread, Slot
 from loopwm_ros.nodes.schedule import Schedule, Tick
@@ -57,13 +58,16 @@ class MpcEngine:
         self._period = parameters.control_period
         self._share = parameters.plan_share
         self._kinematics = Kinematics(self.arm)
+        bundle = load_bundle(Path(parameters.bundle))
+        self.camera = ActualCamera(parameters, bundle.manifest, self.arm, task)
         self._mpc = build_mpc(
-            load_bundle(Path(parameters.bundle)),
+            bundle,
             self.arm,
             task,
             self._kinematics,
             self._period,
             settings,
+            view=self.camera.view,
         )
         self._spec = self._mpc.bundle.manifest.spec
         self.model_period = self._spec.model_period
@@ -99,8 +103,8 @@ class MpcEngine:
 
         There is nothing to be seen in them: without a goal nothing would be searched.
         """
-        camera, home = self._mpc.bundle.manifest.camera, self._kinematics.home
-        black = np.zeros((camera.height, camera.width, 3), dtype=np.uint8)
+        (width, height), home = self._mpc.camera_size, self._kinematics.home
+        black = np.zeros((height, width, 3), dtype=np.uint8)
         self._mpc.horizon.start(0.0, home)
         self._mpc.horizon.give_goal(np.mean([self.arm.workspace.low, self.arm.workspace.high], axis=0))
         for i in range(WARM_UP_PLANS):

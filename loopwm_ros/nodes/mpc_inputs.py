@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from functools import partial
 
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from sensor_msgs.msg import JointState as JointStateMessage
 
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.data import topics
 from loopwm_ros.messages import frame_from_compressed, frame_from_raw, joint_state_from
+from loopwm_ros.nodes.camera_check import CameraCheck
 from loopwm_ros.nodes.checked import sent_topics
 from loopwm_ros.nodes.inlets import JOINTS_MOST, PICTURES_MOST, Inlet, InletNode
 from loopwm_ros.nodes.qos import COMMAND, SENSOR
@@ -20,7 +21,15 @@ from loopwm_ros.nodes.sensor_inbox import SensorInbox
 class MpcInputs:
     """Fills the inbox from joints, images and the commands that went to the controller."""
 
-    def __init__(self, node: InletNode, arm: ArmConfig, image_topic: str, inbox: SensorInbox) -> None:
+    def __init__(
+        self,
+        node: InletNode,
+        arm: ArmConfig,
+        image_topic: str,
+        inbox: SensorInbox,
+        check: CameraCheck | None,
+    ) -> None:
+        """`check`: what CameraInfo must agree with; None: it is not read."""
         self._arm, self._inbox = arm, inbox
         raw = image_topic == topics.IMAGE
         camera, on_picture = (Image, self._on_raw) if raw else (CompressedImage, self._on_compressed)
@@ -50,6 +59,14 @@ class MpcInputs:
                 for kind, topic, use in sent_topics(node, arm, inbox.put_sent)
             ),
         ]
+        if check is not None:
+
+            def on_info(message: CameraInfo) -> None:
+                inbox.doubt(check.trouble(message))
+
+            self._inlets.append(
+                Inlet(node, CameraInfo, topics.CAMERA_INFO, on_info, SENSOR, PICTURES_MOST, newest=True)
+            )
 
     def close(self) -> None:
         """Unsubscribe."""

@@ -28,6 +28,12 @@ class MpcParameters(Settings):
     )
     control_period: float = Field(0.05, ge=0.005, le=1.0, description="between two commands [s]")
     image_transport: Literal["compressed", "raw"] = Field("compressed", description="camera topic to use")
+    camera_info: str = Field(
+        "", description="camera_info YAML of the camera, of its driver; empty: lens and size of the bundle's"
+    )
+    hand_eye: str = Field(
+        "", description="hand_eye.yaml of the camera, or its folder; empty: it stands where the bundle's did"
+    )
     loops: int = Field(
         WorldModelSettings().loops, ge=0, le=64, description="of each transition; 0: early exit"
     )

@@ -64,8 +64,11 @@ class SafetyNode(InletNode):
         self._served = time.perf_counter()  # the last servo period, on the steady clock
         self._commander = Commander(self, self._arm, kinematics, self._period)
         self._mpc = heartbeats.Heard(heartbeats.MPC_TOPIC)
-        self._arming = ArmingGate(settings, self._arm, self._mpc)
+        self._calibration = heartbeats.Heard(heartbeats.CALIBRATION_TOPIC)
+        self._arming = ArmingGate(settings, self._arm, self._mpc, self._calibration)
         self._connect(monitored=settings.monitor_timeout > 0.0)
+        if settings.need_calibration:
+            self._listen(DiagnosticStatus, self._calibration.topic, self._calibration.hear)
         if settings.shadow:
             self._gate.shadow()
         steady = Clock(clock_type=ClockType.STEADY_TIME)

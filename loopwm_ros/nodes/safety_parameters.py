@@ -21,6 +21,9 @@ class SafetyParameters(GateSettings):
         False, description="arm by itself, once, when joint states arrive; in simulation only"
     )
     shadow: bool = Field(False, description="begin in shadow: plans are checked, nothing is sent")
+    need_calibration: bool = Field(
+        False, description="refuse to arm unless the calibration node sees the camera where it was calibrated"
+    )
     need_validation: bool = Field(False, description="refuse to arm without a validation that was passed")
     validation: str = Field("", description="validation.json or its folder, of loopwm validate; empty: none")
     suite: str = Field("", description="suite that it must be of, by name or path of a YAML file; empty: any")

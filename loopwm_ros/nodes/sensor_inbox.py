@@ -56,6 +56,7 @@ class SensorInbox:
         self._timeout = timeout
         self._lock = threading.Lock()
         self._joints, self._camera = _Source(joint_topic), _Source(image_topic)
+        self._doubt = ""  # why no picture is to be believed
         self._sent: deque[Sent] = deque(maxlen=HISTORY)  # nobody takes them while nothing plans, nor ...
         self._measured: deque[JointState] = deque(maxlen=HISTORY)  # ... these
 
@@ -84,6 +85,10 @@ class SensorInbox:
         for source in (self._joints, self._camera):
             if source.topic == topic:
                 source.trouble = why
+
+    def doubt(self, why: str) -> None:
+        """No picture is to be believed, and why; an empty string takes that back."""
+        self._doubt = why
 
     def _add_frame(self, frame: CameraFrame) -> None:
         if self._pictures is not None:
@@ -120,6 +125,8 @@ class SensorInbox:
         return self._usable(steady, ros)[1]
 
     def _usable(self, steady: float, ros: float) -> tuple[Observation, JointState]:
+        if self._doubt:
+            raise SensorError(self._doubt)
         with self._lock:
             for source in (self._joints, self._camera):
                 self._check(source, steady, ros)

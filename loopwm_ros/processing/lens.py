@@ -8,6 +8,7 @@ import numpy as np
 from loopwm_ros.config.calibration import CameraModel
 from loopwm_ros.types import F64
 
+_GRID = 9  # places along a side, at which two cameras are compared
 _PRECISE = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-12)
 
 
@@ -39,3 +40,18 @@ def rays(camera: CameraModel, pixels: F64) -> F64:
     else:
         plane = cv2.undistortPointsIter(flat, matrix, coefficients, np.eye(3), np.eye(3), _PRECISE)
     return np.column_stack([plane.reshape(-1, 2), np.ones(len(flat))])
+
+
+def lens_differences(first: CameraModel, second: CameraModel) -> tuple[float, list[str]]:
+    """How far apart two cameras see the same ray, at most [px], and in which values they differ.
+
+    Infinite where their pictures have different sizes.
+    """
+    ours, theirs = first.model_dump(), second.model_dump()
+    values = [f"{name} {ours[name]} against {theirs[name]}" for name in ours if ours[name] != theirs[name]]
+    if (first.width, first.height) != (second.width, second.height):
+        return float("inf"), values
+    x, y = (np.linspace(0.0, side - 1.0, _GRID) for side in (first.width, first.height))
+    pixels = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    apart = np.linalg.norm(project_through(second, rays(first, pixels)) - pixels, axis=1)
+    return float(np.max(np.nan_to_num(apart, nan=np.inf))), values

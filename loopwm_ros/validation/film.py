@@ -16,7 +16,8 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 from loopwm_ros.config import CameraConfig
 from loopwm_ros.processing.images import decode_image
 from loopwm_ros.types import F64, U8
-from loopwm_ros.validation.overlay import ACTUAL, IMAGINED, MOVED, Overlay, overlay_at
+from loopwm_ros.validation.drawing import ACTUAL, IMAGINED, MOVED
+from loopwm_ros.validation.overlay import Overlay, overlay_at
 from loopwm_ros.validation.trace import Frame, Trace
 
 _CASING = (16, 20, 26)  # dark outline that keeps lines legible on any background

@@ -11,11 +11,6 @@ from loopwm_ros.processing.camera import project
 from loopwm_ros.types import F64
 from loopwm_ros.validation.trace import Trace
 
-ACTUAL = "#0072b2"  # what happened (Okabe and Ito's blue and orange: told apart in every colour vision)
-IMAGINED = "#e69f00"  # what the model said
-MOVED = "#cc79a7"  # what the model said of the object that is moved
-FAILED = "#d55e00"
-
 
 @dataclass(frozen=True)
 class Overlay:

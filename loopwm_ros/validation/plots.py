@@ -2,51 +2,17 @@
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
-from matplotlib import style
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from loopwm_ros.types import F64
-from loopwm_ros.validation.overlay import ACTUAL, FAILED, IMAGINED
+from loopwm_ros.validation.drawing import ACTUAL, FAILED, IMAGINED, INK, drawing, svg
 from loopwm_ros.validation.summary import Summary
 from loopwm_ros.validation.trace import Trace
 
 MOVING = 0.02  # plans are judged while the tool goes at least this far within their horizon [m]
-INK, FAINT = "#1b2026", "#c9ced6"  # stand-ins in the drawing for the theme's colours
-_THEME = """<style>
-svg { --ink: #1b2026; --faint: #dfe3e8; --actual: #0072b2; }
-@media (prefers-color-scheme: dark) { svg { --ink: #e6e9ee; --faint: #39414d; --actual: #56b4e9; } }
-</style>"""
-_STYLE = Path(__file__).parent / "templates" / "plots.mplstyle"
-_FONTS = "system-ui, 'Segoe UI', Helvetica, Arial, 'DejaVu Sans'"
-
-
-@contextmanager
-def drawing(height: float = 1.0) -> Iterator[tuple[Figure, Axes]]:
-    """A figure of one plot in the report's style, `height` times as high as usual."""
-    with style.context(_STYLE):
-        figure = Figure()
-        figure.set_figheight(figure.get_figheight() * height)
-        yield figure, figure.add_subplot()
-
-
-def svg(figure: Figure) -> str:
-    """The figure as SVG text, stand-in colours replaced by the theme's variables."""
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :].replace("'DejaVu Sans'", _FONTS)
-    for colour, name in ((INK, "ink"), (FAINT, "faint"), (ACTUAL, "actual")):
-        text = text.replace(colour, f"var(--{name})")
-    return re.sub(r"(<svg[^>]*>)", lambda match: match[1] + _THEME, text, count=1)
 
 
 def distance_plot(summary: Summary, traces: Sequence[Trace]) -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from loopwm_ros.config import CameraConfig
 from loopwm_ros.validation import plots
 from loopwm_ros.validation.files import write_text_atomically
 from loopwm_ros.validation.film import encoded, film_strip
+from loopwm_ros.validation.page import data_uri, environment, plot
 from loopwm_ros.validation.player import film_data
 from loopwm_ros.validation.summary import EpisodeResult, Summary
 from loopwm_ros.validation.trace import Trace
@@ -20,7 +18,6 @@ from loopwm_ros.validation.trace import Trace
 FIRST_SHOWN = 5  # films of the first episodes, however they ended
 FAILURES_SHOWN = 8  # and of this many further failures
 STRIPS_SHOWN = 60  # film strips of failures
-NOTHING = "–"
 
 
 def write_report(out_dir: Path, summary: Summary, traces: Sequence[Trace], camera: CameraConfig) -> Path:
@@ -49,29 +46,6 @@ def write_report(out_dir: Path, summary: Summary, traces: Sequence[Trace], camer
         )
     )
     return write_text_atomically(out_dir / "report.html", html)
-
-
-def environment() -> Environment:
-    """Where this package's pages are made."""
-    made = Environment(
-        loader=PackageLoader("loopwm_ros.validation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters.update(number=number, percent=percent)
-    return made
-
-
-def number(value: float | None, digits: int = 0, unit: str = "") -> str:
-    """A number with its unit; a dash where there is none."""
-    return NOTHING if value is None else f"{value:.{digits}f}{unit and chr(0xA0) + unit}"
-
-
-def percent(share: float | None) -> str:
-    """A share in per cent; a dash where there is none."""
-    return number(None if share is None else share * 100, 0, "%")
 
 
 def verdict(summary: Summary) -> str:
@@ -145,13 +119,3 @@ def _plots(summary: Summary, traces: Sequence[Trace]) -> Iterator[dict[str, str]
             "Iterations of the recurrent block per imagined transition, over all rollouts of all plans.",
             plots.loops_plot(summary),
         )
-
-
-def plot(title: str, note: str, svg: str) -> dict[str, str]:
-    """A plot as the templates show it."""
-    return {"title": title, "note": note, "image": data_uri("image/svg+xml", svg.encode())}
-
-
-def data_uri(kind: str, data: bytes) -> str:
-    """A file as an address that holds it."""
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from loopwm_ros.validation.certificate import GapLimit, PartResult
+from loopwm_ros.validation.drawing import ACTUAL, FAILED, IMAGINED, INK, MOVED, drawing, svg
 from loopwm_ros.validation.measured_motion import FaultScore
-from loopwm_ros.validation.overlay import ACTUAL, FAILED, IMAGINED, MOVED
-from loopwm_ros.validation.plots import INK, drawing, svg
 from loopwm_ros.validation.suite import RequiredShare
 
 COLOURS = (IMAGINED, MOVED, ACTUAL)  # of points, as they come

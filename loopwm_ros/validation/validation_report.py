@@ -12,8 +12,8 @@ from loopwm_ros.validation.certificate import Certificate, Check
 from loopwm_ros.validation.failures import film_path, strip_path
 from loopwm_ros.validation.files import write_text_atomically
 from loopwm_ros.validation.journal import EpisodeRecord
+from loopwm_ros.validation.page import data_uri, environment, plot
 from loopwm_ros.validation.pooling import Episodes, altered_shares, forces, sort_episodes
-from loopwm_ros.validation.report import data_uri, environment, plot
 from loopwm_ros.validation.suite import LOAD, RequiredShare, Suite
 
 STRIPS_SHOWN = 40  # film strips of failures

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from loopwm_ros.bundle import Bundle, ModelSpec
 from loopwm_ros.processing.images import prepare_image
+from loopwm_ros.processing.reprojection import Reprojection
 from loopwm_ros.processing.states import normalise_proprio, proprio_vector
 from loopwm_ros.types import F32, F64, Encoding, Observation, Rollout
 from loopwm_ros.world_model.base import Clock
@@ -47,8 +48,9 @@ class OnnxWorldModel:
         kinematics: ToolKinematics,
         settings: WorldModelSettings,
         clock: Clock = time.perf_counter,
+        view: Reprojection | None = None,
     ) -> None:
-        """Open and warm up the sessions.
+        """Open and warm up the sessions. `view` makes the bundle's pictures from those of another camera.
 
         Raises:
             BundleError: a graph does not load or does not match the manifest.
@@ -57,7 +59,7 @@ class OnnxWorldModel:
         self.spec: ModelSpec = bundle.manifest.spec
         self.settings = settings
         self._cap = settings.loop_cap(self.spec)
-        self._kinematics = kinematics
+        self._kinematics, self._view = kinematics, view
         sessions = open_sessions(bundle, settings)
         self._encoder, self._monitor, self._heads = (sessions[n] for n in ("encoder", "monitor", "heads"))
         self.policy: ImaginedPolicy | None = None
@@ -74,10 +76,12 @@ class OnnxWorldModel:
 
     def encode(self, observation: Observation) -> Encoding:
         """Embed one observation, (tokens, width), and read the task quantities [physical units]."""
-        joints = observation.joints
+        joints, rgb = observation.joints, observation.rgb
+        if self._view is not None:
+            rgb = self._view.apply(rgb)
         proprio = proprio_vector(joints, self._kinematics.tool_position(joints.position))
         tokens, reading, std = self._encoder(
-            prepare_image(self.spec, observation.rgb)[None], normalise_proprio(self.spec, proprio)[None]
+            prepare_image(self.spec, rgb)[None], normalise_proprio(self.spec, proprio)[None]
         )
         return Encoding(tokens[0], reading[0], std[0])
 

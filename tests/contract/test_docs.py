@@ -45,8 +45,12 @@ def test_commands_and_options_exist(page: Path) -> None:
 
     from loopwm_ros.cli.main import app
 
-    commands = getattr(get_command(app), "commands")  # noqa: B009
-    for name, rest in COMMAND.findall(_code(page)):
+    commands = dict(getattr(get_command(app), "commands"))  # noqa: B009
+    for name, group in list(commands.items()):
+        commands |= {f"{name} {each}": command for each, command in getattr(group, "commands", {}).items()}
+    for first, rest in COMMAND.findall(_code(page)):
+        second = " ".join([first, *rest.split()[:1]])
+        name = second if hasattr(commands.get(first), "commands") else first
         assert name.startswith("-") or name in commands, f"loopwm {name}"
         if name in commands:
             known = {o for p in commands[name].params for o in (*p.opts, *p.secondary_opts)} | {"--help"}

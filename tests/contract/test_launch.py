@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from loopwm_ros.config import Settings
+from loopwm_ros.nodes.calibration_parameters import CalibrationParameters
 from loopwm_ros.nodes.monitor_parameters import MonitorParameters
 from loopwm_ros.nodes.mpc_parameters import MpcParameters
 from loopwm_ros.nodes.safety_parameters import SafetyParameters
@@ -26,6 +27,7 @@ NODES: dict[str, type[Settings]] = {
     "safety": SafetyParameters,
     "mpc": MpcParameters,
     "monitor": MonitorParameters,
+    "calibration": CalibrationParameters,
     "standin": StandinParameters,
 }
 

@@ -65,7 +65,7 @@ def test_licence_is_the_same_everywhere() -> None:
     assert "Apache License" in (ROOT / "LICENSE").read_text()
 
 
-@pytest.mark.parametrize("folder", ["launch", "config", "sim", "models"])
+@pytest.mark.parametrize("folder", ["calibration/boards", "config", "launch", "models", "sim"])
 def test_every_data_file_is_installed(folder: str) -> None:
     tracked = _tracked(folder)
     assert tracked, f"{folder}/ is empty"

@@ -201,7 +201,7 @@ def test_a_goal_image_file_that_does_not_fit_is_named(bench, push_bundle, tmp_pa
     values = {"bundle": str(push_bundle.root), "goal_source": "image", "goal_image": str(file)}
     mpc = node(bench, MpcNode, **values)
     assert mpc.trigger_configure() == FAILURE
-    bench.until(lambda: status(bench, heard, "cannot read goal image"))
+    bench.until(lambda: status(bench, heard, "cannot read picture"))
     file.with_suffix(".yaml").write_text("joints: {panda_joint1: 0.0}\n")
     assert mpc.trigger_configure() == FAILURE
     bench.until(lambda: status(bench, heard, "goal.yaml lacks panda_joint2"))

@@ -12,12 +12,14 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import CameraInfo, CompressedImage
 from sensor_msgs.msg import JointState as JointStateMessage
 from trajectory_msgs.msg import JointTrajectory as TrajectoryMessage
 
 from loopwm_ros.bundle import Bundle
+from loopwm_ros.calibration.camera_info import write_camera_info
 from loopwm_ros.config import load_arm, load_task
+from loopwm_ros.config.calibration import CameraModel
 from loopwm_ros.data import topics
 from loopwm_ros.messages import trajectory_from
 from loopwm_ros.nodes.mpc import MpcNode
@@ -161,6 +163,27 @@ def test_active_node_plans_from_the_measured_joints_and_stops_on_deactivation(be
     last = trajectory_from(plans[-1], ARM.joints)
     assert not last.velocities[-1].any()
     assert mpc.trigger_cleanup() == SUCCESS
+
+
+def test_a_calibrated_camera_of_another_resolution_is_planned_with_until_its_driver_contradicts(
+    bench, mpc, tmp_path
+) -> None:
+    camera = ARM.camera
+    double = {name: 2 * getattr(camera, name) for name in ("width", "height", "fx", "fy", "cx", "cy")}
+    write_camera_info(tmp_path / "camera.yaml", CameraModel(**double), "camera")
+    mpc.set_parameters([Parameter("camera_info", value=str(tmp_path / "camera.yaml"))])
+    assert mpc.trigger_configure() == SUCCESS
+    heard = bench.listen(DiagnosticArray, "/diagnostics", REPORT)
+    plans = bench.listen(TrajectoryMessage, PLAN_TOPIC, COMMAND)
+    infos = bench.node.create_publisher(CameraInfo, topics.CAMERA_INFO, SENSOR_SOURCE)
+    sensors = Sensors(bench, size=(320, 240))
+    bench.until(lambda: sensors.matched and infos.get_subscription_count())
+    bench.until(lambda: mpc.trigger_activate() == SUCCESS)
+    bench.until(lambda: len(plans) >= 5)
+    infos.publish(message_factory().camera_info(1.0, camera))
+    bench.until(lambda: status(bench, heard, "another size; width 320 against 160"))
+    assert mpc.trigger_deactivate() == SUCCESS
+    assert mpc.trigger_activate() == FAILURE
 
 
 def test_parameters_are_fixed_while_configured(bench, mpc) -> None:

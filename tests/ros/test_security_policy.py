@@ -20,9 +20,11 @@ from rclpy.signals import SignalHandlerOptions
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
+from loopwm_ros.calibration.camera_info import write_camera_info
 from loopwm_ros.config import load_arm, load_task, share_dir
 from loopwm_ros.config.arm import ControllerKind
 from loopwm_ros.data import topics
+from loopwm_ros.nodes.mpc_camera import pinhole
 from tests.bundles import make_bundle
 
 PATIENCE = 30.0  # [s] after which the graph will not tell any more
@@ -98,10 +100,32 @@ def arm_files(folder: Path) -> Iterator[str]:
             yield str(path)
 
 
+def camera_file(folder: Path, arm: str) -> str:
+    path = folder / f"{arm}_camera.yaml"
+    write_camera_info(path, pinhole(load_arm(arm).camera), "camera")
+    return str(path)
+
+
+def calibrated(folder: Path) -> Iterator[dict[str, Any]]:
+    """Parameters of the calibration node."""
+    for number, arm in enumerate(ARMS):
+        files = {"camera_info": camera_file(folder, arm), "reference": str(folder / "none.png")}
+        transport = "compressed" if number else "raw"
+        yield {"arm": arm, "image_transport": transport, "use_sim_time": True} | files
+
+
+def played(folder: Path) -> Iterator[dict[str, Any]]:
+    """Parameters of the player."""
+    yield {"bag": str(recording(folder)), "subscribers": 1, "use_sim_time": True}
+
+
+OF_THEIR_OWN = {"calibration": calibrated, "player": played}
+
+
 def settings(name: str, folder: Path) -> Iterator[dict[str, Any]]:
     """Parameters that make a node use each topic it can."""
-    if name == "player":
-        yield {"bag": str(recording(folder)), "subscribers": 1, "use_sim_time": True}
+    if name in OF_THEIR_OWN:
+        yield from OF_THEIR_OWN[name](folder)
         return
     more: dict[str, Any] = {} if name in ("sim", "standin") else {"use_sim_time": True}
     if name == "mpc":
@@ -110,14 +134,14 @@ def settings(name: str, folder: Path) -> Iterator[dict[str, Any]]:
             goal = ("image", "position", "seen")[min(number, 2)]
             transport = "raw" if number == 1 else "compressed"
             more |= {"bundle": str(made.root), "goal_source": goal, "image_transport": transport}
-            yield more | {"arm": arm, "task": task}
+            yield more | {"arm": arm, "task": task, "camera_info": camera_file(folder, arm)}
             if arm == "panda":
                 path = folder / "velocity.yaml"
                 path.write_text("extends: panda\ncontroller: forward_velocity\n")
                 yield more | {"arm": str(path), "task": task}
         return
     if name == "safety":
-        more |= {"monitor_timeout": 0.3}
+        more |= {"monitor_timeout": 0.3, "need_calibration": True}
     for arm in arm_files(folder):
         yield more | {"arm": arm}
     if name in ("sim", "standin"):

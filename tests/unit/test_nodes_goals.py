@@ -90,7 +90,7 @@ def test_a_goal_image_comes_back_from_its_file(tmp_path: Path, name: str) -> Non
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda d: (d / "goal.yaml").unlink(), "cannot read goal image"),
+        (lambda d: (d / "goal.yaml").unlink(), "cannot read picture"),
         (lambda d: (d / "goal.png").write_bytes(b"no image"), "cannot be decoded"),
         (lambda d: (d / "goal.yaml").write_text("joints: [1, 2]"), "lacks 'joints: {NAME: POSITION"),
         (lambda d: (d / "goal.yaml").write_text("joints: {elbow: 1.0}"), "lacks shoulder; it has elbow"),
@@ -109,7 +109,7 @@ def test_a_goal_image_is_a_png_or_jpeg_file_that_can_be_written(tmp_path: Path) 
     with pytest.raises(ConfigError, match=r"ends in \.png"):
         write_goal(tmp_path / "goal.tiff", observation(), JOINTS)
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match="cannot write goal image"):
+    with pytest.raises(ConfigError, match="cannot write picture"):
         write_goal(tmp_path / "file" / "goal.png", observation(), JOINTS)
     write_goal(tmp_path / "goal.png", observation(), JOINTS)
     assert yaml.safe_load((tmp_path / "goal.yaml").read_text()) == {

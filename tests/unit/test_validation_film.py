@@ -9,8 +9,9 @@ import numpy as np
 from PIL import Image, ImageColor
 
 from loopwm_ros.processing.camera import project
+from loopwm_ros.validation.drawing import ACTUAL, IMAGINED
 from loopwm_ros.validation.film import LAST_SHOWN, draw, encoded, film, film_strip, moments
-from loopwm_ros.validation.overlay import ACTUAL, IMAGINED, Overlay, overlay_at
+from loopwm_ros.validation.overlay import Overlay, overlay_at
 from loopwm_ros.validation.player import film_data
 from loopwm_ros.validation.trace import Frame, TraceRecorder
 from tests import episodes as samples

@@ -1,0 +1,81 @@
+"""A lens before the simulated camera, which is a pinhole: its picture, drawn wider and finer, is bent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from loopwm_ros.backends.base import Backend
+from loopwm_ros.config import CameraConfig
+from loopwm_ros.config.calibration import CameraModel
+from loopwm_ros.processing.lens import rays
+from loopwm_ros.types import F64, CameraFrame, JointState
+
+ROWS_UP = 1.0  # by which PyBullet's renderer draws all higher than the projection says [px], measured
+SAMPLES = 2  # drawn pixels along a side of the camera's
+
+
+def plain(model: CameraModel) -> bool:
+    """Is it a pinhole, which needs no bending?"""
+    return not any(model.distortion)
+
+
+def seen_by(model: CameraModel, stand: CameraConfig) -> CameraConfig:
+    """The pinhole to draw, at the place of `stand`, so that it shows all that the camera sees."""
+    if plain(model):
+        same = {"width": model.width, "height": model.height, "fx": model.fx, "fy": model.fy}
+        return stand.model_copy(update=same | {"cx": model.cx, "cy": model.cy + ROWS_UP})
+    edge = _grid(model, 1).reshape(-1, 2)
+    reach = np.abs(rays(model, edge)[:, :2]).max(axis=0) * 1.02
+    focal = model.fx * SAMPLES
+    width, height = (2 * int(np.ceil(side * focal)) for side in reach)
+    half = {"cx": width / 2, "cy": height / 2}
+    return stand.model_copy(update={"width": width, "height": height, "fx": focal, "fy": focal} | half)
+
+
+class LensCamera:
+    """Another backend, its pictures seen through a lens."""
+
+    def __init__(self, backend: Backend, drawn: CameraConfig, model: CameraModel) -> None:
+        """`drawn` is the backend's camera, from `seen_by`."""
+        self._backend, self._maps, self._model = backend, None, model
+        if not plain(model):
+            seen = rays(model, _grid(model, SAMPLES).reshape(-1, 2))[:, :2]
+            at = seen * (drawn.fx, drawn.fy) + (drawn.cx, drawn.cy - ROWS_UP)
+            shape = model.height * SAMPLES, model.width * SAMPLES
+            self._maps = tuple(at[:, k].reshape(shape).astype(np.float32) for k in (0, 1))
+
+    @property
+    def now(self) -> float:
+        """Simulated time [s]."""
+        return self._backend.now
+
+    def reset(self, seed: int) -> None:
+        """Start a new episode."""
+        self._backend.reset(seed)
+
+    def step(self, command: F64 | None) -> None:
+        """Advance one servo period."""
+        self._backend.step(command)
+
+    def joint_state(self) -> JointState | None:
+        """Joints now."""
+        return self._backend.joint_state()
+
+    def new_frame(self) -> CameraFrame | None:
+        """The backend's frame, bent."""
+        frame = self._backend.new_frame()
+        if frame is None or self._maps is None:
+            return frame
+        fine = cv2.remap(frame.rgb, *self._maps, cv2.INTER_LINEAR)
+        size = self._model.width, self._model.height
+        return replace(frame, rgb=cv2.resize(fine, size, interpolation=cv2.INTER_AREA))
+
+
+def _grid(model: CameraModel, samples: int) -> F64:
+    """Places of a picture's samples, (h, w, 2) [px]."""
+    x = (np.arange(model.width * samples) + 0.5) / samples - 0.5
+    y = (np.arange(model.height * samples) + 0.5) / samples - 0.5
+    return np.stack(np.meshgrid(x, y), axis=-1)

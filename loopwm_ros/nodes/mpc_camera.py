@@ -1,0 +1,70 @@
+"""The camera that mpc looks through, where calibration files say that it is not quite the bundle's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from loopwm_ros.bundle import Manifest
+from loopwm_ros.calibration.camera_info import read_camera_info
+from loopwm_ros.calibration.drift import check_arm
+from loopwm_ros.calibration.hand_eye_files import read_hand_eye
+from loopwm_ros.config import ArmConfig, CameraConfig, TaskConfig, load_world
+from loopwm_ros.config.calibration import CameraModel
+from loopwm_ros.errors import MismatchError
+from loopwm_ros.nodes.camera_check import CameraCheck
+from loopwm_ros.nodes.mpc_parameters import MpcParameters
+from loopwm_ros.processing.camera import camera_pose
+from loopwm_ros.processing.poses import matrix
+from loopwm_ros.processing.reprojection import Reprojection, ReprojectionLimits
+from loopwm_ros.types import F64
+
+
+class ActualCamera:
+    """Read once, when the node is configured.
+
+    Attributes:
+        view: makes the bundle's pictures from the camera's; None: they are taken as they come.
+        check: what CameraInfo must agree with; None: it is not read.
+    """
+
+    def __init__(
+        self, parameters: MpcParameters, manifest: Manifest, arm: ArmConfig, task: TaskConfig
+    ) -> None:
+        """Read the files.
+
+        Raises:
+            ConfigError: a file is not usable.
+            MismatchError: the calibration is of another arm, the camera moves with the arm, or it is too far
+                from the bundle's, with each figure.
+        """
+        self.view: Reprojection | None = None
+        self.check: CameraCheck | None = None
+        model = pinhole(manifest.camera)
+        if parameters.camera_info:
+            model = read_camera_info(Path(parameters.camera_info))
+            self.check = CameraCheck(model, parameters.camera_info)
+        if parameters.camera_info or parameters.hand_eye:
+            pose = camera_pose(manifest.camera)
+            if parameters.hand_eye:
+                pose = _calibrated(Path(parameters.hand_eye), manifest, arm)
+            plane = load_world(task.world).table_high[2]
+            self.view = Reprojection(manifest.camera, model, pose, plane)
+            self.view.check(manifest.name, ReprojectionLimits())
+
+
+def pinhole(camera: CameraConfig) -> CameraModel:
+    """The camera of an arm file or a bundle."""
+    same = {name: getattr(camera, name) for name in ("width", "height", "fx", "fy", "cx", "cy")}
+    return CameraModel(**same)
+
+
+def _calibrated(path: Path, manifest: Manifest, arm: ArmConfig) -> F64:
+    """Pose of the camera in the base frame (4, 4)."""
+    found = read_hand_eye(path)
+    check_arm(arm, found)
+    if found.setup != "eye_to_hand":
+        raise MismatchError(
+            f"{path} is of a camera on the hand; that of bundle '{manifest.name}' is fixed at "
+            f"{list(manifest.camera.position)} m in the base frame: calibrate a fixed camera (eye_to_hand)"
+        )
+    return matrix(found.camera)
