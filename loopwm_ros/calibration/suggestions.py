@@ -23,7 +23,7 @@ from loopwm_ros.processing.lens import project_through, rays
 from loopwm_ros.processing.poses import inverse, matrix, posed
 from loopwm_ros.types import F64
 
-TRIES, POOL = 300, 10  # board poses drawn for each pose wanted, and of these looked at, at most
+TRIES, POOL = 300, 6  # board poses drawn for each pose wanted, and of these looked at, at most
 TILT = 40.0  # of the board against the line of sight, at most [degrees]
 MARGIN = 0.06  # of the picture's side, kept free around the board
 NEAR, FAR = 0.7, 1.3  # distance of the board from the camera, as a share of that at home
@@ -86,7 +86,8 @@ class _Scene:
     ) -> None:
         self.kinematics = Kinematics(arm)
         self._clearance = Clearance(arm, self.kinematics)
-        self._arm, self._camera, self._board, self._setup, self._guess = arm, camera, board, setup, guess
+        self._arm, self._camera, self._board, self._setup = arm, camera, board, setup
+        self._camera_place, self._board_place = matrix(guess.camera), matrix(guess.board)
         self._rod = 0.0 if arm.rod is None else arm.rod.length  # [m]
         settings = board.settings
         self._size = np.array([settings.columns, settings.rows]) * settings.square  # [m]
@@ -101,7 +102,7 @@ class _Scene:
         """A pose of the arm for a board pose drawn before the camera; None: the arm cannot take it."""
         pose = self._before_camera(rng)
         spread = rng.normal(0.0, 0.3, len(self.kinematics.home))
-        target = matrix(self._guess.camera) @ pose @ inverse(matrix(self._guess.board))
+        target = self._camera_place @ pose @ inverse(self._board_place)
         tool = target if self._setup == "eye_to_hand" else inverse(target)
         tip = tool[:3, 3] + self._rod * tool[:3, 2]
         if not (self._in_workspace(tip) and self._in_view(pose) and self._board_clear(tool)):
@@ -179,21 +180,23 @@ class _Scene:
         """Is a board that the arm holds outside of the keep-out boxes, with its tool frame there (4, 4)?"""
         if self._setup == "eye_in_hand":
             return True
-        placed = tool @ matrix(self._guess.board)
+        placed = tool @ self._board_place
         places = self._grid @ placed[:3, :3].T + placed[:3, 3]
         return not any(_enters(places, box, self._arm.clearance) for box in self._arm.keep_out.values())
 
     def _clear(self, here: F64, there: F64) -> bool:
         steps = max(2, int(np.ceil(np.abs(there - here).max() / PATH_STEP)) + 1)
         path = here + np.linspace(0.0, 1.0, steps)[:, None] * (there - here)
-        tools = (self.kinematics.mount(each)[0] for each in path)
-        return self._clearance.blocked(path) is None and all(self._board_clear(tool) for tool in tools)
+        if self._clearance.blocked(path) is not None:
+            return False
+        held = path if self._setup == "eye_to_hand" else ()
+        return all(self._board_clear(self.kinematics.mount(each)[0]) for each in held)
 
     def _information(self, joints: F64) -> F64:
         sight = Sight(self._board.corners, np.zeros((len(self._board.corners), 2)), joints)
         model = SightModel(self.kinematics, self._camera, self._setup, [sight])
         still = np.zeros(len(joints))
-        expected = model.expected(matrix(self._guess.camera), matrix(self._guess.board), still)
+        expected = model.expected(self._camera_place, self._board_place, still)
         white = Whitening(expected.joints, model.rows, FIRST)(
             np.column_stack([expected.camera, expected.board, expected.joints])
         )
