@@ -162,8 +162,8 @@ def time_offset(found: Found) -> list[str]:
     return [
         "### Time offset",
         "",
-        f"Pictures at {found['camera_hz']:g} Hz, joints at {found['joints_hz']:g} Hz; stamps are off by up to",
-        f"{found['camera_jitter_ms']:g} ms and {found['joint_jitter_ms']:g} ms.",
+        f"Pictures at {found['camera_hz']:g} Hz, joints at {found['joints_hz']:g} Hz; stamps off by",
+        f"up to {found['camera_jitter_ms']:g} ms and {found['joint_jitter_ms']:g} ms.",
         f"Within: by {found['promised_ms']:g} ms.",
         *_command("time_offset"),
         *table(columns, rows),

@@ -161,7 +161,7 @@ def write_stops(cell: ExampleCell, path: Path, count: int, seed: int) -> None:
         writer.joint_state(
             JointState(time, joints + rng.normal(0.0, JOINT_NOISE, len(joints)), np.zeros(len(joints)))
         )
-        if tick % 25 == 0:
+        if tick % 50 == 25:
             image = np.repeat(cell.picture(studio, joints, rng)[:, :, None], 3, axis=2)
             writer.frame(CameraFrame(time, image))
     writer.close({"seed": str(seed)})

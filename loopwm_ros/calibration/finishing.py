@@ -23,7 +23,7 @@ from loopwm_ros.calibration.samples import Sample
 from loopwm_ros.calibration.session import Session
 from loopwm_ros.calibration.shots import Step
 from loopwm_ros.calibration.time_offset import TimeOffset, estimate_time_offset
-from loopwm_ros.calibration.verdict import Verdict, judge_hand_eye, judge_intrinsics, judge_time
+from loopwm_ros.calibration.verdict import FOCAL, Verdict, judge_hand_eye, judge_intrinsics, judge_time
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.config.calibration import CameraModel, HandEye
 from loopwm_ros.config.outside import read_bounded
@@ -75,15 +75,19 @@ def finish_intrinsics(session: Session, name: str) -> Result:
     return _written(session, "intrinsics", verdict, values, [session.folder / CAMERA_INFO], page)
 
 
-def finish_hand_eye(session: Session, arm: ArmConfig, camera: CameraModel, joint_offsets: bool) -> Result:
+def finish_hand_eye(
+    session: Session, arm: ArmConfig, camera: CameraModel, joint_offsets: bool, focal_std: float
+) -> Result:
     """Find where the camera is; writes hand_eye.yaml and files for other ROS tools.
+
+    `focal_std`: 1-sigma of the focal length, as a share of it; 0 where it is not known.
 
     Raises:
         LoopWMError: the samples do not suffice, or there is no room.
     """
     assert session.settings.setup is not None
     samples = samples_of(session)
-    found = calibrate_hand_eye(arm, camera, samples, session.settings.setup, joint_offsets)
+    found = calibrate_hand_eye(arm, camera, samples, session.settings.setup, joint_offsets, focal_std)
     verdict = judge_hand_eye(found)
     kinematics, result = Kinematics(arm), found.result
     tools = np.stack([kinematics.mount(sample.joints)[0][:3, 3] for sample in samples])
@@ -139,6 +143,15 @@ def samples_of(session: Session) -> list[Sample]:
         Sample(shot.name, detection_of(board, shot), np.array(shot.joints), shot.stamp)
         for shot in session.shots
     ]
+
+
+def focal_std_beside(camera_info: Path) -> float:
+    """1-sigma of the focal length, as a share, where a finished session of ours left the file; else 0."""
+    if not (camera_info.parent / RESULT).is_file():
+        return 0.0
+    found = read_result(camera_info.parent)
+    known = [each.value for each in found.verdict.findings if each.what == FOCAL]
+    return known[0] / 100.0 if found.step == "intrinsics" and known else 0.0
 
 
 def read_result(folder: Path) -> Result:

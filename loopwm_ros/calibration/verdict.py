@@ -37,6 +37,7 @@ class Limit:
     advice: str  # what makes it better
 
 
+FOCAL = "focal length, 1-sigma"
 _TURN = "add poses with the tool turned by 20 to 40 degrees about other axes"
 LENS = (
     Limit("reprojection RMS", "px", "at most", 0.3, 1.0,
@@ -46,7 +47,7 @@ LENS = (
           "show the board in the corners and at the edges, too"),
     Limit("least coverage of left to right, top to bottom, close and tilt", "%", "at least", 100, 60,
           "move the board to the edges, bring it close, tilt it by 20 to 45 degrees"),
-    Limit("focal length, 1-sigma", "%", "at most", 0.1, 0.5, "add pictures with the board close and tilted"),
+    Limit(FOCAL, "%", "at most", 0.1, 0.5, "add pictures with the board close and tilted"),
     Limit("optical centre, 1-sigma", "px", "at most", 1.0, 4.0,
           "add pictures with the board tilted about both axes, and turned by 90 degrees"),
     Limit("pictures that contradict the others", "%", "at most", 10, 30,

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from loopwm_ros.calibration.board_page import write_board_page
 from loopwm_ros.calibration.camera_info import read_camera_info
+from loopwm_ros.calibration.finishing import focal_std_beside
 from loopwm_ros.calibration.hand_eye_files import read_hand_eye
 from loopwm_ros.calibration.shots import SessionSettings
 from loopwm_ros.config import ArmConfig, load_arm, load_settings, share_dir
@@ -66,6 +67,7 @@ class ArmJob:
     board: BoardSettings
     setup: Setup
     guess: HandEye | None
+    focal_std: float  # of the camera's focal length, as a share of it
 
     @classmethod
     def load(cls, arm: str, camera: Path, board: str, setup: Setup | None, guess: Path | None) -> ArmJob:
@@ -82,7 +84,9 @@ class ArmJob:
             raise ConfigError(f"{guess} has setup {known.setup}; --setup says {setup}")
         chosen = setup if known is None or setup is not None else known.setup
         assert chosen is not None
-        return cls(settings, read_camera_info(camera), load_board(board), chosen, known)
+        return cls(
+            settings, read_camera_info(camera), load_board(board), chosen, known, focal_std_beside(camera)
+        )
 
     def settings(self, step: str) -> SessionSettings:
         """Of a session of this arm and camera."""

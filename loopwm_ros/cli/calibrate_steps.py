@@ -129,7 +129,7 @@ def run_hand_eye(out: Path, takes: Takes, job: ArmJob, joint_offsets: bool) -> G
         PoseLooker(Board(job.board), job.arm, job.camera),
         f"hand-eye of {job.arm.name}",
         pictures,
-        lambda session: finish_hand_eye(session, job.arm, job.camera, joint_offsets),
+        lambda session: finish_hand_eye(session, job.arm, job.camera, joint_offsets, job.focal_std),
         job.arm,
         Suggester(job),
     ).run()
