@@ -39,7 +39,7 @@ class ReprojectionLimits(Settings):
     coverage: float = Field(
         0.7, gt=0, le=1, description="share of the bundle's picture that it sees, at least"
     )
-    enlargement: float = Field(2.0, ge=1, description="of its pixels to the bundle's")
+    enlargement: float = Field(2.5, ge=1, description="of its pixels to the bundle's")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +15,10 @@ from loopwm_ros.errors import MismatchError, SensorError
 from loopwm_ros.processing.camera import camera_pose, project
 from loopwm_ros.processing.lens import project_through, rays
 from loopwm_ros.processing.poses import inverse
-from loopwm_ros.processing.reprojection import Reprojection, ReprojectionLimits
+from loopwm_ros.processing.reprojection import CameraGap, Reprojection, ReprojectionLimits
 from loopwm_ros.types import F64, U8
 
+MEASURED = Path(__file__).resolve().parents[2] / "docs/results/calibration/reprojection.json"
 OWN = CameraConfig(
     width=80,
     height=60,
@@ -180,3 +183,12 @@ def test_a_picture_of_another_size_is_refused() -> None:
     view = Reprojection(OWN, finer(2.0), HERE, TABLE)
     with pytest.raises(SensorError, match="80x60; calibrated was 160x120"):
         view.apply(np.zeros((60, 80, 3), dtype=np.uint8))
+
+
+def test_within_the_stated_range_all_measured_episodes_succeeded() -> None:
+    rows = [row for row in json.loads(MEASURED.read_text())["rows"] if row["reprojected"]]
+    gaps = [CameraGap(r["turn_deg"], r["shift_m"], r["coverage"], r["enlargement"]) for r in rows]
+    inside = [row for row, gap in zip(rows, gaps, strict=True) if not gap.excess(ReprojectionLimits())]
+    assert len(inside) >= 8
+    assert {row["success"] for row in inside} == {1.0}
+    assert max(row["shift_m"] for row in inside) == ReprojectionLimits().shift
