@@ -166,3 +166,21 @@ def test_lenses_are_compared_by_where_rays_are_seen() -> None:
     apart, values = lens_differences(FINE, wide)
     assert apart > 10.0
     assert values == [f"fx {FINE.fx} against {wide.fx}"]
+
+
+@pytest.mark.parametrize(
+    ("lens", "focal", "distortion"),
+    [("equidistant", 350.0, (0.02, -0.01, 2e-3, -5e-4)), ("plumb_bob", 380.0, (-0.4, 0.15, 0.0, 0.0, -0.02))],
+)
+def test_a_wide_lens_whose_corners_show_nothing_is_like_itself(
+    lens: str, focal: float, distortion: tuple[float, ...]
+) -> None:
+    wide = CameraModel.model_validate(
+        {"width": 1280, "height": 800, "fx": focal, "fy": focal, "cx": 640.0, "cy": 400.0}
+        | {"lens": lens, "distortion": distortion}
+    )
+    assert lens_differences(wide, wide)[0] < 1e-3
+    assert CameraCheck(wide, "camera.yaml").trouble(message(wide)) == ""
+    longer = wide.model_copy(update={"fx": 1.05 * focal})
+    assert 10.0 < lens_differences(wide, longer)[0] < 60.0
+    assert "fx" in CameraCheck(wide, "camera.yaml").trouble(message(longer))
