@@ -131,6 +131,8 @@ def test_camera_info_is_read_with_every_value_checked() -> None:
     assert camera_model_from(message(pinhole(OWN), d=[], distortion_model="")) == pinhole(OWN)
     with pytest.raises(SensorError, match="8 coefficients; 'plumb_bob' has 5"):
         camera_model_from(message(FINE, d=[0.1] * 8))
+    with pytest.raises(SensorError, match="1000000 coefficients; lenses have at most 14"):
+        camera_model_from(message(FINE, d=np.zeros(1_000_000)))
     with pytest.raises(SensorError, match="is of no camera: fx"):
         camera_model_from(message(FINE, k=[float("nan")] * 9))
     with pytest.raises(SensorError, match="is of no camera: lens"):
