@@ -94,7 +94,7 @@ def read_camera_info(path: Path) -> CameraModel:
 
 
 def write_camera_info(path: Path, camera: CameraModel, name: str) -> None:
-    """Write the file of the camera of that name, as a driver's `camera_info_url` wants it, whole or none of it.
+    """Write the file of the camera of that name, as a driver's `camera_info_url` wants it.
 
     The projection is that of a rectified picture without black borders, as ROS's `camera_calibration` has it.
 
