@@ -179,7 +179,12 @@ def _written(
 ) -> Result:
     paths = [*files, write_page(session.folder / PAGE, page)]
     result = Result(step=step, verdict=verdict, values=values, files=tuple(path.name for path in paths))
-    write_text_atomically(session.folder / RESULT, result.model_dump_json(indent=2) + "\n")
+    try:
+        write_text_atomically(session.folder / RESULT, result.model_dump_json(indent=2) + "\n")
+    except OSError as error:
+        raise CalibrationError(
+            f"cannot write {session.folder / RESULT}: {error.strerror}; make room, and finish again"
+        ) from error
     return result
 
 

@@ -78,6 +78,13 @@ def test_too_few_views_are_to_be_done_again_and_undo_counts(pictures: Path, tmp_
     assert "take more pictures" in page
 
 
+def test_a_result_that_cannot_be_written_is_one_error(pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "result.json").mkdir()
+    status, said = run("intrinsics", "--images", pictures, "--out", tmp_path)
+    assert status == 1
+    assert f"cannot write {tmp_path / 'result.json'}" in said
+
+
 def test_ctrl_c_loses_nothing(pictures: Path, tmp_path: Path, repository: Path) -> None:
     command = [sys.executable, "-m", "loopwm_ros.cli.main", "calibrate", "intrinsics"]
     command += ["--images", str(pictures), "--out", str(tmp_path)]
