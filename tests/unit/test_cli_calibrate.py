@@ -152,6 +152,19 @@ class Camera:
         return Picture(f"live@{self._count}", lambda: image)
 
 
+def test_the_guide_ends_by_itself_where_no_key_can_be_pressed(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = cv2.imread(str(pictures / "0.png"))
+    with closing(Session(tmp_path, SETTINGS)) as session, Path(os.devnull).open() as nothing:
+        monkeypatch.setattr(sys, "stdin", nothing)
+        collector = Collector(session, LensLooker(Board(BOARD)))
+        shown = Console(force_terminal=True, width=100, record=True, height=40)
+        guide = Guide(collector, Camera([image]), shown, "lens", seconds=0.5)
+        with pytest.raises(CalibrationError, match=r"not enough was seen in 0\.5 s"):
+            guide.run()
+
+
 def test_the_guide_takes_undoes_and_finishes_by_key(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
