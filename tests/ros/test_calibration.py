@@ -124,7 +124,7 @@ def test_what_cannot_be_looked_at_is_said(bench, files) -> None:
     eye.speed = 1.0
     bench.until(lambda: "the arm moves (1.00 rad/s)" in eye.words())
     eye.picture = np.full((40, 40, 3), 90, dtype=np.uint8)
-    bench.until(lambda: "40x40" in eye.words())
+    bench.until(lambda: "40x40; calibrated was 480x360" in eye.words())
 
 
 def test_a_driver_that_describes_another_camera_blocks(bench, files) -> None:

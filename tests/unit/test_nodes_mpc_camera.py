@@ -22,7 +22,7 @@ from loopwm_ros.nodes.mpc_parameters import MpcParameters
 from loopwm_ros.processing.camera import camera_pose
 from loopwm_ros.processing.lens import lens_differences
 from loopwm_ros.processing.poses import transform
-from loopwm_ros.types import JointState, Observation
+from loopwm_ros.types import CameraFrame, JointState, Observation
 from tests.bundles import make_bundle
 
 ARM, TASK = load_arm("panda"), load_task("reach")
@@ -88,6 +88,8 @@ def test_another_lens_and_place_are_re_projected_and_the_model_sees_the_bundles_
     seen = mpc.model.encode(Observation(0.0, rgb, joints))
     made = plain.model.encode(Observation(0.0, camera.view.apply(rgb), joints))
     np.testing.assert_array_equal(seen.reading, made.reading)
+    with pytest.raises(SensorError, match="image is 160x120; calibrated was 320x240"):
+        mpc.synchroniser.add_frame(CameraFrame(0.0, rgb[:120, :160]))
 
 
 @pytest.mark.parametrize(
