@@ -16,6 +16,7 @@ from loopwm_ros.config.calibration import COEFFICIENTS, CameraModel, Lens
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.processing.lens import camera_matrix
 from loopwm_ros.types import F64
+from loopwm_ros.validation.files import write_text_atomically
 
 _Side = Annotated[int, Field(gt=0, le=MAX_SIDE)]
 
@@ -93,7 +94,7 @@ def read_camera_info(path: Path) -> CameraModel:
 
 
 def write_camera_info(path: Path, camera: CameraModel, name: str) -> None:
-    """Write the file for the camera of that name, as a driver's `camera_info_url` wants it.
+    """Write the file of the camera of that name, as a driver's `camera_info_url` wants it.
 
     The projection is that of a rectified picture without black borders, as ROS's `camera_calibration` has it.
 
@@ -112,7 +113,7 @@ def write_camera_info(path: Path, camera: CameraModel, name: str) -> None:
         "projection_matrix": _matrix(projection),
     }
     try:
-        path.write_text(yaml.safe_dump(content, sort_keys=False, default_flow_style=None), encoding="utf-8")
+        write_text_atomically(path, yaml.safe_dump(content, sort_keys=False, default_flow_style=None))
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror}") from error
 

@@ -46,7 +46,7 @@ class DriftWatch:
     """Runs the checks; `look` may run in another thread than the rest."""
 
     def __init__(self, checks: Mapping[str, Looker], memory: float) -> None:
-        """`memory`: what was well is unknown again after this time without a look [s]."""
+        """`memory`: what did not block is unknown again after this time without a look [s]."""
         self._checks, self._memory = dict(checks), memory
         self._seen = {name: _Seen() for name in checks}
         self._lock = threading.Lock()
@@ -100,7 +100,7 @@ class DriftWatch:
         if seen.drift is None:
             return "unknown"
         old = now - seen.at > self._memory
-        return "unknown" if old and seen.drift.state == "ok" else seen.drift.state
+        return "unknown" if old and seen.drift.state != "block" else seen.drift.state
 
     def _words(self, seen: _Seen, state: State) -> str:
         known = seen.drift is not None and seen.drift.state == state

@@ -16,6 +16,7 @@ from loopwm_ros.calibration.coverage import coverage, placement
 from loopwm_ros.calibration.hand_eye import calibrate_hand_eye
 from loopwm_ros.calibration.hand_eye_files import write_hand_eye
 from loopwm_ros.calibration.hand_eye_model import board_in_camera
+from loopwm_ros.calibration.hand_eye_model import offsets as joint_corrections
 from loopwm_ros.calibration.intrinsics import calibrate_intrinsics
 from loopwm_ros.calibration.lens_page import lens_page
 from loopwm_ros.calibration.report import Page, write_page
@@ -178,7 +179,12 @@ def _written(
 ) -> Result:
     paths = [*files, write_page(session.folder / PAGE, page)]
     result = Result(step=step, verdict=verdict, values=values, files=tuple(path.name for path in paths))
-    write_text_atomically(session.folder / RESULT, result.model_dump_json(indent=2) + "\n")
+    try:
+        write_text_atomically(session.folder / RESULT, result.model_dump_json(indent=2) + "\n")
+    except OSError as error:
+        raise CalibrationError(
+            f"cannot write {session.folder / RESULT}: {error.strerror}; make room, and finish again"
+        ) from error
     return result
 
 
@@ -194,7 +200,7 @@ def _scan(
     kinematics = Kinematics(arm)
     shown = track[:: len(track) // SCANNED + 1]
     offsets = found.offset + SCAN
-    corrections = np.array([hand_eye.joint_offsets.get(name, 0.0) for name in arm.joints])
+    corrections = joint_corrections(arm, hand_eye)
     squares = np.zeros(len(offsets))
     for row, offset in enumerate(offsets):
         positions = joints.at(np.array([sample.stamp for sample in shown]) + offset) + corrections

@@ -18,7 +18,7 @@ from loopwm_ros.calibration.drift_limits import Drift, DriftLimits, Looks
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.config.calibration import CameraModel
 from loopwm_ros.control.kinematics import Kinematics
-from loopwm_ros.errors import ConfigError
+from loopwm_ros.errors import ConfigError, SensorError
 from loopwm_ros.processing.lens import project_through, rays
 from loopwm_ros.processing.poses import inverse
 from loopwm_ros.types import F32, F64, U8, Observation
@@ -66,10 +66,14 @@ class SceneCheck:
         """Look once: a picture (h, w, 3), and measured joints (n,) [rad] at its stamp.
 
         Raises:
-            SensorError: it has another size than the calibrated camera's pictures.
+            SensorError: it has another size than the calibrated camera's pictures, or the arm covers most of
+                it; nothing is learned from that.
         """
         check_size(image, self._camera)
-        warp = self._aligned(self._prepared(image), self._open & self._without_arm(joints))
+        free = self._open & self._without_arm(joints)
+        if free.mean() < LEAST_OPEN:
+            raise SensorError("the arm covers most of the scene; move it out of the way")
+        warp = self._aligned(self._prepared(image), free)
         if warp is None:
             words = (
                 "the scene is not known again: the camera was moved far, is covered, or the scene is another"
@@ -102,8 +106,6 @@ class SceneCheck:
 
     def _aligned(self, edges: F32, free: Mask) -> F64 | None:
         """Turn and shift (2, 3) from the reference's pixels to this picture's; None: they do not match."""
-        if free.mean() < LEAST_OPEN:
-            return None
         weight = free.astype(np.float32)
         (x, y), _ = cv2.phaseCorrelate(
             (self._edges * weight).astype(np.float64), (edges * weight).astype(np.float64)

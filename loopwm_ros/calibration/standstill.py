@@ -31,11 +31,16 @@ def still_joints(stamp: float, stamps: F64, positions: F64) -> F64 | None:
 
 
 def one_of_each(joints: Sequence[F64 | None]) -> list[int]:
-    """The picture in the middle of each standstill, by index; `joints` are those of `still_joints`."""
+    """The picture in the middle of each standstill, by index; `joints` are those of `still_joints`.
+
+    A slow camera may show nothing of the motion between two of them.
+    """
     groups: list[list[int]] = [[]]
+    before: F64 | None = None
     for index, position in enumerate(joints):
+        if position is None or (before is not None and np.abs(position - before).max() > STILL):
+            groups.append([])
         if position is not None:
             groups[-1].append(index)
-        elif groups[-1]:
-            groups.append([])
+        before = position
     return [group[len(group) // 2] for group in groups if group]

@@ -12,7 +12,7 @@ from pydantic import Field
 from loopwm_ros.calibration.coverage import Coverage
 from loopwm_ros.calibration.hand_eye import HandEyeResult
 from loopwm_ros.calibration.intrinsics import Intrinsics
-from loopwm_ros.calibration.time_offset import TimeOffset
+from loopwm_ros.calibration.time_offset import FEWEST, UNSURE, TimeOffset
 from loopwm_ros.validation.certificate import Kind, holds
 from loopwm_ros.validation.statistics import Record
 
@@ -67,11 +67,11 @@ HAND_EYE = (
           "look at the pictures left out: had the arm stopped, is the board fixed?"),
 )  # fmt: skip
 TIME = (
-    Limit("time offset, 1-sigma", "ms", "at most", 1.0, 4.0,
+    Limit("time offset, 1-sigma", "ms", "at most", 1.0, 1e3 * UNSURE,
           "swing the arm faster, so that the board's picture goes by 100 px a second or more"),
     Limit("reprojection RMS in motion", "px", "at most", 2.0, 8.0,
           "calibrate hand and eye first, and light the board well: motion blur"),
-    Limit("pictures", "", "at least", 40, 15, "record for longer"),
+    Limit("pictures", "", "at least", 40, FEWEST, "record for longer"),
 )  # fmt: skip
 
 

@@ -14,13 +14,13 @@ Keys = Callable[[float], str]
 
 
 @contextmanager
-def key_presses() -> Iterator[Keys]:
+def key_presses() -> Iterator[Keys | None]:
     """Gives a function that waits up to so many seconds for a key, and returns it, or nothing.
 
-    Where standard input is no terminal there are no keys. Ctrl-C stays what it is.
+    None where standard input is no terminal. Ctrl-C stays what it is.
     """
     if not sys.stdin.isatty():
-        yield lambda _: ""
+        yield None
         return
     descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)

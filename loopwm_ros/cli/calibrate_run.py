@@ -66,10 +66,10 @@ class Guide:
         with key_presses() as keys, Live(console=self.console, auto_refresh=False) as live:
             return self._loop(keys, live)
 
-    def _loop(self, keys: Keys, live: Live) -> bool:
-        attended, start = self.console.is_terminal, time.monotonic()
+    def _loop(self, keys: Keys | None, live: Live) -> bool:
+        attended, start = self.console.is_terminal and keys is not None, time.monotonic()
         while True:
-            key = keys(WAIT)
+            key = keys(WAIT) if keys is not None else ""
             if not attended:
                 time.sleep(WAIT)
             if key in ("f", "q"):

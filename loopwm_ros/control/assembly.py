@@ -15,7 +15,7 @@ from loopwm_ros.control.prediction_gap import GapMeter, GapSettings
 from loopwm_ros.control.receding_horizon import RecedingHorizon
 from loopwm_ros.control.safety_filter import SafetyFilter
 from loopwm_ros.control.safety_gate import GateSettings, SafetyGate
-from loopwm_ros.control.synchroniser import Synchroniser
+from loopwm_ros.control.synchroniser import CALIBRATED, TRAINED, Synchroniser
 from loopwm_ros.control.tool_motion import WORKSPACE_MARGIN, ToolMotion
 from loopwm_ros.errors import ConfigError, MismatchError
 from loopwm_ros.planning.objectives import ObjectiveFactory
@@ -110,7 +110,8 @@ def build_mpc(
         motion,
         GapMeter(model, points, settings.gap) if settings.gap.steps else None,
     )
-    return Mpc(bundle, model, horizon, motion, Synchroniser(size), size)
+    synchroniser = Synchroniser(size, expected=TRAINED if view is None else CALIBRATED)
+    return Mpc(bundle, model, horizon, motion, synchroniser, size)
 
 
 def build_motion(

@@ -10,6 +10,7 @@ from loopwm_ros.errors import SensorError
 from loopwm_ros.types import CameraFrame, JointState, Observation
 
 JUMP = 0.5  # a stamp this much older than the newest is a jump of the clock, not disorder [s]
+TRAINED, CALIBRATED = "the bundle was trained for", "calibrated was"  # where a size comes from
 HISTORY = 256  # joint states kept: over 2 s at 120 Hz
 
 
@@ -27,9 +28,17 @@ def interpolate(before: JointState, after: JointState, stamp: float) -> JointSta
 class Synchroniser:
     """Newest frame with interpolated joints. Bad input is refused and changes nothing."""
 
-    def __init__(self, camera_size: tuple[int, int], tolerance: float = 0.1) -> None:
-        """`camera_size` is (width, height) [px]; `tolerance` is the longest gap to a joint state [s]."""
-        self._size = camera_size
+    def __init__(
+        self,
+        camera_size: tuple[int, int],
+        tolerance: float = 0.1,
+        expected: str = TRAINED,
+    ) -> None:
+        """`camera_size` is (width, height) [px]; `tolerance` is the longest gap to a joint state [s].
+
+        `expected` says in errors where that size comes from.
+        """
+        self._size, self._expected = camera_size, expected
         self._tolerance = tolerance
         self._joints: deque[JointState] = deque(maxlen=HISTORY)
         self._frame: CameraFrame | None = None
@@ -60,13 +69,12 @@ class Synchroniser:
         """Store a frame.
 
         Raises:
-            SensorError: not the size the model was trained for, or older than the newest frame.
+            SensorError: not the size that is expected, or older than the newest frame.
         """
         size = frame.rgb.shape[1], frame.rgb.shape[0]
         if size != self._size:
             raise SensorError(
-                f"camera image is {size[0]}x{size[1]}; "
-                f"the bundle was trained for {self._size[0]}x{self._size[1]}"
+                f"camera image is {size[0]}x{size[1]}; {self._expected} {self._size[0]}x{self._size[1]}"
             )
         if self._frame:
             self._refuse_older("camera image", frame.stamp, self._frame.stamp)

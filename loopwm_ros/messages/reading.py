@@ -16,6 +16,7 @@ from loopwm_ros.types import F64, CameraFrame, JointState, JointTrajectory, Poin
 Message = Any  # rclpy and rosbags share no base class
 
 CHANNELS = {"rgb8": 3, "bgr8": 3, "mono8": 1}
+MAX_COEFFICIENTS = 14  # of any lens in OpenCV
 
 
 def stamp_seconds(stamp: Message) -> float:
@@ -185,6 +186,10 @@ def camera_model_from(message: Message) -> CameraModel | None:
     matrix = [float(value) for value in message.k]
     if not any(matrix):
         return None
+    if len(message.d) > MAX_COEFFICIENTS:
+        raise SensorError(
+            f"camera info has {len(message.d)} coefficients; lenses have at most {MAX_COEFFICIENTS}"
+        )
     lens, distortion = message.distortion_model or "plumb_bob", [float(value) for value in message.d]
     wanted = {str(name): count for name, count in COEFFICIENTS.items()}.get(lens, 0)
     if any(distortion[wanted:]):

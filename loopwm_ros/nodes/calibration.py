@@ -108,9 +108,11 @@ class CalibrationNode(InletNode):
         return response
 
     def _on_take(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        """The scene as it is now is the reference; not while the board says that the camera has moved."""
+        """The scene as it is now is the reference; not while the board, or CameraInfo, says otherwise."""
         self._wait()
         try:
+            if self._inputs.doubt:
+                raise SensorError(self._inputs.doubt)
             if self._watch.state(BOARD, time.perf_counter()) in ("warn", "block"):
                 raise SensorError(f"the camera has moved, calibrate first: {self._standing().words}")
             observation = self._inputs.observation(self._settings.still, again=True)

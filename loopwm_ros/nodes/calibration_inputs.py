@@ -10,7 +10,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from sensor_msgs.msg import JointState as JointStateMessage
 
 from loopwm_ros.config import ArmConfig
-from loopwm_ros.control.synchroniser import Synchroniser
+from loopwm_ros.control.synchroniser import CALIBRATED, Synchroniser
 from loopwm_ros.data import topics
 from loopwm_ros.errors import SensorError
 from loopwm_ros.messages import frame_from_compressed, frame_from_raw, joint_state_from
@@ -40,7 +40,7 @@ class CalibrationInputs:
         `check`: what CameraInfo must agree with; None: it is not read.
         """
         self._arm, self._offset, self._check = arm, time_offset, check
-        self._synchroniser = Synchroniser(size)
+        self._synchroniser = Synchroniser(size, expected=CALIBRATED)
         self._picture: CompressedImage | Image | None = None
         self._arrival, self._fresh = 0.0, False  # on the steady clock; was it not given yet?
         self.doubt = ""  # why the camera is not the calibrated one

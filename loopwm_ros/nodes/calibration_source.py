@@ -23,6 +23,7 @@ from loopwm_ros.nodes.spin import new_executor
 from loopwm_ros.types import CameraFrame
 
 NAME = "calibration_source"
+LATEST = 0.5  # [s] between two calls of `newest`, a picture being looked at and drawn
 WAITING = 64  # pictures that wait for the joints after them
 
 
@@ -50,6 +51,7 @@ class LiveSource:
         Inlet(self.node, kind, image_topic, take, SENSOR, PICTURES_MOST, newest=True)
         if arm is not None:
             topic = arm.topics.joint_states
+            self.node.poll_period = LATEST  # all joints are kept for it, of pictures the newest few
             Inlet(self.node, JointStateMessage, topic, self._on_joints, SENSOR, JOINTS_MOST)
 
     def close(self) -> None:

@@ -39,9 +39,10 @@ class SafetyParameters(GateSettings):
         """
         if not self.arm:
             raise ConfigError("which arm is this? Set the parameter arm: --ros-args -p arm:=NAME")
-        if self.auto_arm and (self.shadow or self.need_validation):
+        if self.auto_arm and (self.shadow or self.need_validation or self.need_calibration):
             raise ConfigError(
-                "auto_arm is for simulation; with shadow or need_validation the arm is armed by hand: "
+                "auto_arm is for simulation; with shadow, need_validation or need_calibration the arm is "
+                "armed by hand: "
                 "ros2 service call /safety/arm std_srvs/srv/SetBool '{data: true}'"
             )
 

@@ -9,6 +9,7 @@ from loopwm_ros.config.calibration import CameraModel
 from loopwm_ros.types import F64
 
 _GRID = 9  # places along a side, at which two cameras are compared
+_TRACED = 0.1  # by which a pixel may miss itself along its ray and back, where the lens model holds [px]
 _PRECISE = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-12)
 
 
@@ -45,7 +46,8 @@ def rays(camera: CameraModel, pixels: F64) -> F64:
 def lens_differences(first: CameraModel, second: CameraModel) -> tuple[float, list[str]]:
     """How far apart two cameras see the same ray, at most [px], and in which values they differ.
 
-    Infinite where their pictures have different sizes.
+    Only pixels whose rays the first one can trace count: at the rim of a fisheye's picture there may be none.
+    Infinite where their pictures have different sizes, or where it can trace none.
     """
     ours, theirs = first.model_dump(), second.model_dump()
     values = [f"{name} {ours[name]} against {theirs[name]}" for name in ours if ours[name] != theirs[name]]
@@ -53,5 +55,8 @@ def lens_differences(first: CameraModel, second: CameraModel) -> tuple[float, li
         return float("inf"), values
     x, y = (np.linspace(0.0, side - 1.0, _GRID) for side in (first.width, first.height))
     pixels = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    apart = np.linalg.norm(project_through(second, rays(first, pixels)) - pixels, axis=1)
-    return float(np.max(np.nan_to_num(apart, nan=np.inf))), values
+    seen = rays(first, pixels)
+    back, other = (project_through(camera, seen) - pixels for camera in (first, second))
+    traced = np.linalg.norm(back, axis=1) < _TRACED
+    apart = np.linalg.norm(other[traced], axis=1)
+    return float(np.max(np.nan_to_num(apart, nan=np.inf), initial=0.0 if traced.any() else np.inf)), values

@@ -80,6 +80,7 @@ def test_a_validation_cut_short_or_failed_is_refused(bench, tmp_path: Path) -> N
     assert "no validation at" in refusal(bench)
 
 
-def test_auto_arm_and_shadow_contradict(bench) -> None:
+@pytest.mark.parametrize("other", ["shadow", "need_validation", "need_calibration"])
+def test_auto_arm_and_what_arms_by_hand_contradict(bench, other: str) -> None:
     with pytest.raises(ConfigError, match="auto_arm is for simulation"):
-        SafetyNode([NAMED, Parameter("auto_arm", value=True), Parameter("shadow", value=True)])
+        SafetyNode([NAMED, Parameter("auto_arm", value=True), Parameter(other, value=True)])

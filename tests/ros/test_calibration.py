@@ -124,11 +124,11 @@ def test_what_cannot_be_looked_at_is_said(bench, files) -> None:
     eye.speed = 1.0
     bench.until(lambda: "the arm moves (1.00 rad/s)" in eye.words())
     eye.picture = np.full((40, 40, 3), 90, dtype=np.uint8)
-    bench.until(lambda: "40x40" in eye.words())
+    bench.until(lambda: "40x40; calibrated was 480x360" in eye.words())
 
 
-def test_a_driver_that_describes_another_camera_blocks(bench, files) -> None:
-    looking(bench, **files)
+def test_a_driver_that_describes_another_camera_blocks(bench, files, tmp_path) -> None:
+    looking(bench, **files, reference=str(tmp_path / "scene.png"))
     eye = Eye(bench, board_picture())
     bench.until(lambda: eye.state() == "ok")
     other = CameraConfig(
@@ -138,6 +138,10 @@ def test_a_driver_that_describes_another_camera_blocks(bench, files) -> None:
     bench.until(lambda: eye.state() == "block")
     assert "is of another camera than" in eye.words()
     assert "fx 430.0 against 400.0" in eye.words()
+    answer = bench.call(Trigger, "/calibration/take_reference")
+    assert not answer.success
+    assert "is of another camera than" in answer.message
+    assert not (tmp_path / "scene.png").exists()
 
 
 class Scene:

@@ -113,6 +113,21 @@ def test_joints_are_known_only_where_the_arm_stood_still(live: tuple[LiveSource,
     assert all(picture.joints is None for picture in seen if picture.stamp > 14.0)
 
 
+@pytest.mark.parametrize("live", [ARM], indirect=True)
+def test_joints_of_a_fast_arm_are_kept_while_a_picture_is_looked_at(live: tuple[LiveSource, Driver]) -> None:
+    source, driver = live
+    home, ticks = np.array(ARM.home), itertools.count()
+
+    def step(_: int) -> None:  # a quarter of a second at 1 kHz between two looks
+        for tick in itertools.islice(ticks, 250):
+            driver.say(10.0 + 1e-3 * tick, home)
+            time.sleep(2e-4)
+        driver.show(10.0 + 1e-3 * tick, np.zeros((6, 8), dtype=np.uint8))
+
+    seen = [awaited(source, step) for _ in range(6)]
+    assert any(picture.joints is not None for picture in seen[2:])
+
+
 @pytest.mark.parametrize("live", [None], indirect=True)
 def test_without_a_terminal_it_takes_what_is_of_use(live: tuple[LiveSource, Driver], tmp_path: Path) -> None:
     source, driver = live

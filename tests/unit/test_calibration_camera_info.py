@@ -134,8 +134,25 @@ def test_bad_files_are_refused_by_name(tmp_path: Path, old: str, new: str, said:
 def test_paths_that_are_not_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot read .*none\.yaml"):
         read_camera_info(tmp_path / "none.yaml")
+    (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"cannot write .*camera\.yaml"):
-        write_camera_info(tmp_path / "none" / "camera.yaml", WEBCAM, "wrist")
+        write_camera_info(tmp_path / "file" / "camera.yaml", WEBCAM, "wrist")
+
+
+def test_a_write_that_is_cut_short_leaves_the_file_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "camera.yaml"
+    write_camera_info(path, WEBCAM, "wrist")
+
+    def interrupted(descriptor: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_camera_info(path, WIDE, "wrist")
+    assert read_camera_info(path) == WEBCAM
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_damaged_files_are_read_or_refused(tmp_path: Path) -> None:

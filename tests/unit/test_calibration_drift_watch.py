@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from loopwm_ros.calibration.drift_limits import Drift, State
 from loopwm_ros.calibration.drift_watch import DriftWatch
@@ -45,14 +46,15 @@ def test_the_worst_counts_and_says_why() -> None:
     assert watch.state("no such check", 2.0) == "unknown"
 
 
-def test_what_was_well_is_unknown_after_a_while_and_what_was_not_stays_so() -> None:
+@pytest.mark.parametrize("before", ["ok", "warn"])
+def test_what_may_be_armed_is_unknown_after_a_while_and_what_blocks_stays_so(before: State) -> None:
     board = Told()
     watch = DriftWatch({"board": board}, memory=10.0)
-    board.state = "ok"
+    board.state = before
     watch.look(SHOWN, 0.0)
     board.state = None
     watch.look(SHOWN, 9.0)
-    assert watch.standing(9.9).state == "ok"
+    assert watch.standing(9.9).state == before
     assert watch.standing(10.1).state == "unknown"
     assert watch.standing(10.1).words == "board: not seen for long, nothing is seen"
     board.state = "block"

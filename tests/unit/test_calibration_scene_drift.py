@@ -111,6 +111,18 @@ def test_a_scene_that_is_not_known_again_blocks(room: Room) -> None:
     assert looking.look(*room.seen(2)).state == "ok"
 
 
+def test_an_arm_before_most_of_the_scene_teaches_nothing(room: Room) -> None:
+    close = camera_pose(EYE.model_copy(update={"position": (0.75, 0.0, 0.5), "look_at": (0.0, 0.0, 0.35)}))
+    good = reference(room)
+    aside = good.joints.position.copy()
+    aside[0] += math.pi / 2
+    away = Observation(0.0, good.rgb, JointState(0.0, aside, np.zeros_like(aside)))
+    looking = SceneCheck(ARM, MODEL, close, away, ONE)
+    with pytest.raises(SensorError, match="the arm covers most of the scene"):
+        looking.look(good.rgb, good.joints.position)
+    assert looking.look(good.rgb, aside).state == "ok"
+
+
 def test_a_reference_that_shows_too_little_is_refused(room: Room) -> None:
     good = reference(room)
 

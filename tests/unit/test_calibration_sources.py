@@ -136,4 +136,5 @@ def test_an_arm_is_not_known_to_stand_still_before_its_joints_say_so() -> None:
 def test_the_middle_of_each_standstill_is_taken() -> None:
     rest = np.zeros(2)
     assert one_of_each([None, rest, rest, rest, None, None, rest, None]) == [2, 6]
+    assert one_of_each([rest, rest, rest, rest + 0.1, rest + 0.1001, rest + 0.1]) == [1, 4], "a slow camera"
     assert one_of_each([]) == []

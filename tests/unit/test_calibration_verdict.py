@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from loopwm_ros.calibration.time_offset import TimeOffset
+from loopwm_ros.calibration.time_offset import FEWEST, UNSURE, TimeOffset
 from loopwm_ros.calibration.verdict import HAND_EYE, LENS, TIME, Limit, judge_time, judged, verdict
 
 
@@ -45,3 +45,8 @@ def test_a_time_offset_that_is_not_sure_is_not_good() -> None:
     assert judge_time(sure).grade == "good"
     unsure = TimeOffset(offset=0.02, std=2e-3, rms=0.4, frames=90)
     assert [finding.what for finding in judge_time(unsure).reasons] == ["time offset, 1-sigma"]
+
+
+def test_what_is_no_result_at_all_is_not_called_usable() -> None:
+    offset, _, pictures = TIME
+    assert (offset.usable, pictures.usable) == (1e3 * UNSURE, FEWEST)

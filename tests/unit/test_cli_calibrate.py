@@ -78,6 +78,13 @@ def test_too_few_views_are_to_be_done_again_and_undo_counts(pictures: Path, tmp_
     assert "take more pictures" in page
 
 
+def test_a_result_that_cannot_be_written_is_one_error(pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "result.json").mkdir()
+    status, said = run("intrinsics", "--images", pictures, "--out", tmp_path)
+    assert status == 1
+    assert f"cannot write {tmp_path / 'result.json'}" in said
+
+
 def test_ctrl_c_loses_nothing(pictures: Path, tmp_path: Path, repository: Path) -> None:
     command = [sys.executable, "-m", "loopwm_ros.cli.main", "calibrate", "intrinsics"]
     command += ["--images", str(pictures), "--out", str(tmp_path)]
@@ -143,6 +150,19 @@ class Camera:
         self._count += 1
         image = self._images[self._count % len(self._images)]
         return Picture(f"live@{self._count}", lambda: image)
+
+
+def test_the_guide_ends_by_itself_where_no_key_can_be_pressed(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = cv2.imread(str(pictures / "0.png"))
+    with closing(Session(tmp_path, SETTINGS)) as session, Path(os.devnull).open() as nothing:
+        monkeypatch.setattr(sys, "stdin", nothing)
+        collector = Collector(session, LensLooker(Board(BOARD)))
+        shown = Console(force_terminal=True, width=100, record=True, height=40)
+        guide = Guide(collector, Camera([image]), shown, "lens", seconds=0.5)
+        with pytest.raises(CalibrationError, match=r"not enough was seen in 0\.5 s"):
+            guide.run()
 
 
 def test_the_guide_takes_undoes_and_finishes_by_key(

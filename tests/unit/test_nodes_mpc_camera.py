@@ -22,7 +22,7 @@ from loopwm_ros.nodes.mpc_parameters import MpcParameters
 from loopwm_ros.processing.camera import camera_pose
 from loopwm_ros.processing.lens import lens_differences
 from loopwm_ros.processing.poses import transform
-from loopwm_ros.types import JointState, Observation
+from loopwm_ros.types import CameraFrame, JointState, Observation
 from tests.bundles import make_bundle
 
 ARM, TASK = load_arm("panda"), load_task("reach")
@@ -88,6 +88,8 @@ def test_another_lens_and_place_are_re_projected_and_the_model_sees_the_bundles_
     seen = mpc.model.encode(Observation(0.0, rgb, joints))
     made = plain.model.encode(Observation(0.0, camera.view.apply(rgb), joints))
     np.testing.assert_array_equal(seen.reading, made.reading)
+    with pytest.raises(SensorError, match="image is 160x120; calibrated was 320x240"):
+        mpc.synchroniser.add_frame(CameraFrame(0.0, rgb[:120, :160]))
 
 
 @pytest.mark.parametrize(
@@ -131,6 +133,8 @@ def test_camera_info_is_read_with_every_value_checked() -> None:
     assert camera_model_from(message(pinhole(OWN), d=[], distortion_model="")) == pinhole(OWN)
     with pytest.raises(SensorError, match="8 coefficients; 'plumb_bob' has 5"):
         camera_model_from(message(FINE, d=[0.1] * 8))
+    with pytest.raises(SensorError, match="1000000 coefficients; lenses have at most 14"):
+        camera_model_from(message(FINE, d=np.zeros(1_000_000)))
     with pytest.raises(SensorError, match="is of no camera: fx"):
         camera_model_from(message(FINE, k=[float("nan")] * 9))
     with pytest.raises(SensorError, match="is of no camera: lens"):
@@ -166,3 +170,21 @@ def test_lenses_are_compared_by_where_rays_are_seen() -> None:
     apart, values = lens_differences(FINE, wide)
     assert apart > 10.0
     assert values == [f"fx {FINE.fx} against {wide.fx}"]
+
+
+@pytest.mark.parametrize(
+    ("lens", "focal", "distortion"),
+    [("equidistant", 350.0, (0.02, -0.01, 2e-3, -5e-4)), ("plumb_bob", 380.0, (-0.4, 0.15, 0.0, 0.0, -0.02))],
+)
+def test_a_wide_lens_whose_corners_show_nothing_is_like_itself(
+    lens: str, focal: float, distortion: tuple[float, ...]
+) -> None:
+    wide = CameraModel.model_validate(
+        {"width": 1280, "height": 800, "fx": focal, "fy": focal, "cx": 640.0, "cy": 400.0}
+        | {"lens": lens, "distortion": distortion}
+    )
+    assert lens_differences(wide, wide)[0] < 1e-3
+    assert CameraCheck(wide, "camera.yaml").trouble(message(wide)) == ""
+    longer = wide.model_copy(update={"fx": 1.05 * focal})
+    assert 10.0 < lens_differences(wide, longer)[0] < 60.0
+    assert "fx" in CameraCheck(wide, "camera.yaml").trouble(message(longer))
