@@ -27,6 +27,7 @@ MAX_GRAPH = (
 )  # of one file [bytes]; ours have 0.5 MB. What follows bounds what a model may allocate
 MAX_PIXELS = 2**20  # of the encoder's image; ours has 12 thousand
 MAX_STATE = 2**16  # floats of one latent state, and dozens are imagined at once; ours has 256
+MAX_ROWS_UP = 4.0
 MAX_NAMES = 128  # joints, quantities
 
 
@@ -121,10 +122,22 @@ class Manifest(Settings):
     arm: str
     task: str
     camera: CameraConfig
+    rows_up: float = Field(
+        1.0,
+        ge=-MAX_ROWS_UP,
+        le=MAX_ROWS_UP,
+        description="by which the pictures of its training show all higher than `camera` says [px]; "
+        "those of PyBullet: 1",
+    )
     spec: ModelSpec
     graphs: dict[str, Graph]
     parity: dict[str, float] = Field(description="max abs error of each graph against torch")
     provenance: Provenance
+
+    @property
+    def seen(self) -> CameraConfig:
+        """The camera that the pictures of its training truly are of."""
+        return self.camera.model_copy(update={"cy": self.camera.cy - self.rows_up})
 
 
 @dataclass(frozen=True)

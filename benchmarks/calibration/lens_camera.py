@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 
 from loopwm_ros.backends.base import Backend
+from loopwm_ros.bullet.camera import ROWS_UP
 from loopwm_ros.config import CameraConfig
 from loopwm_ros.config.calibration import CameraModel
 from loopwm_ros.processing.lens import rays
 from loopwm_ros.types import F64, CameraFrame, JointState
 
-ROWS_UP = 1.0  # by which PyBullet's renderer draws all higher than the projection says [px], measured
 SAMPLES = 2  # drawn pixels along a side of the camera's
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.calibration.lens_camera import ROWS_UP, LensCamera, seen_by
+from benchmarks.calibration.lens_camera import LensCamera, seen_by
 from loopwm_ros.bullet.cell import BulletCell
 from loopwm_ros.bundle import Bundle, load_bundle
 from loopwm_ros.config import ArmConfig, CameraConfig, TaskConfig, load_arm, load_task, load_world
@@ -117,8 +117,7 @@ class Bench:
 
     def __init__(self, bundle: Bundle, episodes: int, seed: int) -> None:
         self._bundle, self._episodes, self._seed = bundle, episodes, seed
-        own = bundle.manifest.camera
-        self._camera = own.model_copy(update={"cy": own.cy - ROWS_UP})  # as its pictures truly were
+        self._camera = bundle.manifest.seen
         self._task: TaskConfig = load_task(bundle.manifest.task)
         self._world = load_world(self._task.world)
         self._arm: ArmConfig = load_arm(bundle.manifest.arm)

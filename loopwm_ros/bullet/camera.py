@@ -10,6 +10,7 @@ from loopwm_ros.processing.camera import camera_pose
 from loopwm_ros.types import F64, U8
 
 NEAR, FAR = 0.05, 5.0  # clipping planes [m]
+ROWS_UP = 1.0  # by which the renderer shows all higher than the projection says [px], at any size
 OPTICAL_TO_GL = np.diag([1.0, -1.0, -1.0, 1.0])  # z forward, y down to z backward, y up
 
 
@@ -28,6 +29,11 @@ def projection_matrix(camera: CameraConfig) -> list[float]:
     matrix[2, 2], matrix[2, 3] = -(FAR + NEAR) / (FAR - NEAR), -2.0 * FAR * NEAR / (FAR - NEAR)
     matrix[3, 2] = -1.0
     return [float(v) for v in matrix.T.ravel()]
+
+
+def shown(camera: CameraConfig) -> CameraConfig:
+    """The camera that the pictures of `render` truly are of."""
+    return camera.model_copy(update={"cy": camera.cy - ROWS_UP})
 
 
 def render(

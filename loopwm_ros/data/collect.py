@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from loopwm_ros.backends.base import Backend
+from loopwm_ros.bullet.camera import shown
 from loopwm_ros.bullet.cell import BulletCell
 from loopwm_ros.bullet.disturb import DISTURBANCES, Disturbance
 from loopwm_ros.config import ArmConfig, Settings, TaskConfig, WorldConfig, load_settings
@@ -161,7 +162,7 @@ class Collector:
         rng = np.random.default_rng([collection.seed, index])
         seed = int(rng.integers(2**31))
         behaviour = draw_behaviour(rng, collection.behaviours)
-        writer = EpisodeWriter(path, collection.arm, collection.arm.camera)
+        writer = EpisodeWriter(path, collection.arm, shown(collection.arm.camera))
         try:
             backend = _Disturbed(self._cell, collection, rng)
             loop = self._loop(behaviour, rng, writer, backend)

@@ -14,6 +14,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 
+from loopwm_ros.bullet.camera import shown
 from loopwm_ros.bullet.cell import BulletCell
 from loopwm_ros.nodes import diagnostics, params
 from loopwm_ros.nodes.diagnostics import Level
@@ -52,7 +53,7 @@ class CellNode(Node):
         self._reference = Reference(self, self._arm, self._cell)
         self._pacer = Pacer(self._period)
         self._begin_episode(0, start=0.0)
-        self._topics = SimTopics(self, self._arm, clock=self.has_clock)
+        self._topics = SimTopics(self, self._arm, shown(self._arm.camera), clock=self.has_clock)
         self.create_service(Trigger, "~/reset", self._on_reset)
         self._report = self.create_publisher(DiagnosticArray, diagnostics.TOPIC, REPORT)
         self._dropped = 0

@@ -39,7 +39,7 @@ class ActualCamera:
         """
         self.view: Reprojection | None = None
         self.check: CameraCheck | None = None
-        model = pinhole(manifest.camera)
+        model = pinhole(manifest.seen)
         if parameters.camera_info:
             model = read_camera_info(Path(parameters.camera_info))
             self.check = CameraCheck(model, parameters.camera_info)
@@ -48,7 +48,7 @@ class ActualCamera:
             if parameters.hand_eye:
                 pose = _calibrated(Path(parameters.hand_eye), manifest, arm)
             plane = load_world(task.world).table_high[2]
-            self.view = Reprojection(manifest.camera, model, pose, plane)
+            self.view = Reprojection(manifest.seen, model, pose, plane)
             self.view.check(manifest.name, ReprojectionLimits())
 
 

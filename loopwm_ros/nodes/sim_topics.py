@@ -8,7 +8,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from sensor_msgs.msg import JointState as JointStateMessage
 
-from loopwm_ros.config import ArmConfig
+from loopwm_ros.config import ArmConfig, CameraConfig
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.data import topics
 from loopwm_ros.nodes.frames import FramePublisher, transform
@@ -22,8 +22,9 @@ from loopwm_ros.types import CameraFrame, JointState
 class SimTopics:
     """Publishers of a joint state broadcaster, a camera driver and, where time is simulated, a clock."""
 
-    def __init__(self, node: Node, arm: ArmConfig, clock: bool) -> None:
-        self._camera = camera = arm.camera
+    def __init__(self, node: Node, arm: ArmConfig, camera: CameraConfig, clock: bool) -> None:
+        """`camera`: that of the pictures; `clock`: time is simulated, and published."""
+        self._camera = camera
         self._make = message_factory()
         self._clock = node.create_publisher(Clock, "/clock", SENSOR_SOURCE) if clock else None
         self._joints = node.create_publisher(JointStateMessage, arm.topics.joint_states, SENSOR_SOURCE)
