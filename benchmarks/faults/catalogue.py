@@ -76,7 +76,7 @@ STALE, OTHER = "joint states are stale", " while mpc runs; then it is configured
 FAULTS = (
     _camera("stops", "no picture comes", changes.dropped, "came"),
     _camera("frozen", "the same picture with new stamps", changes.frozen, "frozen", promise="some time"),
-    _camera("stuck", "the same message, stamp and all", changes.stuck, "stamped"),
+    _camera("stuck", "the same message, stamp and all", changes.stuck, "stamped|frozen"),
     _camera("black", "black pictures", changes.black, "black"),
     _camera("size", "pictures of twice the size", changes.doubled, "320x240"),
     _joints("stop", "no joint state comes", changes.dropped, "joints", STALE),

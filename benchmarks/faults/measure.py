@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 
@@ -14,6 +15,7 @@ from loopwm_ros.nodes.processes import ProcessError
 from loopwm_ros.validation.fault_rows import FaultRow
 
 REST = 3.0  # in which rest is waited for [s]
+STANDING = 0.1  # after which standing still is rest, and no moment between two motions [s]
 AWARE = 0.3  # in which a cause that is still there is noticed [s]
 AGAIN = 10.0  # in which the arm must move again [s]
 
@@ -57,8 +59,9 @@ def _wait(scene: Scene, fault: Fault, began: float) -> str:
         said = [f"{name}: {scene.said(name)}" for name in ("safety", "mpc")]
         said.append(f"safety: {last.state}: {', '.join(last.reasons)}")
         heard.update(dict.fromkeys(text for text in said if fault.says and re.search(fault.says, text)))
-        rest = not fault.promise or scene.record.rested(began, now) is not None
-        return now > most or (now > least and rest and bool(heard or not fault.says))
+        rest = scene.record.rested(began, now) if fault.promise else -math.inf
+        rests = rest is not None and now > rest + STANDING
+        return now > most or (now > least and rests and bool(heard or not fault.says))
 
     wait = scene.until if fault.promise else scene.swing_until  # what stops the arm must do so on its way
     wait(over, "an effect")

@@ -39,9 +39,9 @@ def board(
     kind: Annotated[str, typer.Option(help="charuco or checkerboard.")] = "charuco",
     columns: Annotated[int, typer.Option(help="Squares along its width.")] = 8,
     rows: Annotated[int, typer.Option(help="Squares along its height.")] = 6,
-    square: Annotated[float, typer.Option(help="Side of a square [m].")] = 0.03,
+    square: Annotated[float, typer.Option(help="Side of a square, in metres.")] = 0.03,
     marker: Annotated[
-        float | None, typer.Option(help="Side of a marker [m]; default: 11/15 of the square.")
+        float | None, typer.Option(help="Side of a marker, in metres; default: 11/15 of the square.")
     ] = None,
     dictionary: Annotated[str, typer.Option(help="Of the markers, as OpenCV names it.")] = "DICT_5X5_100",
     paper: Annotated[str, typer.Option(help="A5, A4, A3, A2, A1, A0, Letter, Legal or Tabloid.")] = "A4",

@@ -167,7 +167,7 @@ def test_an_image_needs_its_joints_and_the_bundle_s_size(bench, push_bundle) -> 
     bench.until(lambda: status(bench, heard, "no joint state of the image's stamp, 5.000000 s, has come"))
     images.publish(make.compressed_image(5.0, jpeg, "camera"))
     joints.publish(make.joint_state(JointState(5.0, START, np.zeros_like(START)), ARM.joints))
-    bench.until(lambda: status(bench, heard, "320x240; the bundle was trained for 160x120"))
+    bench.until(lambda: status(bench, heard, "320x240; expected 160x120, as the camera's"))
 
 
 def test_a_task_that_moves_nothing_has_no_goal_image(bench, bundle) -> None:

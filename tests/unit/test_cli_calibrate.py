@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -38,7 +39,7 @@ from loopwm_ros.types import U8
 CAMERA = CameraModel(width=480, height=360, fx=460.0, fy=461.0, cx=243.0, cy=177.0)
 BOARD = load_board("charuco_a4")
 SETTINGS = SessionSettings(step="intrinsics", board=BOARD, lens="plumb_bob")
-COUNT = 7
+COUNT, COPIES = 7, 100
 
 
 @pytest.fixture(scope="module")
@@ -86,9 +87,13 @@ def test_a_result_that_cannot_be_written_is_one_error(pictures: Path, tmp_path: 
 
 
 def test_ctrl_c_loses_nothing(pictures: Path, tmp_path: Path, repository: Path) -> None:
+    out = tmp_path / "lens"
     command = [sys.executable, "-m", "loopwm_ros.cli.main", "calibrate", "intrinsics"]
-    command += ["--images", str(pictures), "--out", str(tmp_path)]
-    samples = tmp_path / "samples.jsonl"
+    again = shutil.copytree(pictures, tmp_path / "pictures")
+    for copy in range(COPIES):  # which take a while to refuse
+        shutil.copy(pictures / "0.png", again / f"z{copy:03}.png")
+    command += ["--images", str(again), "--out", str(out)]
+    samples = out / "samples.jsonl"
     environment = os.environ | {"PYTHONPATH": str(repository)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as process:
         while not (samples.exists() and samples.stat().st_size):
@@ -96,17 +101,13 @@ def test_ctrl_c_loses_nothing(pictures: Path, tmp_path: Path, repository: Path) 
             time.sleep(0.005)
         process.send_signal(signal.SIGINT)
         said = process.communicate()[0]
-    with closing(
-        Session(tmp_path, SessionSettings(step="intrinsics", board=BOARD, lens="plumb_bob"))
-    ) as session:
+    with closing(Session(out, SessionSettings(step="intrinsics", board=BOARD, lens="plumb_bob"))) as session:
         kept = [shot.source for shot in session.shots]
     assert 1 <= len(kept) <= COUNT
     assert "the same command goes on from here" in " ".join(said.split())
     assert process.returncode != 0
-    run("intrinsics", "--images", pictures, "--out", tmp_path)
-    with closing(
-        Session(tmp_path, SessionSettings(step="intrinsics", board=BOARD, lens="plumb_bob"))
-    ) as session:
+    run("intrinsics", "--images", pictures, "--out", out)
+    with closing(Session(out, SessionSettings(step="intrinsics", board=BOARD, lens="plumb_bob"))) as session:
         assert [shot.source for shot in session.shots] == [f"{number}.png" for number in range(COUNT)]
 
 

@@ -51,6 +51,8 @@ def test_every_extra_installs_its_modules(repository: Path) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_has_no_brackets_for_they_are_not_shown(name: str) -> None:
-    texts = [getattr(parameter, "help", None) or "" for parameter in get_command(app).commands[name].params]
+    command = get_command(app).commands[name]
+    parts = getattr(command, "commands", {name: command}).values()
+    texts = [getattr(parameter, "help", None) or "" for part in parts for parameter in part.params]
     assert any(texts) or name == "doctor"
     assert [text for text in texts if "[" in text] == []
