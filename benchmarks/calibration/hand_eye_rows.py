@@ -91,6 +91,12 @@ class HandEyeRow(Settings):
     offsets_mrad: tuple[float, float] | None  # RMS and worst error of joint offsets
     offset_sigma: float | None  # RMS of these over the reported 1-sigma
     held: dict[str, int]  # how often a joint's offset was held
+    git_revision: str | None = None  # at which it was measured; None: the table's
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What was measured."""
+        return (self.arm, self.setup, self.lens, self.corners, self.case)
 
     def line(self) -> str:
         """In short."""
@@ -116,9 +122,29 @@ class HandEyeTable(Settings):
     rotation_degrees: float  # promised
     rows: tuple[HandEyeRow, ...]
 
+    def including(self, rows: Sequence[HandEyeRow]) -> HandEyeTable:
+        """With these rows: in place of those of the same key, else behind their arm's and set-up's."""
+        merged = list(self.rows)
+        for new in rows:
+            keys = [old.key for old in merged]
+            if new.key in keys:
+                merged[keys.index(new.key)] = new
+                continue
+            near = [at for at, key in enumerate(keys) if key[:3] == new.key[:3]]
+            merged.insert(near[-1] + 1 if near else len(merged), new)
+        return self.model_copy(update={"rows": tuple(merged)})
 
-def row(arm: str, setup: str, lens: str, corners: str, case: str, outcomes: Sequence[Outcome]) -> HandEyeRow:
-    """Calibrations of one kind."""
+
+def row(
+    arm: str,
+    setup: str,
+    lens: str,
+    corners: str,
+    case: str,
+    outcomes: Sequence[Outcome],
+    revision: str | None = None,
+) -> HandEyeRow:
+    """Calibrations of one kind, made at another revision than the table if that is given."""
     shifts, turns = [one.shift for one in outcomes], [one.turn for one in outcomes]
     within = sum(one.shift <= TRANSLATION and one.turn <= ROTATION for one in outcomes)
     errors = [error for one in outcomes for error in one.offsets]
@@ -147,6 +173,7 @@ def row(arm: str, setup: str, lens: str, corners: str, case: str, outcomes: Sequ
         offsets_mrad=(float(_rms(errors)), float(np.max(np.abs(errors)))) if errors else None,
         offset_sigma=float(_rms(sigmas)) if sigmas else None,
         held={name: held.count(name) for name in sorted(set(held))},
+        git_revision=revision,
     )
 
 
