@@ -22,6 +22,7 @@ def calibration(root: Path) -> list[str]:
         "hand_eye": hand_eye,
         "time_offset": time_offset,
         "reprojection": reprojection,
+        "drift": drift,
     }
     lines = []
     for name, part in parts.items():
@@ -138,7 +139,8 @@ def hand_eye(found: Found) -> list[str]:
         "### Hand-eye",
         "",
         f"{found['poses']} poses. Within: the camera is, in so many runs, within",
-        f"{found['translation_mm']:g} mm and {found['rotation_degrees']:g} degrees of where it is.",
+        f"{found['translation_mm']:g} mm and {found['rotation_degrees']:g} degrees of where it is. The focal",
+        "length counts as exact unless its 1-sigma is known, as that which `loopwm calibrate` found is.",
         *_command("hand_eye"),
         *table(columns, rows),
     ]
@@ -189,4 +191,38 @@ def reprojection(found: Found) -> list[str]:
         f"Bundle `{found['bundle']}`, in lockstep.",
         *_command("reprojection"),
         *table(columns, rows),
+    ]
+
+
+def drift(found: Found) -> list[str]:
+    """What looks at a camera that was turned say, and what a look costs."""
+    states = ("unknown", "ok", "warn", "block")
+    rows = [
+        (
+            row["check"],
+            str(row["width_px"]),
+            f"{row['turned_deg']:g}",
+            " / ".join(f"{row['single_look_deg'][name]:.2f}" for name in ("median", "p95", "max")),
+            *(str(row["verdicts"].get(state, 0)) for state in states),
+        )
+        for row in found["seen"]
+    ]
+    costs = [
+        (row["check"], str(row["width_px"]), f"{row['median_ms']:.1f} / {row['max_ms']:.1f}")
+        for row in found["cost"]
+    ]
+    limits, looks = found["limits"], found["seen"][0]["looks"]
+    return [
+        "### Is the camera where it was",
+        "",
+        f"{looks} looks, another scene or posture at each. One look: the angle that it says alone, median,",
+        "95 % and worst; 45 is a scene that is not known again. Verdicts are counted; they come from the",
+        f"last {limits['looks']} looks: a warning from {limits['warn_at']:g} degrees, a block from",
+        f"{limits['block_at']:g}, unknown before {limits['evidence']} looks.",
+        *_command("drift", f" --out {FOLDER}/drift.json --looks {looks}"),
+        *table(("check", "width [px]", "turned by [degrees]", "one look [degrees]", *states), rows),
+        "",
+        "CPU time of a look, median / worst of 9:",
+        "",
+        *table(("check", "width [px]", "[ms]"), costs),
     ]
