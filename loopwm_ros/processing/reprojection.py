@@ -156,7 +156,7 @@ class Reprojection:
         u, v = np.meshgrid((x - bundle.cx) / bundle.fx, (y - bundle.cy) / bundle.fy)
         rays_out = np.stack([u, v, np.ones_like(u)], axis=-1) @ own[:3, :3].T
         far = FAR * float(np.linalg.norm(aim))
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):  # along the plane, and in it
             depth = (self._plane - eye[2]) / rays_out[..., 2]
         depth = np.where((depth > 0) & (depth < far), depth, far)
         back = inverse(self._pose)

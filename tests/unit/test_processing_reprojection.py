@@ -133,6 +133,13 @@ def test_a_fine_picture_is_not_aliased() -> None:
     assert np.abs(made.astype(int) - 127).max() <= 2
 
 
+def test_a_camera_in_the_plane_sees_all_of_it_far_away() -> None:
+    level = OWN.model_copy(update={"position": (1.3, 0.0, TABLE), "look_at": (0.5, 0.0, TABLE)})
+    view = Reprojection(level, pinhole(level), camera_pose(level), TABLE)
+    assert view.gap.coverage == 1.0
+    assert view.gap.enlargement == pytest.approx(1.0)
+
+
 def test_parallax_is_what_stands_off_the_plane() -> None:
     pose = at((1.3, 0.08, 0.9), (0.5, 0.08, 0.0))
     view = Reprojection(OWN, pinhole(OWN), pose, TABLE)
