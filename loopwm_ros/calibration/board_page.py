@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from loopwm_ros.calibration.board_drawing import black_rectangles
 from loopwm_ros.config.calibration import BoardSettings
 from loopwm_ros.errors import ConfigError, choices
 from loopwm_ros.types import F64
+from loopwm_ros.validation.files import write_bytes_atomically
 
 PAPERS: dict[str, tuple[float, float]] = {  # short and long side [mm]
     "A5": (148.0, 210.0),
@@ -67,9 +69,11 @@ def write_board_page(settings: BoardSettings, path: Path, paper: str) -> None:
     foot = float(layout.corner[0]), float(layout.page[1]) - EDGE
     axes.text(*foot, _words(settings, layout), ha="left", va="bottom", linespacing=1.15, font=LETTERS)
     about = {"Title": "Calibration board", "Creator": "loopwm calibrate board", "CreationDate": None}
+    page = BytesIO()
+    with rc_context({"pdf.fonttype": 42}):
+        figure.savefig(page, format="pdf", metadata=about)
     try:
-        with rc_context({"pdf.fonttype": 42}):
-            figure.savefig(path, format="pdf", metadata=about)
+        write_bytes_atomically(path, page.getvalue())
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror}") from error
 

@@ -129,7 +129,6 @@ def make_board(out: Path, values: dict[str, Any], paper: str) -> list[Path]:
         what = ".".join(map(str, first["loc"])) or "settings"
         raise ConfigError(f"no such board: {what}: {first['msg']}") from error
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
         write_board_page(settings, out, paper)
         text = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
         return [out, write_text_atomically(out.with_suffix(".yaml"), text)]

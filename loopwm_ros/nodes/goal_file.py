@@ -12,6 +12,7 @@ from loopwm_ros.config.outside import parse_yaml, read_bounded
 from loopwm_ros.errors import ConfigError, SensorError
 from loopwm_ros.processing.images import MAX_IMAGE, decode_image
 from loopwm_ros.types import JointState, Observation
+from loopwm_ros.validation.files import write_bytes_atomically, write_text_atomically
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -37,9 +38,8 @@ def write_goal(image: Path, observation: Observation, joints: tuple[str, ...]) -
     positions = dict(zip(joints, map(float, observation.joints.position), strict=True))
     _, data = cv2.imencode(image.suffix.lower(), cv2.cvtColor(observation.rgb, cv2.COLOR_RGB2BGR))
     try:
-        image.parent.mkdir(parents=True, exist_ok=True)
-        image.write_bytes(data.tobytes())
-        beside.write_text(yaml.safe_dump({"joints": positions}, sort_keys=False), encoding="utf-8")
+        write_bytes_atomically(image, data.tobytes())
+        write_text_atomically(beside, yaml.safe_dump({"joints": positions}, sort_keys=False))
     except OSError as error:
         raise ConfigError(f"cannot write picture {image}: {error}") from error
 

@@ -101,8 +101,19 @@ def test_a_board_that_does_not_fit_is_refused_with_the_largest_that_does(tmp_pat
 def test_papers_and_paths_that_are_not_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="unknown paper 'A9'; valid: A0"):
         write_board_page(BoardSettings(), tmp_path / "board.pdf", "A9")
-    with pytest.raises(ConfigError, match=r"cannot write .*none"):
-        write_board_page(BoardSettings(), tmp_path / "none" / "board.pdf", "A4")
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"cannot write .*file"):
+        write_board_page(BoardSettings(), tmp_path / "file" / "board.pdf", "A4")
+
+
+def test_a_page_takes_the_place_of_the_old_one_at_once(tmp_path: Path) -> None:
+    path, old = tmp_path / "board.pdf", tmp_path / "old.pdf"
+    write_board_page(BoardSettings(), path, "A4")
+    before = path.read_bytes()
+    old.hardlink_to(path)
+    write_board_page(BoardSettings(), path, "A3")
+    assert old.read_bytes() == before, "the file was written over, and would be damaged if that ended early"
+    assert path.read_bytes() != before
 
 
 def test_the_page_says_its_settings(tmp_path: Path) -> None:

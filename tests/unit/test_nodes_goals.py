@@ -87,6 +87,19 @@ def test_a_goal_image_comes_back_from_its_file(tmp_path: Path, name: str) -> Non
     assert read.rgb.shape == taken.rgb.shape
 
 
+def test_a_goal_takes_the_place_of_the_old_one_at_once(tmp_path: Path) -> None:
+    names = ("goal.png", "goal.yaml")
+    write_goal(tmp_path / names[0], observation(), JOINTS)
+    before = [(tmp_path / name).read_bytes() for name in names]
+    for name in names:
+        (tmp_path / f"old {name}").hardlink_to(tmp_path / name)
+    other = observation()
+    still = np.zeros(len(JOINTS))
+    write_goal(tmp_path / names[0], Observation(0.0, 255 - other.rgb, JointState(0.0, still, still)), JOINTS)
+    assert [(tmp_path / f"old {name}").read_bytes() for name in names] == before, "not written over"
+    assert read_goal(tmp_path / names[0], JOINTS).joints.position.tolist() == still.tolist()
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
