@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -33,7 +34,7 @@ from loopwm_ros.cli.calibrate_job import load_board
 from loopwm_ros.cli.calibrate_run import Guide
 from loopwm_ros.cli.main import app
 from loopwm_ros.config.calibration import CameraModel
-from loopwm_ros.errors import CalibrationError, ConfigError, LoopWMError
+from loopwm_ros.errors import CalibrationError, LoopWMError
 from loopwm_ros.types import U8
 
 CAMERA = CameraModel(width=480, height=360, fx=460.0, fy=461.0, cx=243.0, cy=177.0)
@@ -135,8 +136,7 @@ def test_bad_input_is_one_clear_error(
     monkeypatch.chdir(tmp_path)
     status, said = run(*words)
     assert status == 1
-    with pytest.raises((ConfigError, CalibrationError), match=message):
-        raise ConfigError(said)
+    assert re.search(message, said)
 
 
 class Camera:
