@@ -13,6 +13,7 @@ from scipy.spatial.transform import Rotation
 from loopwm_ros.calibration.board import Board
 from loopwm_ros.calibration.drift_limits import Drift, DriftLimits, Looks
 from loopwm_ros.calibration.hand_eye_model import board_in_camera, offsets
+from loopwm_ros.calibration.residuals import rms
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.config.calibration import BoardSettings, CameraModel, HandEye
 from loopwm_ros.control.kinematics import Kinematics
@@ -82,7 +83,7 @@ class DriftCheck:
         where = project_through(self._camera, points)
         if not np.isfinite(where).all():
             raise SensorError("a board is seen, which by the joints is behind the camera; is hand_eye of it?")
-        miss = float(np.sqrt(np.mean(np.sum((found.pixels - where) ** 2, axis=1))))
+        miss = rms(found.pixels - where)
         angle = _angle(self._camera, found.pixels, points)
         self._newest.append(_Look(points, found.pixels))
         radians, metres = self._motion()

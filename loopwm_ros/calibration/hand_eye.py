@@ -11,7 +11,8 @@ from scipy.stats import chi2
 from loopwm_ros.calibration.hand_eye_methods import METHODS, by_method, mean_board
 from loopwm_ros.calibration.hand_eye_model import SightModel
 from loopwm_ros.calibration.hand_eye_refine import Fit, first_fit, refine, surprise, with_focal
-from loopwm_ros.calibration.samples import Posed, Sample, check_spread, largest, pose_samples, rms
+from loopwm_ros.calibration.residuals import rms
+from loopwm_ros.calibration.samples import Posed, Sample, check_spread, largest, pose_samples
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.config.base import Vec3
 from loopwm_ros.config.calibration import CameraModel, HandEye, Setup, Transform

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from loopwm_ros.calibration.lens_fit import TILT, Fit, deviations, fit_lens
+from loopwm_ros.calibration.residuals import rms
 from loopwm_ros.calibration.views import MAX_VIEWS, View
 from loopwm_ros.config.calibration import CameraModel, Lens
 from loopwm_ros.errors import SensorError
@@ -56,10 +57,10 @@ def calibrate_intrinsics(views: Sequence[View], lens: Lens) -> Intrinsics:
                 "that the board is flat and that its settings are those of the print, and take the views anew"
             )
         fit = fit_lens(kept, lens)
-    rms = _rms(np.concatenate(fit.residuals))
-    if not rms <= TOLERATED:
+    error = rms(np.concatenate(fit.residuals))
+    if not error <= TOLERATED:
         raise SensorError(
-            f"no '{lens}' lens explains these views: corners are off by {rms:.1f} px RMS, tolerated are "
+            f"no '{lens}' lens explains these views: corners are off by {error:.1f} px RMS, tolerated are "
             f"{TOLERATED:g} px; check the board's settings against the print, or take another lens"
         )
     std = deviations(fit, kept)
@@ -67,7 +68,7 @@ def calibrate_intrinsics(views: Sequence[View], lens: Lens) -> Intrinsics:
     names = [view.name for view in kept]
     return Intrinsics(
         camera=fit.camera,
-        rms=rms,
+        rms=error,
         std=std,
         residuals=dict(zip(names, fit.residuals, strict=True)),
         poses=dict(zip(names, fit.poses, strict=True)),
@@ -92,7 +93,7 @@ def _check(views: Sequence[View]) -> None:
 
 def _outlier(fit: Fit) -> tuple[int, str] | None:
     """The view that stands out most, if one does, and how."""
-    values = np.array([_rms(each) for each in fit.residuals])
+    values = np.array([rms(each) for each in fit.residuals])
     values[~np.isfinite(values)] = np.inf
     worst, median = int(np.argmax(values)), float(np.median(values))
     if values[worst] <= max(NOTICED, OUTLYING * median):
@@ -118,11 +119,6 @@ def _check_told(fit: Fit, std: Mapping[str, float]) -> None:
                 f"the views do not tell the focal length: {name} is {value:.0f} px with a 1-sigma of "
                 f"{std[name]:.0f} px; {TILT}, and bring it closer"
             )
-
-
-def _rms(residual: F64) -> float:
-    """Root mean square of distances [px]."""
-    return float(np.sqrt((residual**2).sum(axis=1).mean()))
 
 
 def _listed(dropped: Mapping[str, str]) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from loopwm_ros.calibration.board import Detection
+from loopwm_ros.calibration.residuals import rms
 from loopwm_ros.config.calibration import CameraModel
 from loopwm_ros.processing.lens import rays
 from loopwm_ros.types import F64
@@ -42,7 +43,7 @@ def residual_plot(residuals: Mapping[str, F64], rms: float) -> str:
 def view_plot(residuals: Mapping[str, F64], dropped: Mapping[str, str], what: str) -> str:
     """RMS of each picture used, and which were left out."""
     names = sorted([*residuals, *dropped])
-    values = [rms_of(residuals[name]) if name in residuals else 0.0 for name in names]
+    values = [rms(residuals[name]) if name in residuals else 0.0 for name in names]
     with drawing() as (figure, axes):
         axes.bar(range(len(names)), values, color=ACTUAL, width=0.75)
         out = [index for index, name in enumerate(names) if name in dropped]
@@ -88,11 +89,6 @@ def pinhole(camera: CameraModel, pixels: F64) -> F64:
 def thinned(points: F64) -> F64:
     """At most MOST of the points (m, 2)."""
     return points[:: len(points) // MOST + 1]
-
-
-def rms_of(residuals: F64) -> float:
-    """Of distances, for residuals (m, 2) [px]."""
-    return float(np.sqrt(np.mean(np.sum(residuals**2, axis=1))))
 
 
 def _picture(axes: Axes, size: tuple[int, int]) -> None:

@@ -9,6 +9,7 @@ from loopwm_ros.calibration.collecting import Progress, view_of
 from loopwm_ros.calibration.samples import spread
 from loopwm_ros.calibration.shots import Shot
 from loopwm_ros.calibration.sources import Picture
+from loopwm_ros.calibration.verdict import FRAMES, POSES, TURN
 from loopwm_ros.calibration.views import View, Views
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.config.calibration import CameraModel
@@ -16,10 +17,7 @@ from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.errors import SensorError
 from loopwm_ros.types import F64, U8
 
-POSES = 15  # samples of a good hand-eye calibration
-TURN = np.deg2rad(12.0)  # RMS turn about the second axis of a good one
 APART = 0.05  # [rad] that some joint must have moved by
-FRAMES = 40  # of a good estimate of the time offset
 
 
 class LensLooker:
@@ -85,11 +83,11 @@ class PoseLooker:
         return Progress(bars, "; ".join(words) or "enough is seen", not words)
 
     def _turn(self) -> float:
-        """RMS turn about the axis that was turned about second most [rad]."""
+        """RMS turn about the axis that was turned about second most [degrees]."""
         if len(self._joints) < 3:
             return 0.0
         tools = [self._kinematics.mount(joints)[0][:3, :3] for joints in self._joints]
-        return float(spread(np.stack(tools))[0, 1])
+        return float(np.rad2deg(spread(np.stack(tools))[0, 1]))
 
 
 class TrackLooker:

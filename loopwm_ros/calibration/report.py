@@ -13,8 +13,8 @@ import numpy as np
 
 from loopwm_ros.calibration.board import Board
 from loopwm_ros.calibration.collecting import detection_of
-from loopwm_ros.calibration.lens_plots import rms_of
 from loopwm_ros.calibration.overlay import annotated
+from loopwm_ros.calibration.residuals import rms
 from loopwm_ros.calibration.session import Session
 from loopwm_ros.calibration.shots import Shot
 from loopwm_ros.calibration.verdict import WORDS, Verdict
@@ -97,7 +97,7 @@ def shown_pictures(
     """The pictures of a page, and how many are left out of it."""
     board = Board(session.settings.board)
     there = [shot for shot in session.shots if session.picture_path(shot.name).is_file()]
-    worst = {name: rms_of(each) for name, each in residuals.items()}
+    worst = {name: rms(each) for name, each in residuals.items()}
     there.sort(key=lambda shot: (shot.name not in dropped, -worst.get(shot.name, 0.0)))
     shown = [
         _shown(session, board, shot, residuals.get(shot.name), dropped.get(shot.name))
@@ -130,7 +130,7 @@ def _shown(session: Session, board: Board, shot: Shot, residuals: F64 | None, re
     drawing = annotated(session.picture(shot.name), seen, shot.source, residuals if fits else None)
     caption = f"left out: {reason}" if residuals is None and reason else ""
     if residuals is not None:
-        caption = f"RMS {rms_of(residuals):.2f} px, {len(residuals)} corners"
+        caption = f"RMS {rms(residuals):.2f} px, {len(residuals)} corners"
     return Shown(shot.name, caption, data_uri("image/jpeg", _small(drawing)), residuals is None)
 
 

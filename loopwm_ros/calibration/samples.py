@@ -11,11 +11,12 @@ from scipy.spatial.transform import Rotation
 from loopwm_ros.calibration.board import Detection
 from loopwm_ros.calibration.board_pose import board_pose
 from loopwm_ros.calibration.hand_eye_model import Sight
+from loopwm_ros.calibration.residuals import rms
 from loopwm_ros.config.calibration import CameraModel
 from loopwm_ros.errors import CalibrationError, SensorError
 from loopwm_ros.types import F64
 
-FEWEST = 5  # samples; 15 are good
+FEWEST = 5  # samples
 LEAST_SPREAD = 0.05  # RMS turn about a second axis [rad]
 _FAR, _TIMES = 1.0, 5.0  # a residual is too large beyond this [px], and this many medians
 _CORNERS = 6  # left of a sample after bad ones are taken out
@@ -62,11 +63,6 @@ def pose_samples(
 def largest(typical: float) -> float:
     """Residual that is still no sign of something wrong, where that of most is as given [px]."""
     return max(_FAR, _TIMES * typical)
-
-
-def rms(residuals: F64) -> float:
-    """Of distances, for residuals (m, 2) or (2 m,) [px]."""
-    return float(np.sqrt(2.0 * np.mean(np.square(residuals))))
 
 
 def spread(rotations: F64) -> F64:

@@ -12,7 +12,8 @@ from scipy.optimize import least_squares
 from loopwm_ros.calibration.hand_eye_model import SightModel, board_in_camera, offsets
 from loopwm_ros.calibration.hand_eye_refine import design_at
 from loopwm_ros.calibration.joint_motion import LONGEST, JointMotion
-from loopwm_ros.calibration.samples import Posed, Sample, pose_sample, rms
+from loopwm_ros.calibration.residuals import rms
+from loopwm_ros.calibration.samples import Posed, Sample, pose_sample
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.config.calibration import CameraModel, HandEye
 from loopwm_ros.control.kinematics import Kinematics

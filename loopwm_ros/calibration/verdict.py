@@ -38,6 +38,7 @@ class Limit:
 
 
 FOCAL = "focal length, 1-sigma"
+POSES, TURN, FRAMES = 15, 12.0, 40  # of good ones: poses, turn about the second axis [degrees], pictures
 _TURN = "add poses with the tool turned by 20 to 40 degrees about other axes"
 LENS = (
     Limit("reprojection RMS", "px", "at most", 0.3, 1.0,
@@ -57,8 +58,8 @@ HAND_EYE = (
     Limit("reprojection RMS", "px", "at most", 0.5, 3.0,
           "check the camera's calibration and the board's settings; estimate joint offsets; "
           "check that board and camera are fixed"),
-    Limit("poses", "", "at least", 15, 6, "take more poses"),
-    Limit("turn about the second axis, RMS", "degrees", "at least", 12, 5, _TURN),
+    Limit("poses", "", "at least", POSES, 6, "take more poses"),
+    Limit("turn about the second axis, RMS", "degrees", "at least", TURN, 5, _TURN),
     Limit("camera's place, 1-sigma", "mm", "at most", 1.0, 4.0, _TURN),
     Limit("camera's direction, 1-sigma", "degrees", "at most", 0.1, 0.4, _TURN),
     Limit("joint errors that differ from pose to pose, 1-sigma", "degrees", "at most", 0.05, 0.3,
@@ -71,7 +72,7 @@ TIME = (
           "swing the arm faster, so that the board's picture goes by 100 px a second or more"),
     Limit("reprojection RMS in motion", "px", "at most", 2.0, 8.0,
           "calibrate hand and eye first, and light the board well: motion blur"),
-    Limit("pictures", "", "at least", 40, FEWEST, "record for longer"),
+    Limit("pictures", "", "at least", FRAMES, FEWEST, "record for longer"),
 )  # fmt: skip
 
 

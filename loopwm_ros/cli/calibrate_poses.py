@@ -10,10 +10,10 @@ from rich.console import Console
 
 from loopwm_ros.calibration.finishing import samples_of
 from loopwm_ros.calibration.guessing import guessed
-from loopwm_ros.calibration.lookers import POSES
 from loopwm_ros.calibration.samples import FEWEST
 from loopwm_ros.calibration.session import Session
 from loopwm_ros.calibration.suggestions import suggest_poses
+from loopwm_ros.calibration.verdict import POSES
 from loopwm_ros.cli.calibrate_job import ArmJob
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.errors import CalibrationError

@@ -6,8 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from loopwm_ros.calibration.board import Board
+from loopwm_ros.calibration.lookers import PoseLooker, TrackLooker
 from loopwm_ros.calibration.time_offset import FEWEST, UNSURE, TimeOffset
 from loopwm_ros.calibration.verdict import HAND_EYE, LENS, TIME, Limit, judge_time, judged, verdict
+from loopwm_ros.config import load_arm
+from loopwm_ros.config.calibration import BoardSettings
+from tests.calibrations import SMALL
 
 
 @pytest.mark.parametrize(
@@ -50,3 +55,11 @@ def test_a_time_offset_that_is_not_sure_is_not_good() -> None:
 def test_what_is_no_result_at_all_is_not_called_usable() -> None:
     offset, _, pictures = TIME
     assert (offset.usable, pictures.usable) == (1e3 * UNSURE, FEWEST)
+
+
+def test_the_guide_asks_for_what_is_called_good() -> None:
+    good = {limit.what: limit.good for limit in (*HAND_EYE, *TIME)}
+    board = Board(BoardSettings())
+    poses = PoseLooker(board, load_arm("panda"), SMALL).progress().hint
+    assert poses.startswith(f"{good['poses']} more poses")
+    assert TrackLooker(board, SMALL).progress().hint.startswith(f"{good['pictures']} more pictures")
