@@ -76,7 +76,7 @@ class ExampleCell:
                 moved(matrix(rough.board), np.array([0.02, 0.03, -0.04]), np.array([0.01, -0.02, 0.02]))
             ),
         }
-        truth = rough.model_copy(update=placed)
+        truth = rough.model_copy(update={**placed, "lens": camera})
         return cls(settings, camera, board, truth)
 
     def poses(self, count: int, seed: int) -> list[F64]:

@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from loopwm_ros.calibration.board import Board
 from loopwm_ros.calibration.drift_limits import Drift, DriftLimits, Looks
-from loopwm_ros.calibration.hand_eye_model import board_in_camera, offsets
+from loopwm_ros.calibration.hand_eye_model import board_in_camera, frames, offsets
 from loopwm_ros.calibration.residuals import rms
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.config.calibration import BoardSettings, CameraModel, HandEye
@@ -116,8 +116,7 @@ def check_arm(arm: ArmConfig, hand_eye: HandEye) -> None:
     Raises:
         MismatchError: naming both.
     """
-    frames = (arm.tool_frame, arm.base_frame)
-    parent, other = frames if hand_eye.setup == "eye_in_hand" else frames[::-1]
+    parent, other = frames(arm, hand_eye.setup)
     if (hand_eye.arm, hand_eye.parent, hand_eye.board_parent) != (arm.name, parent, other):
         raise MismatchError(
             f"the hand-eye calibration is of arm '{hand_eye.arm}', {hand_eye.setup}, camera on "

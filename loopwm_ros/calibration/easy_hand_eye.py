@@ -11,6 +11,7 @@ from pydantic import ConfigDict
 from loopwm_ros.config.base import Settings, load_settings
 from loopwm_ros.config.calibration import HandEye, Setup, Transform
 
+SUFFIX = ".calib"
 _TYPES: dict[Setup, Literal["eye_in_hand", "eye_on_base"]] = {
     "eye_in_hand": "eye_in_hand",
     "eye_to_hand": "eye_on_base",

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import chi2
 
 from loopwm_ros.calibration.hand_eye_methods import METHODS, by_method, mean_board
-from loopwm_ros.calibration.hand_eye_model import SightModel
+from loopwm_ros.calibration.hand_eye_model import SightModel, frames
 from loopwm_ros.calibration.hand_eye_refine import Fit, first_fit, refine, surprise, with_focal
 from loopwm_ros.calibration.residuals import rms
 from loopwm_ros.calibration.samples import Posed, Sample, check_spread, largest, pose_samples
@@ -180,8 +180,7 @@ def _result(
     held: Sequence[str],
 ) -> HandEyeResult:
     model, std = task.model(kept), fit.std
-    frames = (arm.base_frame, arm.tool_frame)
-    parent, other = frames if task.setup == "eye_to_hand" else frames[::-1]
+    parent, other = frames(arm, task.setup)
     asked = {arm.joints[i]: float(fit.offsets[i]) for i in fit.free}
     result = HandEye(
         arm=arm.name,
@@ -194,6 +193,7 @@ def _result(
         translation_std=_three(std[3:6]),
         rotation_std=_three(std[:3]),
         joint_offsets=asked,
+        lens=task.camera,
     )
     links, _ = model.links(fit.offsets)
     boards = np.stack([each.board for each in kept])

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import yaml
 
-from loopwm_ros.calibration.easy_hand_eye import easy_hand_eye_text
+from loopwm_ros.calibration.easy_hand_eye import SUFFIX, easy_hand_eye_text
 from loopwm_ros.config.base import load_settings
-from loopwm_ros.config.calibration import HandEye
-from loopwm_ros.errors import CalibrationError, ConfigError
+from loopwm_ros.config.calibration import CameraModel, HandEye
+from loopwm_ros.errors import CalibrationError, ConfigError, MismatchError
+from loopwm_ros.processing.lens import contradiction
 from loopwm_ros.validation.files import write_text_atomically
 
 NAME = "hand_eye"
@@ -50,7 +51,7 @@ def write_hand_eye(folder: Path, result: HandEye) -> list[Path]:
     texts = {
         f"{NAME}.yaml": settings,
         f"{NAME}.launch.py": launch_text(result),
-        f"{re.sub(r'[^A-Za-z0-9_-]', '_', result.arm)}.calib": easy_hand_eye_text(result),
+        f"{re.sub(r'[^A-Za-z0-9_-]', '_', result.arm)}{SUFFIX}": easy_hand_eye_text(result),
     }
     try:
         paths = [write_text_atomically(folder / name, text) for name, text in texts.items()]
@@ -67,12 +68,27 @@ def read_hand_eye(path: Path) -> HandEye:
     Raises:
         ConfigError: it is missing or not valid.
     """
-    if path.suffix == ".calib":
+    if path.suffix == SUFFIX:
         raise ConfigError(
             f"{path} is of easy_handeye2 and holds neither board nor uncertainty; expected a {NAME}.yaml, "
             "which `loopwm calibrate hand-eye` writes"
         )
     return load_settings(path / f"{NAME}.yaml" if path.is_dir() else path, HandEye)
+
+
+def check_lens(hand_eye: HandEye, file: str, camera: CameraModel, camera_file: str) -> None:
+    """Refuse a place that was found through another camera, of which the files say more.
+
+    Raises:
+        MismatchError: naming both files, and each value that differs.
+    """
+    said = "" if hand_eye.lens is None else contradiction(hand_eye.lens, camera)
+    if said:
+        raise MismatchError(
+            f"{file} was made with another camera than that of {camera_file}: {said}. Give both of one "
+            "calibration: the camera_info.yaml that it was made with, or a hand_eye.yaml made with this one "
+            "(loopwm calibrate hand-eye)"
+        )
 
 
 def launch_text(result: HandEye) -> str:

@@ -41,6 +41,11 @@ class Expected:
     joints: F64  # by each joint of the corner's own sight [px/rad], (2 m, n)
 
 
+def frames(arm: ArmConfig, setup: Setup) -> tuple[str, str]:
+    """Parent of the camera, and of the board."""
+    return (arm.base_frame, arm.tool_frame) if setup == "eye_to_hand" else (arm.tool_frame, arm.base_frame)
+
+
 def offsets(arm: ArmConfig, result: HandEye) -> F64:
     """Joint offsets of a calibration in the arm's order (n,) [rad], to add to measured positions."""
     return np.array([result.joint_offsets.get(name, 0.0) for name in arm.joints])

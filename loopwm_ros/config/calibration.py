@@ -92,3 +92,4 @@ class HandEye(Settings):
     time_offset: float | None = Field(
         None, description="to add to the camera's stamps for the joints' clock, where estimated [s]"
     )
+    lens: CameraModel | None = Field(None, description="that the pictures were read with, where known")

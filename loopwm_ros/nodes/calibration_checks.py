@@ -8,7 +8,7 @@ from loopwm_ros.calibration.camera_info import read_camera_info
 from loopwm_ros.calibration.drift import DriftCheck, check_arm
 from loopwm_ros.calibration.drift_limits import Drift, DriftLimits
 from loopwm_ros.calibration.drift_watch import DriftWatch, Looker
-from loopwm_ros.calibration.hand_eye_files import read_hand_eye
+from loopwm_ros.calibration.hand_eye_files import check_lens, read_hand_eye
 from loopwm_ros.calibration.scene_drift import SceneCheck
 from loopwm_ros.config import load_arm, load_settings
 from loopwm_ros.config.calibration import BoardSettings, HandEye
@@ -42,12 +42,15 @@ class Calibrated:
         self.arm = load_arm(settings.arm)
         self._limits = DriftLimits(**settings.model_dump(include=set(DriftLimits.model_fields)))
         self.camera, self.info = pinhole(self.arm.camera), None
+        source = f"arm '{self.arm.name}'"
         if settings.camera_info:
-            self.camera = read_camera_info(Path(settings.camera_info))
-            self.info = CameraCheck(self.camera, settings.camera_info)
+            source = settings.camera_info
+            self.camera = read_camera_info(Path(source))
+            self.info = CameraCheck(self.camera, source)
         self._hand_eye = _hand_eye(settings)
         if self._hand_eye is not None:
             check_arm(self.arm, self._hand_eye)
+            check_lens(self._hand_eye, settings.hand_eye, self.camera, source)
         self._file = Path(settings.reference) if settings.reference else None
         self.watch = DriftWatch(self._checks(settings), settings.memory)
 

@@ -8,9 +8,7 @@ from loopwm_ros.config.calibration import CameraModel
 from loopwm_ros.data import topics
 from loopwm_ros.errors import SensorError
 from loopwm_ros.messages import camera_model_from
-from loopwm_ros.processing.lens import lens_differences
-
-TOLERANCE = 0.005  # of the picture's width, by which the same ray may be seen elsewhere
+from loopwm_ros.processing.lens import contradiction
 
 
 class CameraCheck:
@@ -35,12 +33,9 @@ class CameraCheck:
         return self._said
 
     def _compare(self, told: CameraModel) -> str:
-        apart, values = lens_differences(self._camera, told)
-        limit = TOLERANCE * self._camera.width
-        if apart <= limit:
+        if not (said := contradiction(self._camera, told)):
             return ""
-        far = f"up to {apart:.1f} px apart (at most {limit:.1f})" if apart < float("inf") else "another size"
         return (
-            f"{topics.CAMERA_INFO} is of another camera than {self._file}: {far}; {', '.join(values)}. "
+            f"{topics.CAMERA_INFO} is of another camera than {self._file}: {said}. "
             "Give the driver this file (camera_info_url), or our nodes that of the driver's camera"
         )

@@ -7,16 +7,15 @@ from pathlib import Path
 from loopwm_ros.bundle import Manifest
 from loopwm_ros.calibration.camera_info import read_camera_info
 from loopwm_ros.calibration.drift import check_arm
-from loopwm_ros.calibration.hand_eye_files import read_hand_eye
+from loopwm_ros.calibration.hand_eye_files import check_lens, read_hand_eye
 from loopwm_ros.config import ArmConfig, CameraConfig, TaskConfig, load_world
-from loopwm_ros.config.calibration import CameraModel
+from loopwm_ros.config.calibration import CameraModel, HandEye
 from loopwm_ros.errors import MismatchError
 from loopwm_ros.nodes.camera_check import CameraCheck
 from loopwm_ros.nodes.mpc_parameters import MpcParameters
 from loopwm_ros.processing.camera import camera_pose
 from loopwm_ros.processing.poses import matrix
 from loopwm_ros.processing.reprojection import Reprojection, ReprojectionLimits
-from loopwm_ros.types import F64
 
 
 class ActualCamera:
@@ -34,19 +33,22 @@ class ActualCamera:
 
         Raises:
             ConfigError: a file is not usable.
-            MismatchError: the calibration is of another arm, the camera moves with the arm, or it is too far
-                from the bundle's, with each figure.
+            MismatchError: the calibration is of another arm or another camera, the camera moves with the arm,
+                or it is too far from the bundle's, with each figure.
         """
         self.view: Reprojection | None = None
         self.check: CameraCheck | None = None
-        model = pinhole(manifest.seen)
+        model, source = pinhole(manifest.seen), f"bundle '{manifest.name}'"
         if parameters.camera_info:
-            model = read_camera_info(Path(parameters.camera_info))
-            self.check = CameraCheck(model, parameters.camera_info)
+            source = parameters.camera_info
+            model = read_camera_info(Path(source))
+            self.check = CameraCheck(model, source)
         if parameters.camera_info or parameters.hand_eye:
             pose = camera_pose(manifest.camera)
             if parameters.hand_eye:
-                pose = _calibrated(Path(parameters.hand_eye), manifest, arm)
+                found = _calibrated(Path(parameters.hand_eye), manifest, arm)
+                check_lens(found, parameters.hand_eye, model, source)
+                pose = matrix(found.camera)
             plane = load_world(task.world).table_high[2]
             self.view = Reprojection(manifest.seen, model, pose, plane)
             self.view.check(manifest.name, ReprojectionLimits())
@@ -58,8 +60,8 @@ def pinhole(camera: CameraConfig) -> CameraModel:
     return CameraModel(**same)
 
 
-def _calibrated(path: Path, manifest: Manifest, arm: ArmConfig) -> F64:
-    """Pose of the camera in the base frame (4, 4)."""
+def _calibrated(path: Path, manifest: Manifest, arm: ArmConfig) -> HandEye:
+    """Of the bundle's arm and a fixed camera."""
     found = read_hand_eye(path)
     check_arm(arm, found)
     if found.setup != "eye_to_hand":
@@ -67,4 +69,4 @@ def _calibrated(path: Path, manifest: Manifest, arm: ArmConfig) -> F64:
             f"{path} is of a camera on the hand; that of bundle '{manifest.name}' is fixed at "
             f"{list(manifest.camera.position)} m in the base frame: calibrate a fixed camera (eye_to_hand)"
         )
-    return matrix(found.camera)
+    return found

@@ -8,6 +8,7 @@ import numpy as np
 from loopwm_ros.config.calibration import CameraModel
 from loopwm_ros.types import F64
 
+TOLERANCE = 0.005  # of the picture's width, by which the same ray may be seen elsewhere by the same camera
 _GRID = 9  # places along a side, at which two cameras are compared
 _TRACED = 0.1  # by which a pixel may miss itself along its ray and back, where the lens model holds [px]
 _PRECISE = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-12)
@@ -60,3 +61,13 @@ def lens_differences(first: CameraModel, second: CameraModel) -> tuple[float, li
     traced = np.linalg.norm(back, axis=1) < _TRACED
     apart = np.linalg.norm(other[traced], axis=1)
     return float(np.max(np.nan_to_num(apart, nan=np.inf), initial=0.0 if traced.any() else np.inf)), values
+
+
+def contradiction(first: CameraModel, second: CameraModel) -> str:
+    """In which values two descriptions are of different cameras, in words; empty where of the same."""
+    apart, values = lens_differences(first, second)
+    limit = TOLERANCE * first.width
+    if apart <= limit:
+        return ""
+    far = f"up to {apart:.1f} px apart (at most {limit:.1f})" if apart < float("inf") else "another size"
+    return f"{far}; {', '.join(values)}"

@@ -16,6 +16,7 @@ from loopwm_ros.calibration.hand_eye_files import launch_text, read_hand_eye, wr
 from loopwm_ros.config.calibration import HandEye, Transform
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.processing.poses import matrix
+from tests.calibrations import SMALL
 from tests.mutation import damaged_bytes, damaged_trees, fuzz
 
 POSE = Transform(translation=(1.25, -1e-5, 0.75), rotation=(0.6, 0.0, -0.8, 0.0))
@@ -31,6 +32,7 @@ RESULT = HandEye(
     rotation_std=(1e-5, 2e-5, 3e-5),
     joint_offsets={"panda_joint2": 0.004},
     time_offset=-0.0125,
+    lens=SMALL,
 )
 
 

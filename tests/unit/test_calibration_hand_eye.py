@@ -39,6 +39,7 @@ def test_within_a_millimetre_and_a_tenth_of_a_degree_with_bad_samples(arm: str, 
     millimetres, degrees = off(there, found)
     assert millimetres < 1.0
     assert degrees < 0.1
+    assert found.result.lens == there.camera
     assert set(found.dropped) == {"late", "slipped"}
     assert "px (RMS) from where the other samples put them" in found.dropped["late"]
     assert set(found.residuals) == {sample.name for sample in taken} - set(found.dropped)

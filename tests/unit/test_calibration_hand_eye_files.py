@@ -12,9 +12,10 @@ import pytest
 import yaml
 
 from loopwm_ros.calibration.easy_hand_eye import read_easy_hand_eye
-from loopwm_ros.calibration.hand_eye_files import read_hand_eye, write_hand_eye
+from loopwm_ros.calibration.hand_eye_files import check_lens, read_hand_eye, write_hand_eye
 from loopwm_ros.config.calibration import HandEye, Transform
-from loopwm_ros.errors import CalibrationError, ConfigError
+from loopwm_ros.errors import CalibrationError, ConfigError, MismatchError
+from tests.calibrations import SMALL
 
 RESULT = HandEye(
     arm="panda",
@@ -28,6 +29,7 @@ RESULT = HandEye(
     rotation_std=(1e-5, 2e-5, 3e-5),
     joint_offsets={"panda_joint2": 0.004},
     time_offset=-0.0125,
+    lens=SMALL,
 )
 IN_HAND = RESULT.model_copy(
     update={"setup": "eye_in_hand", "parent": RESULT.board_parent, "board_parent": RESULT.parent}
@@ -55,6 +57,34 @@ def test_ours_is_read_back(tmp_path: Path, result: HandEye) -> None:
     assert [path.name for path in paths] == ["hand_eye.yaml", "hand_eye.launch.py", "panda.calib"]
     assert sorted(p.name for p in paths[0].parent.iterdir()) == sorted(p.name for p in paths)
     assert read_hand_eye(paths[0]) == read_hand_eye(paths[0].parent) == result
+
+
+def test_files_that_do_not_name_their_lens_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "hand_eye.yaml"
+    path.write_text(yaml.safe_dump(RESULT.model_dump(mode="json", exclude={"lens"})))
+    found = read_hand_eye(path)
+    assert found == RESULT.model_copy(update={"lens": None})
+    check_lens(found, "hand_eye.yaml", SMALL.model_copy(update={"width": 800}), "camera.yaml")
+
+
+def test_a_place_found_through_another_camera_is_refused_with_both_figures() -> None:
+    near = SMALL.model_copy(update={"fx": SMALL.fx + 1.0})
+    check_lens(RESULT, "hand_eye.yaml", near, "camera.yaml")  # calibrated anew
+    zoomed = SMALL.model_copy(update={"fx": 450.0, "fy": 450.0})
+    with pytest.raises(
+        MismatchError, match=r"^hand_eye.yaml was made with another camera than that of"
+    ) as one:
+        check_lens(RESULT, "hand_eye.yaml", zoomed, "camera.yaml")
+    for part in (
+        "camera.yaml",
+        " px apart (at most 2.0)",
+        "fx 390.0 against 450.0",
+        "fy 389.0 against 450.0",
+    ):
+        assert part in str(one.value)
+    assert "loopwm calibrate hand-eye" in str(one.value)
+    with pytest.raises(MismatchError, match="another size; width 400 against 800"):
+        check_lens(RESULT, "a", SMALL.model_copy(update={"width": 800}), "b")
 
 
 @pytest.mark.parametrize("result", [RESULT, IN_HAND])

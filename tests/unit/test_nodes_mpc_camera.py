@@ -109,6 +109,18 @@ def test_a_calibration_that_does_not_fit_is_refused(bundle, tmp_path, changes, s
         actual(bundle, hand_eye=hand_eye(tmp_path, **changes))
 
 
+def test_a_calibration_through_another_lens_is_refused(bundle, tmp_path) -> None:
+    lens = camera_info(tmp_path, FINE)
+    assert actual(bundle, camera_info=lens, hand_eye=hand_eye(tmp_path, lens=FINE)).view is not None
+    other = FINE.model_copy(update={"fx": 300.0})
+    with pytest.raises(
+        MismatchError, match=r"another camera than that of .*camera\.yaml: .*fx 300.0 against 330"
+    ):
+        actual(bundle, camera_info=lens, hand_eye=hand_eye(tmp_path, lens=other))
+    with pytest.raises(MismatchError, match="than that of bundle 'kinematic': another size"):
+        actual(bundle, hand_eye=hand_eye(tmp_path, lens=FINE))
+
+
 def test_a_file_that_is_missing_is_named(bundle, tmp_path) -> None:
     with pytest.raises(ConfigError, match=r"none\.yaml"):
         actual(bundle, camera_info=str(tmp_path / "none.yaml"))
