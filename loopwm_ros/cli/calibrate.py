@@ -106,7 +106,8 @@ def hand_eye(
     setup: Annotated[Setup, typer.Option(help="Camera beside the arm, or on its hand.")] = "eye_to_hand",
     joint_offsets: Annotated[bool, typer.Option(help="Estimate the joints' zero positions, too.")] = False,
     guess: Annotated[
-        Path | None, typer.Option(help="hand_eye.yaml of before, for the poses that are suggested.")
+        Path | None,
+        typer.Option(help="hand_eye.yaml, or easy_handeye2's .calib, for the poses that are suggested."),
     ] = None,
     suggest: Annotated[int, typer.Option(min=0, help="Only print so many poses to go to.")] = 0,
     undo: Undo = None,
@@ -122,7 +123,7 @@ def hand_eye(
     from loopwm_ros.cli.calibrate_poses import print_poses
     from loopwm_ros.cli.calibrate_steps import run_hand_eye
 
-    job = ArmJob.load(arm, camera, board, setup, guess)
+    job = ArmJob.sought(arm, camera, board, setup, guess)
     if suggest:
         print_poses(out, job, suggest)
         return
@@ -150,7 +151,7 @@ def time(
     from loopwm_ros.cli.calibrate_job import ArmJob
     from loopwm_ros.cli.calibrate_steps import run_time
 
-    job = ArmJob.load(arm, camera, board, None, hand_eye)
+    job = ArmJob.placed(arm, camera, board, hand_eye)
     _end(run_time(out, job, bag, image_topic))
 
 

@@ -11,8 +11,10 @@ from pydantic import ValidationError
 
 from loopwm_ros.calibration.board_page import write_board_page
 from loopwm_ros.calibration.camera_info import read_camera_info
+from loopwm_ros.calibration.easy_hand_eye import SUFFIX
 from loopwm_ros.calibration.finishing import focal_std_beside
-from loopwm_ros.calibration.hand_eye_files import read_hand_eye
+from loopwm_ros.calibration.guessing import guess_from_easy
+from loopwm_ros.calibration.hand_eye_files import check_lens, read_hand_eye
 from loopwm_ros.calibration.shots import SessionSettings
 from loopwm_ros.config import ArmConfig, load_arm, load_settings, share_dir
 from loopwm_ros.config.calibration import BoardSettings, CameraModel, HandEye, Setup
@@ -70,23 +72,33 @@ class ArmJob:
     focal_std: float  # of the camera's focal length, as a share of it
 
     @classmethod
-    def load(cls, arm: str, camera: Path, board: str, setup: Setup | None, guess: Path | None) -> ArmJob:
-        """From names and files; without `setup`, that of `guess`.
+    def sought(cls, arm: str, camera: Path, board: str, setup: Setup, guess: Path | None) -> ArmJob:
+        """From names and files, before the camera's place is known; `guess`: hand_eye.yaml or a .calib.
 
         Raises:
             ConfigError: a file is missing or not valid, or is of another arm or setup.
         """
-        known = None if guess is None else read_hand_eye(guess)
-        settings = load_arm(arm)
-        if known is not None and known.arm != settings.name:
-            raise ConfigError(f"{guess} is of arm '{known.arm}', not of '{settings.name}'")
-        if known is not None and setup not in (None, known.setup):
+        settings, layout = load_arm(arm), load_board(board)
+        known = None
+        if guess is not None:
+            theirs = guess.suffix == SUFFIX
+            known = guess_from_easy(guess, settings, layout) if theirs else _of_arm(guess, settings)
+        if known is not None and known.setup != setup:
             raise ConfigError(f"{guess} has setup {known.setup}; --setup says {setup}")
-        chosen = setup if known is None or setup is not None else known.setup
-        assert chosen is not None
-        return cls(
-            settings, read_camera_info(camera), load_board(board), chosen, known, focal_std_beside(camera)
-        )
+        return cls(settings, read_camera_info(camera), layout, setup, known, focal_std_beside(camera))
+
+    @classmethod
+    def placed(cls, arm: str, camera: Path, board: str, hand_eye: Path) -> ArmJob:
+        """From names and files, with the camera's place.
+
+        Raises:
+            ConfigError: a file is missing or not valid, or is of another arm.
+            MismatchError: the place was found through another camera.
+        """
+        settings, model = load_arm(arm), read_camera_info(camera)
+        known = _of_arm(hand_eye, settings)
+        check_lens(known, str(hand_eye), model, str(camera))
+        return cls(settings, model, load_board(board), known.setup, known, focal_std_beside(camera))
 
     def settings(self, step: str) -> SessionSettings:
         """Of a session of this arm and camera."""
@@ -97,6 +109,13 @@ class ArmJob:
             size=(self.camera.width, self.camera.height),
             setup=self.setup,
         )
+
+
+def _of_arm(path: Path, arm: ArmConfig) -> HandEye:
+    found = read_hand_eye(path)
+    if found.arm != arm.name:
+        raise ConfigError(f"{path} is of arm '{found.arm}', not of '{arm.name}'")
+    return found
 
 
 def load_board(name: str) -> BoardSettings:

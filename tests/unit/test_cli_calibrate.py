@@ -22,8 +22,10 @@ from typer.testing import CliRunner
 from benchmarks.calibration import shoot
 from benchmarks.calibration.rendering import Studio
 from loopwm_ros.calibration.board import Board
+from loopwm_ros.calibration.camera_info import write_camera_info
 from loopwm_ros.calibration.collecting import Collector
 from loopwm_ros.calibration.finishing import read_result
+from loopwm_ros.calibration.hand_eye_files import write_hand_eye
 from loopwm_ros.calibration.lookers import LensLooker
 from loopwm_ros.calibration.pictures import write_picture
 from loopwm_ros.calibration.session import Session
@@ -35,7 +37,9 @@ from loopwm_ros.cli.calibrate_run import Guide
 from loopwm_ros.cli.main import app
 from loopwm_ros.config.calibration import CameraModel
 from loopwm_ros.errors import CalibrationError, LoopWMError
+from loopwm_ros.processing.camera import camera_pose
 from loopwm_ros.types import U8
+from tests.calibrations import place
 
 CAMERA = CameraModel(width=480, height=360, fx=460.0, fy=461.0, cx=243.0, cy=177.0)
 BOARD = load_board("charuco_a4")
@@ -137,6 +141,43 @@ def test_bad_input_is_one_clear_error(
     status, said = run(*words)
     assert status == 1
     assert re.search(message, said)
+
+
+def arm_files(folder: Path, **changes: object) -> tuple[tuple[object, ...], Path]:
+    """Options for a Panda with a camera on its other side, and the folder of its hand-eye calibration."""
+    camera, there = folder / "camera.yaml", place("panda", "eye_to_hand")
+    write_camera_info(camera, there.camera, "camera")
+    across = camera_pose(there.arm.camera.model_copy(update={"position": (0.6, 0.8, 0.6)}))
+    known = there.known(across, there.board_place).model_copy(update={"lens": there.camera, **changes})
+    write_hand_eye(folder / "before", known)
+    return ("--arm", "panda", "--camera", camera, "--out", folder / "out"), folder / "before"
+
+
+def test_a_calib_file_of_easy_handeye2_is_a_start_for_suggestions(tmp_path: Path) -> None:
+    options, before = arm_files(tmp_path)
+    ask = ("hand-eye", *options, "--suggest", 2)
+    status, said = run(*ask, "--guess", before / "panda.calib")
+    assert (status, said.count("rad, panda_joint1 first")) == (0, 2)
+    assert said != run(*ask)[1], "the arm's file has the camera elsewhere"
+    theirs = tmp_path / "lab.calib"
+    theirs.write_text((before / "panda.calib").read_text().replace("panda_link0", "table"))
+    status, said = run(*ask, "--guess", theirs)
+    assert status == 1
+    assert "lab.calib has the camera in frame 'table'; of arm 'panda' it must be 'panda_link0'" in said
+    status, said = run(*ask, "--guess", before / "panda.calib", "--setup", "eye_in_hand")
+    assert (status, "has setup eye_to_hand; --setup says eye_in_hand" in said) == (1, True)
+
+
+def test_the_clock_is_not_sought_through_another_camera_than_the_place(tmp_path: Path) -> None:
+    options, before = arm_files(tmp_path, lens=CAMERA)
+    status, said = run("time", *options, "--hand-eye", before / "hand_eye.yaml", "--bag", "nowhere")
+    assert status == 1
+    assert re.search(
+        r"hand_eye\.yaml was made with another camera than that of .*camera\.yaml: another size", said
+    )
+    options, before = arm_files(tmp_path)
+    status, said = run("time", *options, "--hand-eye", before / "hand_eye.yaml", "--bag", "nowhere")
+    assert (status, "another camera" in said, "nowhere" in said) == (1, False, True)
 
 
 class Camera:
