@@ -9,14 +9,15 @@ from loopwm_ros.calibration.camera_info import read_camera_info
 from loopwm_ros.calibration.drift import check_arm
 from loopwm_ros.calibration.hand_eye_files import read_hand_eye
 from loopwm_ros.config import ArmConfig, CameraConfig, TaskConfig, load_world
-from loopwm_ros.config.calibration import CameraModel
+from loopwm_ros.config.calibration import CameraModel, HandEye
 from loopwm_ros.errors import MismatchError
 from loopwm_ros.nodes.camera_check import CameraCheck
 from loopwm_ros.nodes.mpc_parameters import MpcParameters
 from loopwm_ros.processing.camera import camera_pose
 from loopwm_ros.processing.poses import matrix
 from loopwm_ros.processing.reprojection import Reprojection, ReprojectionLimits
-from loopwm_ros.types import F64
+
+SMALL_TIME, SMALL_ANGLE = 5e-3, 2e-3  # [s], [rad], up to which an offset makes no difference
 
 
 class ActualCamera:
@@ -25,6 +26,7 @@ class ActualCamera:
     Attributes:
         view: makes the bundle's pictures from the camera's; None: they are taken as they come.
         check: what CameraInfo must agree with; None: it is not read.
+        unused: what the hand-eye calibration found and mpc leaves out, in words; empty if nothing of weight.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class ActualCamera:
         """
         self.view: Reprojection | None = None
         self.check: CameraCheck | None = None
+        self.unused = ""
         model = pinhole(manifest.seen)
         if parameters.camera_info:
             model = read_camera_info(Path(parameters.camera_info))
@@ -46,7 +49,8 @@ class ActualCamera:
         if parameters.camera_info or parameters.hand_eye:
             pose = camera_pose(manifest.camera)
             if parameters.hand_eye:
-                pose = _calibrated(Path(parameters.hand_eye), manifest, arm)
+                found = _calibrated(Path(parameters.hand_eye), manifest, arm)
+                pose, self.unused = matrix(found.camera), _unused(found, parameters.hand_eye)
             plane = load_world(task.world).table_high[2]
             self.view = Reprojection(manifest.seen, model, pose, plane)
             self.view.check(manifest.name, ReprojectionLimits())
@@ -58,8 +62,8 @@ def pinhole(camera: CameraConfig) -> CameraModel:
     return CameraModel(**same)
 
 
-def _calibrated(path: Path, manifest: Manifest, arm: ArmConfig) -> F64:
-    """Pose of the camera in the base frame (4, 4)."""
+def _calibrated(path: Path, manifest: Manifest, arm: ArmConfig) -> HandEye:
+    """Of this arm and of a camera beside it."""
     found = read_hand_eye(path)
     check_arm(arm, found)
     if found.setup != "eye_to_hand":
@@ -67,4 +71,16 @@ def _calibrated(path: Path, manifest: Manifest, arm: ArmConfig) -> F64:
             f"{path} is of a camera on the hand; that of bundle '{manifest.name}' is fixed at "
             f"{list(manifest.camera.position)} m in the base frame: calibrate a fixed camera (eye_to_hand)"
         )
-    return matrix(found.camera)
+    return found
+
+
+def _unused(found: HandEye, path: str) -> str:
+    """Offsets that are too large to leave out."""
+    parts, late = [], found.time_offset or 0.0
+    if abs(late) > SMALL_TIME:
+        parts.append(f"time_offset {late * 1e3:+.1f} ms (set it in the camera's driver)")
+    large = {name: angle for name, angle in found.joint_offsets.items() if abs(angle) > SMALL_ANGLE}
+    if large:
+        told = ", ".join(f"{name} {angle * 1e3:+.1f} mrad" for name, angle in large.items())
+        parts.append(f"joint_offsets {told} (set them in the arm's driver)")
+    return f"{path} has what mpc does not use: {', '.join(parts)}; then calibrate again" if parts else ""
