@@ -117,6 +117,19 @@ def test_a_camera_in_place_is_well_and_one_that_was_turned_blocks_until_it_is_ba
     bench.until(lambda: eye.state() == "ok")
 
 
+def test_a_camera_that_looks_past_the_board_is_not_well_for_long(bench, files) -> None:
+    looking(bench, **files)
+    eye = Eye(bench, board_picture())
+    bench.until(lambda: eye.state() == "ok")
+    eye.picture = np.full((CAMERA.height, CAMERA.width, 3), 90, dtype=np.uint8)
+    bench.until(lambda: eye.state() == "unknown")
+    assert "the board should be in view and is not" in eye.words()
+    bench.until(lambda: eye.values().get("state") == "unknown")
+    assert "board.pixels" not in eye.values()
+    eye.picture = board_picture()
+    bench.until(lambda: eye.state() == "ok")
+
+
 def test_what_cannot_be_looked_at_is_said(bench, files) -> None:
     looking(bench, **files)
     eye = Eye(bench, np.full((CAMERA.height, CAMERA.width, 3), 90, dtype=np.uint8))
