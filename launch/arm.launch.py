@@ -30,10 +30,13 @@ def generate_launch_description() -> LaunchDescription:
         "camera_info": ("", "camera_info YAML of the camera; empty: as the bundle and the arm file have it"),
         "hand_eye": (
             "",
-            "hand_eye.yaml of the camera; with it the arm is armed only while the camera is seen in place",
+            "hand_eye.yaml of the camera; armed only while that is seen in place; needs board or reference",
         ),
-        "board": ("", "YAML of the calibration's board, to be looked for; empty: none"),
-        "reference": ("", "PNG of the scene as calibrated, of /calibration/take_reference; empty: none"),
+        "board": ("", "YAML of the calibration's board, to be looked for; hand_eye needs this or reference"),
+        "reference": (
+            "",
+            "PNG of the scene as calibrated, of /calibration/take_reference; hand_eye needs this or board",
+        ),
         "loops": ("0", "iterations of each transition; 0: early exit"),
         "standin": ("false", "true: start the stand-in, which plays arm and camera"),
         "seed": ("0", "of the stand-in's first scene, and of the planner"),

@@ -13,6 +13,7 @@ from scipy.spatial.transform import Rotation
 from loopwm_ros.calibration.board import Board
 from loopwm_ros.calibration.drift_limits import Drift, DriftLimits, Looks
 from loopwm_ros.calibration.hand_eye_model import board_in_camera, frames, offsets
+from loopwm_ros.calibration.in_view import outline, well_in_view
 from loopwm_ros.calibration.residuals import rms
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.config.calibration import BoardSettings, CameraModel, HandEye
@@ -26,6 +27,7 @@ USUAL_TURN, USUAL_SHIFT = (
     0.2,
 )  # 1-sigma of a nudge [rad], [m]: tells turn from shift where one look cannot
 PIXEL = 0.3  # 1-sigma of a corner [px]
+READABLE = 12.0  # side of a marker, or of a checkerboard's square, from which the board is surely found [px]
 
 
 @dataclass(frozen=True)
@@ -58,27 +60,42 @@ class DriftCheck:
             MismatchError: the calibration is of another arm.
         """
         check_arm(arm, hand_eye)
-        self._camera, self._board = camera, Board(board)
+        self._camera, self._board, self._outline = camera, Board(board), outline(board)
         self._kinematics = Kinematics(arm)
         self._offsets, self._hand_eye = offsets(arm, hand_eye), hand_eye
         self._newest: deque[_Look] = deque(maxlen=limits.looks)
         self._looks = Looks(limits)
+        self._enough = limits.looks  # looks in vain; at least `evidence` of them
+        self._in_vain = 0  # since the board was last seen
 
     def clear(self) -> None:
         """Forget all looks."""
         self._newest.clear()
         self._looks.clear()
+        self._in_vain = 0
 
     def look(self, image: U8, joints: F64) -> Drift:
         """Look once: a picture (h, w, 3) or (h, w), and measured joints (n,) [rad] at its stamp.
+
+        A board that should be well in view and is missing, look after look, makes the camera unknown: it may
+        have been knocked so far that it looks past the board. What blocked goes on to block.
 
         Raises:
             SensorError: another size than calibrated, no board is seen, or it should not be in view; nothing
                 is learned from that.
         """
         check_size(image, self._camera)
-        found = self._board.detect(image)
         pose = self.expected(joints)
+        try:
+            found = self._board.detect(image)
+        except SensorError as error:
+            if not self._should_be_seen(pose):
+                raise
+            self._in_vain += 1
+            if self._in_vain < self._enough or self._looks.state == "block":
+                raise
+            return self._missing(error)
+        self._in_vain = 0
         points = found.points @ pose[:3, :3].T + pose[:3, 3]
         where = project_through(self._camera, points)
         if not np.isfinite(where).all():
@@ -90,6 +107,19 @@ class DriftCheck:
         turn, shift = math.degrees(radians), metres * 1e3
         what = f"the board is seen as if the camera had moved by {shift:.0f} mm and {turn:.1f} degrees"
         return self._looks.add(miss, angle, shift, turn, what)
+
+    def _should_be_seen(self, pose: F64) -> bool:
+        return well_in_view(self._camera, self._board.settings, self._outline, pose, READABLE)
+
+    def _missing(self, why: SensorError) -> Drift:
+        """What was seen before is of no use any more."""
+        self._newest.clear()
+        self._looks.clear()
+        words = (
+            f"{self._in_vain} looks in vain: the board should be in view and is not: is it covered, or has "
+            f"the camera moved? ({why})"
+        )
+        return Drift(math.nan, math.nan, math.nan, math.nan, "unknown", words)
 
     def expected(self, joints: F64) -> F64:
         """Pose of the board in the optical frame (4, 4) at measured joints (n,) [rad]."""

@@ -37,7 +37,7 @@ class DriftLimits(Settings):
 
 @dataclass(frozen=True)
 class Drift:
-    """How far a camera seems to be from where it was calibrated."""
+    """How far a camera seems to be from where it was calibrated; NaN where that is unknown."""
 
     pixels: float  # median over the looks of the distance between seen and expected [px]
     angle: float  # the same as an angle at the camera, which is held against the limits [deg]

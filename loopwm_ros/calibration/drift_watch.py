@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -113,12 +114,15 @@ def _values(name: str, seen: _Seen, now: float) -> dict[str, str]:
     drift = seen.drift
     if drift is None:
         return {f"{name}.trouble": seen.trouble}
-    return {
-        f"{name}.state": drift.state,
+    figures = {
         f"{name}.pixels": f"{drift.pixels:.2f}",
         f"{name}.angle_deg": f"{drift.angle:.3f}",
         f"{name}.moved_mm": f"{drift.millimetres:.1f}",
         f"{name}.turned_deg": f"{drift.degrees:.2f}",
+    }
+    return {
+        f"{name}.state": drift.state,
+        **(figures if math.isfinite(drift.pixels) else {}),
         f"{name}.age_s": f"{now - seen.at:.1f}",
         f"{name}.trouble": seen.trouble,
     }

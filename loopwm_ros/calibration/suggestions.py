@@ -12,6 +12,7 @@ from scipy.spatial.transform import Rotation
 from loopwm_ros.calibration.board import Board
 from loopwm_ros.calibration.hand_eye_model import Sight, SightModel, board_in_camera
 from loopwm_ros.calibration.hand_eye_refine import FIRST
+from loopwm_ros.calibration.in_view import MARGIN, outline, well_in_view
 from loopwm_ros.calibration.joint_noise import Whitening
 from loopwm_ros.calibration.samples import check_spread
 from loopwm_ros.config import ArmConfig, Box
@@ -19,21 +20,18 @@ from loopwm_ros.config.calibration import BoardSettings, CameraModel, HandEye, S
 from loopwm_ros.control.clearance import Clearance
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.errors import CalibrationError
-from loopwm_ros.processing.lens import project_through, rays
+from loopwm_ros.processing.lens import rays
 from loopwm_ros.processing.poses import inverse, matrix, posed
 from loopwm_ros.types import F64
 
 TRIES, POOL = 300, 6  # board poses drawn for each pose wanted, and of these looked at, at most
 TILT = 40.0  # of the board against the line of sight, at most [degrees]
-MARGIN = 0.06  # of the picture's side, kept free around the board
 NEAR, FAR = 0.7, 1.3  # distance of the board from the camera, as a share of that at home
 FULL = 0.7  # of the picture's smaller side, that the board's diagonal takes up at most
 PATH_STEP = 0.05  # of a path that is checked [rad]
 FINEST = 20.0  # side of a marker, or of a checkerboard's square, at least [px]
-_FRONT = 0.4  # cosine of the steepest angle that a board is seen at
 _KNOWN = np.array([*(0.1,) * 3, *(0.05,) * 3] * 2)  # 1-sigma of the guess: turns [rad], shifts [m]
 _OFFSET = 0.01  # 1-sigma of joint offsets [rad]
-_SAME_RAY = 1e-3  # a lens model folds back what it does not reach
 
 
 def suggest_poses(
@@ -91,9 +89,7 @@ class _Scene:
         self._rod = 0.0 if arm.rod is None else arm.rod.length  # [m]
         settings = board.settings
         self._size = np.array([settings.columns, settings.rows]) * settings.square  # [m]
-        x, y = (np.linspace(0.0, side, 5) for side in self._size)
-        across, down = np.meshgrid(x, y)
-        self._grid = np.column_stack([across.ravel(), down.ravel(), np.zeros(across.size)])
+        self._grid = outline(settings)
         usual = board_in_camera(self.kinematics, guess, self.kinematics.home)
         self._facing = float(np.arctan2(usual[1, 0], usual[0, 0]))  # how the board is turned at home [rad]
         self._distance = float(np.linalg.norm(usual[:3, :3] @ self._grid.mean(axis=0) + usual[:3, 3]))
@@ -157,24 +153,7 @@ class _Scene:
         return bool((tool >= box.low).all() and (tool <= box.high).all())
 
     def _in_view(self, pose: F64) -> bool:
-        places = self._grid @ pose[:3, :3].T + pose[:3, 3]
-        middle = places.mean(axis=0)
-        pixels = project_through(self._camera, places)
-        size = np.array([self._camera.width, self._camera.height])
-        if not (np.isfinite(pixels).all() and pose[:3, 2] @ middle > _FRONT * np.linalg.norm(middle)):
-            return False
-        if not ((pixels > MARGIN * size).all() and (pixels < (1.0 - MARGIN) * size).all()):
-            return False
-        back = rays(self._camera, pixels) * places[:, 2:]
-        return bool(np.abs(back - places).max() < _SAME_RAY * middle[2]) and self._fine(pose, middle)
-
-    def _fine(self, pose: F64, middle: F64) -> bool:
-        """Can a marker be read, or a square be made out, at the board's middle?"""
-        settings = self._board.settings
-        side = settings.marker if settings.kind == "charuco" else settings.square
-        distance = float(np.linalg.norm(middle))
-        foreshortened = float(pose[:3, 2] @ middle) / distance
-        return min(self._camera.fx, self._camera.fy) * side * foreshortened >= FINEST * distance
+        return well_in_view(self._camera, self._board.settings, self._grid, pose, FINEST)
 
     def _board_clear(self, tool: F64) -> bool:
         """Is a board that the arm holds outside of the keep-out boxes, with its tool frame there (4, 4)?"""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -18,15 +20,18 @@ from std_srvs.srv import Trigger
 from loopwm_ros.calibration.drift_watch import Standing
 from loopwm_ros.errors import LoopWMError, SensorError
 from loopwm_ros.nodes import diagnostics, heartbeats, params, spin
-from loopwm_ros.nodes.calibration_checks import BOARD, Calibrated
+from loopwm_ros.nodes.calibration_checks import BOARD, SCENE, Calibrated
 from loopwm_ros.nodes.calibration_inputs import CalibrationInputs
 from loopwm_ros.nodes.calibration_parameters import CalibrationParameters
 from loopwm_ros.nodes.diagnostics import Level
 from loopwm_ros.nodes.inlets import InletNode
 from loopwm_ros.nodes.qos import COMMAND, REPORT
+from loopwm_ros.types import Observation
 
 NAME = "calibration"
+RENEWAL = 60.0  # [s] after ~/reset in which a scene that looks moved may become the reference
 _LEVELS = {"ok": Level.OK, "block": Level.ERROR}
+_MOVED = ("warn", "block")
 
 
 class CalibrationNode(InletNode):
@@ -51,6 +56,9 @@ class CalibrationNode(InletNode):
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="looking")
         self._looking: Future[None] | None = None
         self._trouble = ""  # why there was nothing to look at, the last time
+        self._mistake = ""  # of ours, in the last look
+        self._logged: set[str] = set()  # kinds of mistakes
+        self._reset_at = -math.inf  # [s]
         self._before = ""
         self._report = self.create_publisher(DiagnosticArray, diagnostics.TOPIC, REPORT)
         self._beat = self.create_publisher(DiagnosticStatus, heartbeats.CALIBRATION_TOPIC, COMMAND)
@@ -65,21 +73,34 @@ class CalibrationNode(InletNode):
     def _on_look(self) -> None:
         if self._looking is not None and not self._looking.done():
             return
-        if self._looking is not None:
-            self._looking.result()  # a mistake of ours ends the node; safety then finds it silent
         try:
             observation = self._inputs.observation(self._settings.still)
         except SensorError as error:
             self._trouble = str(error)
             return
         self._trouble = ""
-        self._looking = self._worker.submit(self._watch.look, observation, time.perf_counter())
+        self._looking = self._worker.submit(self._look, observation)
+
+    def _look(self, observation: Observation) -> None:
+        """A mistake of ours must not end the node, and with it the launch: the arm may be moving."""
+        try:
+            self._watch.look(observation, time.perf_counter())
+        except Exception as error:  # noqa: BLE001  (said, and safety then does not arm)
+            self._mistake = f"a look failed: {error!r}"
+            kind = type(error).__name__
+            if kind not in self._logged:
+                self._logged.add(kind)
+                self.get_logger().error(f"{traceback.format_exc()}\n{self._mistake}; it goes on looking")
+        else:
+            self._mistake = ""
 
     def _standing(self) -> Standing:
         """What is known, with what keeps the node from looking."""
         found, doubt = self._watch.standing(time.perf_counter()), self._inputs.doubt
         if doubt:
             return replace(found, state="block", words=doubt)
+        if self._mistake and found.state != "block":
+            return replace(found, state="unknown", words=self._mistake)
         if self._trouble and found.state == "unknown":
             return replace(found, words=f"{found.words}; {self._trouble}")
         return found
@@ -104,23 +125,40 @@ class CalibrationNode(InletNode):
         """Forget all looks; what is true is seen anew."""
         self._wait()
         self._watch.clear()
+        self._reset_at = time.perf_counter()
         response.success, response.message = True, self._standing().state
         return response
 
     def _on_take(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        """The scene as it is now is the reference; not while the board, or CameraInfo, says otherwise."""
+        """The scene as it is now is the reference; not while anything says that the camera has moved."""
         self._wait()
         try:
-            if self._inputs.doubt:
-                raise SensorError(self._inputs.doubt)
-            if self._watch.state(BOARD, time.perf_counter()) in ("warn", "block"):
-                raise SensorError(f"the camera has moved, calibrate first: {self._standing().words}")
+            self._check_in_place()
             observation = self._inputs.observation(self._settings.still, again=True)
             response.message = f"kept in {self._calibrated.take_reference(observation)}"
-            response.success = True
+            response.success, self._reset_at = True, -math.inf
         except LoopWMError as error:
             response.message = str(error)
         return response
+
+    def _check_in_place(self) -> None:
+        """Refuse a view that may not be the calibrated one.
+
+        Raises:
+            SensorError: saying why.
+        """
+        now = time.perf_counter()
+        board, scene = (self._watch.state(name, now) for name in (BOARD, SCENE))
+        if self._inputs.doubt:
+            raise SensorError(self._inputs.doubt)
+        if board in _MOVED:
+            raise SensorError(f"the camera has moved, calibrate first: {self._standing().words}")
+        if scene in _MOVED and board != "ok" and now - self._reset_at > RENEWAL:
+            raise SensorError(
+                "by the reference that there is the camera has moved: what is seen now may be taken only if "
+                "the camera was calibrated again since; if it was, call /calibration/reset first, and this "
+                f"within {RENEWAL:.0f} s: {self._standing().words}"
+            )
 
     def _wait(self) -> None:
         """Until the look that goes on is over."""

@@ -6,6 +6,8 @@ import sys
 from collections import deque
 
 import rclpy
+from rclpy._rclpy_pybind11 import RCLError
+from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CompressedImage, Image
 from sensor_msgs.msg import JointState as JointStateMessage
@@ -15,9 +17,11 @@ from loopwm_ros.calibration.standstill import AROUND, still_joints
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.control.joint_history import JointHistory
 from loopwm_ros.data import topics
+from loopwm_ros.errors import ConfigError
 from loopwm_ros.messages import frame_from_compressed, frame_from_raw, joint_state_from
 from loopwm_ros.nodes.environment import stay_local, use_profile
 from loopwm_ros.nodes.inlets import JOINTS_MOST, PICTURES_MOST, Inlet, InletNode
+from loopwm_ros.nodes.processes import ENCLAVES
 from loopwm_ros.nodes.qos import SENSOR
 from loopwm_ros.nodes.spin import new_executor
 from loopwm_ros.types import CameraFrame
@@ -31,11 +35,14 @@ class LiveSource:
     """The camera's newest picture, and joints for it where an arm is named."""
 
     def __init__(self, image_topic: str, arm: ArmConfig | None = None) -> None:
-        """Listen on `image_topic`, compressed where it ends in /compressed, and on the arm's joint states."""
+        """Listen on `image_topic`, compressed where it ends in /compressed, and on the arm's joint states.
+
+        Raises:
+            ConfigError: ROS does not start, for instance without the keys that SROS 2 asks for.
+        """
         use_profile()
         stay_local()
-        rclpy.init(args=[sys.argv[0]], signal_handler_options=SignalHandlerOptions.NO)
-        self.node = InletNode(NAME)
+        self.node = _listener()
         self._executor = new_executor()
         self._executor.add_node(self.node)
         self._arm, self._topic = arm, image_topic
@@ -100,3 +107,17 @@ class LiveSource:
     def _on_joints(self, message: JointStateMessage) -> None:
         assert self._arm is not None
         self._history.add(joint_state_from(message, self._arm.joints))
+
+
+def _listener() -> InletNode:
+    """A node that answers no service and logs to no topic: it needs hardly any rights (docs/security.md)."""
+    args = [sys.argv[0], "--ros-args", "--enclave", f"{ENCLAVES}{NAME}"]
+    quiet = Parameter("start_type_description_service", value=False)
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+        return InletNode(
+            NAME, enable_rosout=False, start_parameter_services=False, parameter_overrides=[quiet]
+        )
+    except RCLError as error:
+        rclpy.try_shutdown()
+        raise ConfigError(f"cannot listen: {error}") from error

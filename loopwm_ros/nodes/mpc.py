@@ -119,6 +119,8 @@ class MpcNode(InletNode, LifecycleNode):
         self._engine = engine = MpcEngine(parameters, self._on_plan)
         self._resources.callback(engine.close)
         self._activations, self._bundle = 0, engine.bundle_sha256
+        if engine.camera.unused:
+            self.get_logger().warning(engine.camera.unused)
         self._inputs = MpcInputs(self, engine.arm, engine.image_topic, engine.inbox, engine.camera.check)
         self._goal_inputs = GoalInputs(self, engine.arm, engine.goals)
         spin.settle()

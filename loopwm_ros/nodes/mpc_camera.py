@@ -17,6 +17,8 @@ from loopwm_ros.processing.camera import camera_pose
 from loopwm_ros.processing.poses import matrix
 from loopwm_ros.processing.reprojection import Reprojection, ReprojectionLimits
 
+SMALL_TIME, SMALL_ANGLE = 5e-3, 2e-3  # [s], [rad], up to which an offset makes no difference
+
 
 class ActualCamera:
     """Read once, when the node is configured.
@@ -24,6 +26,7 @@ class ActualCamera:
     Attributes:
         view: makes the bundle's pictures from the camera's; None: they are taken as they come.
         check: what CameraInfo must agree with; None: it is not read.
+        unused: what the hand-eye calibration found and mpc leaves out, in words; empty if nothing of weight.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class ActualCamera:
         """
         self.view: Reprojection | None = None
         self.check: CameraCheck | None = None
+        self.unused = ""
         model, source = pinhole(manifest.seen), f"bundle '{manifest.name}'"
         if parameters.camera_info:
             source = parameters.camera_info
@@ -48,7 +52,7 @@ class ActualCamera:
             if parameters.hand_eye:
                 found = _calibrated(Path(parameters.hand_eye), manifest, arm)
                 check_lens(found, parameters.hand_eye, model, source)
-                pose = matrix(found.camera)
+                pose, self.unused = matrix(found.camera), _unused(found, parameters.hand_eye)
             plane = load_world(task.world).table_high[2]
             self.view = Reprojection(manifest.seen, model, pose, plane)
             self.view.check(manifest.name, ReprojectionLimits())
@@ -61,7 +65,7 @@ def pinhole(camera: CameraConfig) -> CameraModel:
 
 
 def _calibrated(path: Path, manifest: Manifest, arm: ArmConfig) -> HandEye:
-    """Of the bundle's arm and a fixed camera."""
+    """Of this arm and of a camera beside it."""
     found = read_hand_eye(path)
     check_arm(arm, found)
     if found.setup != "eye_to_hand":
@@ -70,3 +74,15 @@ def _calibrated(path: Path, manifest: Manifest, arm: ArmConfig) -> HandEye:
             f"{list(manifest.camera.position)} m in the base frame: calibrate a fixed camera (eye_to_hand)"
         )
     return found
+
+
+def _unused(found: HandEye, path: str) -> str:
+    """Offsets that are too large to leave out."""
+    parts, late = [], found.time_offset or 0.0
+    if abs(late) > SMALL_TIME:
+        parts.append(f"time_offset {late * 1e3:+.1f} ms (set it in the camera's driver)")
+    large = {name: angle for name, angle in found.joint_offsets.items() if abs(angle) > SMALL_ANGLE}
+    if large:
+        told = ", ".join(f"{name} {angle * 1e3:+.1f} mrad" for name, angle in large.items())
+        parts.append(f"joint_offsets {told} (set them in the arm's driver)")
+    return f"{path} has what mpc does not use: {', '.join(parts)}; then calibrate again" if parts else ""

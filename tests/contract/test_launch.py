@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from loopwm_ros.config import Settings
+from loopwm_ros.errors import ConfigError
 from loopwm_ros.nodes.calibration_parameters import CalibrationParameters
 from loopwm_ros.nodes.monitor_parameters import MonitorParameters
 from loopwm_ros.nodes.mpc_parameters import MpcParameters
@@ -74,6 +75,17 @@ def test_executables_exist(tree) -> None:
         path = ROOT / "lib" / "loopwm_ros" / name
         assert os.access(path, os.X_OK), f"{path} is missing or not executable"
         assert f"from loopwm_ros.nodes.{name} import main" in path.read_text()
+
+
+def test_what_hand_eye_needs_beside_it_is_said() -> None:
+    arguments = described(ast.parse((ROOT / "launch" / "arm.launch.py").read_text()))
+    alone = CalibrationParameters(arm="panda", hand_eye="hand_eye.yaml")
+    with pytest.raises(ConfigError, match="there is nothing to look at"):
+        alone.check()
+    for name, other in (("board", "reference"), ("reference", "board")):
+        alone.model_copy(update={name: "file"}).check()
+        assert f"hand_eye needs this or {other}" in arguments[name][1]
+    assert "needs board or reference" in arguments["hand_eye"][1]
 
 
 def test_all_ends_when_one_node_ends_or_the_mpc_node_cannot_be_configured(tree) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rcl_interfaces.msg import Log
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, CompressedImage
 from sensor_msgs.msg import JointState as JointStateMessage
@@ -116,6 +117,19 @@ def test_a_camera_in_place_is_well_and_one_that_was_turned_blocks_until_it_is_ba
     bench.until(lambda: eye.state() == "ok")
 
 
+def test_a_camera_that_looks_past_the_board_is_not_well_for_long(bench, files) -> None:
+    looking(bench, **files)
+    eye = Eye(bench, board_picture())
+    bench.until(lambda: eye.state() == "ok")
+    eye.picture = np.full((CAMERA.height, CAMERA.width, 3), 90, dtype=np.uint8)
+    bench.until(lambda: eye.state() == "unknown")
+    assert "the board should be in view and is not" in eye.words()
+    bench.until(lambda: eye.values().get("state") == "unknown")
+    assert "board.pixels" not in eye.values()
+    eye.picture = board_picture()
+    bench.until(lambda: eye.state() == "ok")
+
+
 def test_what_cannot_be_looked_at_is_said(bench, files) -> None:
     looking(bench, **files)
     eye = Eye(bench, np.full((CAMERA.height, CAMERA.width, 3), 90, dtype=np.uint8))
@@ -182,6 +196,50 @@ def test_without_a_board_the_scene_tells_once_its_reference_is_taken(bench, tmp_
     eye.picture = scene.picture(2.0)
     bench.until(lambda: eye.state() == "block")
     bench.until(lambda: abs(float(eye.values().get("scene.turned_deg", "0")) - 2.0) < 0.5)
+
+
+def test_a_moved_view_is_no_reference_until_looks_are_reset(bench, tmp_path, scene) -> None:
+    reference = tmp_path / "scene.png"
+    looking(bench, arm=ARM.name, reference=str(reference))
+    eye = Eye(bench, scene.picture())
+    bench.until(lambda: bench.call(Trigger, "/calibration/take_reference").success)
+    bench.until(lambda: eye.state() == "ok")
+    kept, eye.picture = reference.read_bytes(), scene.picture(2.0)
+    bench.until(lambda: eye.state() == "block")
+    answer = bench.call(Trigger, "/calibration/take_reference")
+    assert not answer.success
+    assert "may be taken only if the camera was calibrated again since" in answer.message
+    assert "call /calibration/reset first" in answer.message
+    assert reference.read_bytes() == kept
+    assert bench.call(Trigger, "/calibration/reset").success
+    bench.until(lambda: eye.state() == "block")  # there is time to take it, though it is seen anew
+    assert bench.call(Trigger, "/calibration/take_reference").success
+    assert reference.read_bytes() != kept
+    bench.until(lambda: eye.state() == "ok")
+    eye.picture = scene.picture(4.0)
+    bench.until(lambda: eye.state() == "block")
+    assert not bench.call(Trigger, "/calibration/take_reference").success, "a reset is for one"
+
+
+def test_a_look_that_fails_by_a_mistake_is_told_and_it_goes_on_looking(bench, files) -> None:
+    node = looking(bench, **files)
+    safety = bench.add(SafetyNode([SAFE, Parameter("need_calibration", value=True)]))
+    Arm(bench)
+    eye = Eye(bench, board_picture())
+    bench.until(lambda: eye.state() == "ok")
+    logs = bench.listen(Log, "/rosout", REPORT)
+    bench.until(lambda: not refusal(bench))
+    safety._gate.disarm()
+    check = node._watch._checks["board"]
+    board, check._board = check._board, None  # what it needs is not there
+    bench.until(lambda: "a look failed: AttributeError" in refusal(bench))
+    assert eye.state() == "unknown"
+    bench.rest(1.0)
+    check._board = board
+    bench.until(lambda: eye.state() == "ok")
+    said = [message.msg for message in logs if "a look failed" in message.msg and message.name == NAME]
+    assert len(said) == 1
+    assert "Traceback" in said[0]
 
 
 def test_it_does_not_start_with_what_it_cannot_use(bench, files, tmp_path) -> None:

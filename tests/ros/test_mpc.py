@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import Log
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, CompressedImage
@@ -30,7 +31,9 @@ from loopwm_ros.processing.images import encode_image
 from loopwm_ros.types import JointState
 from tests.bundles import make_bundle
 from tests.ros.conftest import Bench
+from tests.unit.test_nodes_mpc_camera import hand_eye
 
+WARN = 30  # of rcl_interfaces/Log, whose constants are bytes in some distributions
 ARM = load_arm("panda")
 HOME = np.asarray(ARM.home)
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -184,6 +187,15 @@ def test_a_calibrated_camera_of_another_resolution_is_planned_with_until_its_dri
     bench.until(lambda: status(bench, heard, "another size; width 320 against 160"))
     assert mpc.trigger_deactivate() == SUCCESS
     assert mpc.trigger_activate() == FAILURE
+
+
+def test_offsets_that_it_does_not_use_are_a_warning_when_it_is_configured(bench, mpc, tmp_path) -> None:
+    logs = bench.listen(Log, "/rosout", REPORT)
+    mpc.set_parameters([Parameter("hand_eye", value=hand_eye(tmp_path, time_offset=0.02))])
+    assert mpc.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    bench.until(lambda: any("time_offset +20.0 ms" in message.msg for message in logs))
+    (said,) = [message for message in logs if "time_offset" in message.msg]
+    assert said.level == WARN
 
 
 def test_parameters_are_fixed_while_configured(bench, mpc) -> None:

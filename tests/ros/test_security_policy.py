@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,6 +26,9 @@ from loopwm_ros.calibration.camera_info import write_camera_info
 from loopwm_ros.config import load_arm, load_task, share_dir
 from loopwm_ros.config.arm import ControllerKind
 from loopwm_ros.data import topics
+from loopwm_ros.errors import ConfigError
+from loopwm_ros.nodes.calibration_source import NAME as LIVE
+from loopwm_ros.nodes.calibration_source import LiveSource
 from loopwm_ros.nodes.mpc_camera import pinhole
 from tests.bundles import make_bundle
 
@@ -174,6 +179,27 @@ def test_each_node_may_do_what_it_does_and_nothing_else(graph, tmp_path, name) -
     rights = allowed(name)
     assert seen - rights == set(), "the node does what the policy forbids"
     assert rights - seen - ABSENT == set(), "the policy allows what no node does"
+
+
+def test_live_calibration_hears_what_it_may_in_an_enclave_of_its_own(graph) -> None:
+    seen: Rights = set()
+    for arm, image in itertools.product(ARMS, (topics.IMAGE, topics.COMPRESSED)):
+        with closing(LiveSource(image, load_arm(arm))) as source:
+            seen |= done_by(source.node)
+            named = source.node.get_node_names_and_namespaces_with_enclaves()
+            assert (LIVE, "/", f"/loopwm/{LIVE}") in named
+    assert seen == allowed(LIVE)
+    assert {verb for verb, _ in seen} == {"publish", "subscribe"}, "it answers nobody"
+    assert {name for verb, name in seen if verb == "publish"} == {"/parameter_events"}
+
+
+def test_live_calibration_without_its_keys_is_one_clear_error(graph, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("ROS_SECURITY_ENABLE", "true")
+    monkeypatch.setenv("ROS_SECURITY_STRATEGY", "Enforce")
+    monkeypatch.setenv("ROS_SECURITY_KEYSTORE", str(tmp_path))
+    with pytest.raises(ConfigError, match=r"cannot listen: .*SECURITY"):
+        LiveSource(topics.IMAGE)
+    assert not rclpy.ok()
 
 
 def test_there_is_an_enclave_for_each_executable() -> None:

@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from benchmarks.calibration.rendering import Flaws, Studio
 from loopwm_ros.calibration.board import Board
 from loopwm_ros.calibration.drift import DriftCheck
-from loopwm_ros.calibration.drift_limits import DriftLimits, Looks
+from loopwm_ros.calibration.drift_limits import Drift, DriftLimits, Looks
 from loopwm_ros.config import load_arm
 from loopwm_ros.config.calibration import BoardSettings, CameraModel, HandEye
 from loopwm_ros.control.kinematics import Kinematics
@@ -129,6 +129,50 @@ def test_one_bad_look_says_nothing_and_a_camera_put_back_is_well_again() -> None
     assert states[-1] == "ok"
     looking.clear()
     assert looking.look(picture(cell, 0), joints(0)).state == "unknown"
+
+
+BARE = np.full((CAMERA.height, CAMERA.width, 3), 90, dtype=np.uint8)
+
+
+def in_vain(looking: DriftCheck, at: F64) -> Drift | None:
+    """A look at a picture without a board; None: nothing was learned."""
+    try:
+        return looking.look(BARE, at)
+    except SensorError:
+        return None
+
+
+@pytest.mark.parametrize("setup", ["eye_to_hand", "eye_in_hand"])
+def test_a_board_that_should_be_in_view_and_stays_away_makes_the_camera_unknown(setup: str) -> None:
+    cell, looking = Cell(setup), check(Cell(setup))
+    for index in range(5):
+        assert looking.look(picture(cell, index), joints(index)).state == ("ok" if index > 1 else "unknown")
+    assert [in_vain(looking, joints(k)) for k in range(4)] == [None] * 4, "an arm may pass before it"
+    found = in_vain(looking, joints(4))
+    assert found is not None
+    assert found.state == "unknown"
+    assert "the board should be in view and is not: is it covered, or has the camera moved?" in found.words
+    states = [looking.look(picture(cell, k), joints(k)).state for k in range(3)]
+    assert states == ["unknown", "unknown", "ok"], "what was seen before counts no more"
+    assert in_vain(looking, joints(0)) is None, "it is counted anew"
+
+
+def test_a_board_that_need_not_be_in_view_is_not_missed() -> None:
+    cell, looking = Cell("eye_to_hand"), check(Cell("eye_to_hand"))
+    for index in range(3):
+        looking.look(picture(cell, index), joints(index))
+    turned = KINEMATICS.home + 1.2 * np.eye(len(ARM.joints))[0]  # the arm holds the board beside the picture
+    assert [in_vain(looking, turned) for _ in range(10)] == [None] * 10
+    assert looking.look(picture(cell, 0), joints(0)).state == "ok"
+
+
+def test_what_blocked_goes_on_to_block_without_a_board() -> None:
+    cell, looking, off = Cell("eye_to_hand"), check(Cell("eye_to_hand")), nudge(3.0, 0.0)
+    for index in range(5):
+        drift = looking.look(picture(cell, index, off), joints(index))
+    assert drift.state == "block"
+    assert [in_vain(looking, joints(0)) for _ in range(8)] == [None] * 8
+    assert looking.look(picture(cell, 0), joints(0)).state == "block"
 
 
 def test_limits_have_hysteresis() -> None:

@@ -73,3 +73,23 @@ def test_another_check_takes_the_place_of_one() -> None:
     assert watch.standing(0.0).state == "unknown"
     watch.look(SHOWN, 0.0)
     assert watch.standing(0.0).state == "ok"
+
+
+def test_a_check_that_finds_nothing_where_it_should_ends_what_was_known() -> None:
+    class Missing(Told):
+        """Sees nothing any more, and learns from that."""
+
+        def look(self, image: U8, joints: F64) -> Drift:
+            known = super().look(image, joints)
+            nan = float("nan")
+            return known if self.state == "ok" else Drift(nan, nan, nan, nan, "unknown", "is it covered?")
+
+    board = Missing()
+    board.state = "ok"
+    watch = DriftWatch({"board": board}, memory=100.0)
+    watch.look(SHOWN, 0.0)
+    assert watch.standing(0.0).state == "ok"
+    board.state = "unknown"
+    watch.look(SHOWN, 1.0)
+    assert (watch.standing(1.0).state, watch.standing(1.0).words) == ("unknown", "board: is it covered?")
+    assert "board.pixels" not in watch.standing(1.0).values

@@ -121,6 +121,18 @@ def test_a_calibration_through_another_lens_is_refused(bundle, tmp_path) -> None
         actual(bundle, hand_eye=hand_eye(tmp_path, lens=FINE))
 
 
+def test_offsets_that_mpc_leaves_out_are_said_where_they_matter(bundle, tmp_path) -> None:
+    first, second = ARM.joints[:2]
+    small = {"time_offset": -0.005, "joint_offsets": {first: 0.002, second: -0.002}}
+    assert actual(bundle, hand_eye=hand_eye(tmp_path, **small)).unused == ""
+    assert actual(bundle, hand_eye=hand_eye(tmp_path)).unused == ""
+    large = {"time_offset": -0.0062, "joint_offsets": {first: 0.001, second: -0.0031}}
+    said = actual(bundle, hand_eye=hand_eye(tmp_path, **large)).unused
+    assert "time_offset -6.2 ms (set it in the camera's driver)" in said
+    assert f"joint_offsets {second} -3.1 mrad (set them in the arm's driver)" in said
+    assert first not in said
+
+
 def test_a_file_that_is_missing_is_named(bundle, tmp_path) -> None:
     with pytest.raises(ConfigError, match=r"none\.yaml"):
         actual(bundle, camera_info=str(tmp_path / "none.yaml"))
