@@ -16,7 +16,7 @@ from loopwm_ros.data import topics
 from loopwm_ros.nodes.mpc_topics import PLAN_TOPIC
 
 JOINTS = ARM.topics.joint_states
-Promise = Literal["joints", "plans", "camera", "planner", "at once", "newcomer", "flood", "some time", ""]
+Promise = Literal["joints", "plans", "camera", "planner", "at once", "flood", "some time", ""]
 
 
 @dataclass(frozen=True)
@@ -101,19 +101,12 @@ FAULTS = (
     Fault("disk_full", "no room for the trace of mpc", breakages.disk_full, "", "lines wait"),
     Fault("cpu_starved", "two busy processes for each core", breakages.starved, "", "", starves=True),
     Fault("safety_hung", "SIGSTOP; SIGCONT after 0.3 s", breakages.hung("safety"), "", "", lasts=0.3),
-    _person(
-        "two_mpc",
-        "a second mpc node",
-        breakages.two_planners,
-        "two nodes live|publish on /mpc/plan",
-        "newcomer",
-    ),
+    _person("two_mpc", "a second mpc node", breakages.two_planners, "two nodes live|publish on /mpc/plan"),
     _person(
         "second_commander",
         "another publisher on the controller's topic",
         breakages.second_commander,
         "commands the arm",
-        "newcomer",
     ),
     _person(
         "flood_joints",

@@ -11,10 +11,6 @@ from loopwm_ros.nodes import heartbeats, inlets
 from loopwm_ros.nodes.mpc_parameters import MpcParameters
 from loopwm_ros.nodes.safety_parameters import SafetyParameters
 
-MEETING = (
-    3.0  # by which Fast DDS may let one node meet a newcomer later than others: its announcements' period [s]
-)
-
 
 def promised(promise: Promise, arm: ArmConfig, slot: float) -> float | None:
     """From the first thing that is wrong to rest [s]; `slot` is the model's period [s]. None: no promise."""
@@ -28,7 +24,6 @@ def promised(promise: Promise, arm: ArmConfig, slot: float) -> float | None:
         "camera": mpc.sensor_timeout + mpc.control_period + tail,
         "planner": slot + tail,
         "at once": heartbeats.PERIOD + stop,
-        "newcomer": MEETING + heartbeats.PERIOD + stop,
         "flood": 2.0 * inlets.WINDOW + stop,  # it may begin in the midst of one
     }
     return times.get(promise)
