@@ -107,7 +107,7 @@ class BreakableSafety(SafetyNode):
 def main() -> int:
     """Run the node that the first argument names."""
     if sys.argv.pop(1) == "mpc":
-        return spin.run("mpc", BreakableMpc, MpcParameters)
+        return spin.run("mpc", BreakableMpc, MpcParameters, shared_memory=False)
     return spin.run("safety", BreakableSafety, SafetyParameters, shared_memory=False)
 
 

@@ -241,8 +241,12 @@ class MpcNode(InletNode, LifecycleNode):
 
 
 def main() -> int:
-    """Run the mpc node until interrupted."""
-    return spin.run(NAME, MpcNode, MpcParameters)
+    """Run the mpc node until interrupted.
+
+    It may be killed, and would leave locks in shared memory; only raw pictures are too large without that.
+    """
+    raw = spin.given(sys.argv, NAME, "image_transport") == "raw"
+    return spin.run(NAME, MpcNode, MpcParameters, shared_memory=raw)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import itertools
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
@@ -83,6 +84,23 @@ def check_parameter_files(argv: list[str], name: str, kind: type[Settings]) -> N
             if node.rsplit("/", 1)[-1] == name and unknown:
                 valid = ", ".join(sorted(kind.model_fields))
                 raise ConfigError(f"{path}: node '{name}' has no parameter '{unknown[0]}'; valid: {valid}")
+
+
+def given(argv: list[str], name: str, parameter: str) -> str:
+    """Value of a parameter as the command line of node `name` gives it, there or in a file; else empty.
+
+    A file that cannot be read says nothing: `run` refuses it.
+    """
+    found = ""
+    for flag, value in itertools.pairwise(argv):
+        if flag == "--params-file":
+            with suppress(ConfigError):
+                for node, values in _sections(Path(value)).items():
+                    if node.rsplit("/", 1)[-1] in (name, "**"):
+                        found = str(values.get(parameter, found))
+        elif flag in ("-p", "--param") and value.startswith(f"{parameter}:="):
+            found = value.partition(":=")[2].strip("'\"")
+    return found
 
 
 class StopRequest:

@@ -110,7 +110,7 @@ def test_a_camera_in_place_is_well_and_one_that_was_turned_blocks_until_it_is_ba
     bench.until(lambda: eye.state() == "block")
     bench.until(lambda: eye.values().get("state") == "block")
     assert float(eye.values()["board.turned_deg"]) == pytest.approx(2.0, abs=0.4)
-    assert "as if the camera had moved by" in eye.words()
+    bench.until(lambda: "as if the camera had moved by" in eye.words())
     eye.picture = still
     bench.until(lambda: eye.state() == "ok")
     assert bench.call(Trigger, "/calibration/reset").success
@@ -123,7 +123,7 @@ def test_a_camera_that_looks_past_the_board_is_not_well_for_long(bench, files) -
     bench.until(lambda: eye.state() == "ok")
     eye.picture = np.full((CAMERA.height, CAMERA.width, 3), 90, dtype=np.uint8)
     bench.until(lambda: eye.state() == "unknown")
-    assert "the board should be in view and is not" in eye.words()
+    bench.until(lambda: "the board should be in view and is not" in eye.words())
     bench.until(lambda: eye.values().get("state") == "unknown")
     assert "board.pixels" not in eye.values()
     eye.picture = board_picture()

@@ -18,6 +18,7 @@ from loopwm_ros.nodes.environment import (
     without_shared_memory,
 )
 from loopwm_ros.nodes.qos import REPORT
+from loopwm_ros.nodes.spin import given
 from tests.ros.conftest import Bench
 
 SHARED = "/dev/shm/fastdds_"
@@ -37,6 +38,20 @@ def test_safety_shares_none_and_is_heard(bench: Bench, reach: str, monkeypatch) 
     monkeypatch.setenv(RANGE, reach)
     bench.variables = bench.variables | {RANGE: reach, PROFILE: str(fastdds_profile())}
     assert not shares(bench, "safety", arm="panda")
+
+
+@pytest.mark.parametrize("transport", ["compressed", "raw"])
+def test_mpc_does_for_raw_pictures_only(bench: Bench, transport: str) -> None:
+    assert shares(bench, "mpc", arm="panda", image_transport=transport) == (transport == "raw")
+
+
+def test_a_parameter_is_found_on_the_command_line_and_in_a_file(tmp_path) -> None:
+    file = tmp_path / "values.yaml"
+    file.write_text("/**:\n  ros__parameters: {image_transport: raw}\n")
+    asked = ("mpc", "image_transport")
+    assert given(["mpc", "--ros-args", "-p", "image_transport:=raw"], *asked) == "raw"
+    assert given(["mpc", "--ros-args", "--params-file", str(file)], *asked) == "raw"
+    assert given(["mpc", "--params-file", str(tmp_path / "none.yaml"), "-p", "arm:=raw"], *asked) == ""
 
 
 def test_other_nodes_do(bench: Bench) -> None:
