@@ -45,6 +45,12 @@ CAMERA = CameraModel(width=480, height=360, fx=460.0, fy=461.0, cx=243.0, cy=177
 BOARD = load_board("charuco_a4")
 SETTINGS = SessionSettings(step="intrinsics", board=BOARD, lens="plumb_bob")
 COUNT, COPIES = 7, 100
+INTERRUPTIBLE = """
+import signal
+from loopwm_ros.cli.main import main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
+main()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +99,7 @@ def test_a_result_that_cannot_be_written_is_one_error(pictures: Path, tmp_path: 
 
 def test_ctrl_c_loses_nothing(pictures: Path, tmp_path: Path, repository: Path) -> None:
     out = tmp_path / "lens"
-    command = [sys.executable, "-m", "loopwm_ros.cli.main", "calibrate", "intrinsics"]
+    command = [sys.executable, "-c", INTERRUPTIBLE, "calibrate", "intrinsics"]
     again = shutil.copytree(pictures, tmp_path / "pictures")
     for copy in range(COPIES):  # which take a while to refuse
         shutil.copy(pictures / "0.png", again / f"z{copy:03}.png")
