@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 
 from loopwm_ros.calibration.board import Detection
+from loopwm_ros.calibration.residuals import seen_less_expected
 from loopwm_ros.config.calibration import CameraModel
 from loopwm_ros.errors import SensorError
-from loopwm_ros.processing.lens import project_through, rays
+from loopwm_ros.processing.lens import rays
 from loopwm_ros.processing.poses import posed
 from loopwm_ros.types import F64
 
@@ -39,8 +40,7 @@ def board_pose(camera: CameraModel, detection: Detection) -> tuple[F64, F64]:
         pose = posed(
             np.asarray(cv2.Rodrigues(turn)[0], dtype=np.float64), np.asarray(shift, dtype=np.float64).ravel()
         )
-        seen = project_through(camera, detection.points @ pose[:3, :3].T + pose[:3, 3])
-        residuals = detection.pixels - seen
+        residuals = seen_less_expected(camera, pose, detection)
         if np.isfinite(residuals).all():
             found.append((float(np.sum(residuals**2)), pose, residuals))
     if not found:

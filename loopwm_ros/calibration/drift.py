@@ -22,10 +22,8 @@ from loopwm_ros.errors import MismatchError, SensorError
 from loopwm_ros.processing.lens import project_through, rays
 from loopwm_ros.types import F64, U8
 
-USUAL_TURN, USUAL_SHIFT = (
-    0.2,
-    0.2,
-)  # 1-sigma of a nudge [rad], [m]: tells turn from shift where one look cannot
+# 1-sigma of a nudge [rad], [m]: tells turn from shift where one look cannot
+USUAL_TURN, USUAL_SHIFT = 0.2, 0.2
 PIXEL = 0.3  # 1-sigma of a corner [px]
 READABLE = 12.0  # side of a marker, or of a checkerboard's square, from which the board is surely found [px]
 

@@ -20,6 +20,7 @@ from loopwm_ros.calibration.hand_eye_model import offsets as joint_corrections
 from loopwm_ros.calibration.intrinsics import calibrate_intrinsics
 from loopwm_ros.calibration.lens_page import lens_page
 from loopwm_ros.calibration.report import Page, write_page
+from loopwm_ros.calibration.residuals import seen_less_expected
 from loopwm_ros.calibration.samples import Sample
 from loopwm_ros.calibration.session import Session
 from loopwm_ros.calibration.shots import Step
@@ -31,7 +32,6 @@ from loopwm_ros.config.outside import read_bounded
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.data.series import Series
 from loopwm_ros.errors import CalibrationError
-from loopwm_ros.processing.lens import project_through
 from loopwm_ros.types import F64
 from loopwm_ros.validation.files import write_text_atomically
 from loopwm_ros.validation.statistics import Record
@@ -205,15 +205,8 @@ def _scan(
     for row, offset in enumerate(offsets):
         positions = joints.at(np.array([sample.stamp for sample in shown]) + offset) + corrections
         parts = [
-            _residuals(camera, board_in_camera(kinematics, hand_eye, position), sample)
+            seen_less_expected(camera, board_in_camera(kinematics, hand_eye, position), sample.detection)
             for position, sample in zip(positions, shown, strict=True)
         ]
-        squares[row] = np.nanmean(np.concatenate(parts))
+        squares[row] = np.nanmean(np.sum(np.concatenate(parts) ** 2, axis=1))
     return offsets, np.sqrt(squares)
-
-
-def _residuals(camera: CameraModel, pose: F64, sample: Sample) -> F64:
-    """Squared distances of corners seen and expected (m,) [px^2]."""
-    seen = sample.detection
-    away = seen.pixels - project_through(camera, seen.points @ pose[:3, :3].T + pose[:3, 3])
-    return np.asarray(np.sum(away**2, axis=1))

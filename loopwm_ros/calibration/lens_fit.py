@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 
 from loopwm_ros.calibration.fisheye_fit import fit_fisheye
+from loopwm_ros.calibration.residuals import seen_less_expected
 from loopwm_ros.calibration.views import View
 from loopwm_ros.config.calibration import COEFFICIENTS, CameraModel, Lens
 from loopwm_ros.errors import SensorError
-from loopwm_ros.processing.lens import camera_matrix, project_through
+from loopwm_ros.processing.lens import camera_matrix
 from loopwm_ros.types import F64
 
 STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 200, 1e-10)
@@ -23,6 +24,7 @@ NAMES: dict[Lens, tuple[str, ...]] = {
     "equidistant": ("k1", "k2", "k3", "k4"),
 }
 TILT = "add views that tilt the board by 20 to 45 degrees about both of its axes"
+UNEXPLAINED = f"no lens explains these views; {TILT}, in all parts of the picture"
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,13 @@ def fit_lens(views: Sequence[View], lens: Lens) -> Fit:
         fisheye = lens == "equidistant"
         found = fit_fisheye(points, pixels, size) if fisheye else _pinhole(points, pixels, size, lens)
     except cv2.error as error:
-        raise SensorError(f"no lens explains these views; {TILT}, in all parts of the picture") from error
+        raise SensorError(UNEXPLAINED) from error
     if found is None:
-        raise SensorError(f"no lens explains these views; {TILT}, in all parts of the picture")
+        raise SensorError(UNEXPLAINED)
     K, D, rotations, translations = found
     values = np.concatenate([K.ravel(), D.ravel()])
     if not (np.isfinite(values).all() and K[0, 0] > 0 and K[1, 1] > 0):
-        raise SensorError(f"no lens explains these views; {TILT}, in all parts of the picture")
+        raise SensorError(UNEXPLAINED)
     camera = CameraModel(
         width=size[0],
         height=size[1],
@@ -65,14 +67,10 @@ def fit_lens(views: Sequence[View], lens: Lens) -> Fit:
         distortion=tuple(D.ravel()[: COEFFICIENTS[lens]].tolist()),
     )
     poses = [_pose(turn, move) for turn, move in zip(rotations, translations, strict=True)]
-    residuals = [residual(camera, pose, view) for pose, view in zip(poses, views, strict=True)]
+    residuals = [
+        seen_less_expected(camera, pose, view.detection) for pose, view in zip(poses, views, strict=True)
+    ]
     return Fit(camera, tuple(poses), tuple(residuals))
-
-
-def residual(camera: CameraModel, pose: F64, view: View) -> F64:
-    """Corners as seen less corners as projected, (m, 2) [px]."""
-    seen = view.detection
-    return seen.pixels - project_through(camera, seen.points @ pose[:3, :3].T + pose[:3, 3])
 
 
 def deviations(fit: Fit, views: Sequence[View]) -> dict[str, float]:

@@ -13,8 +13,6 @@ from loopwm_ros.processing.images import MAX_IMAGE, decode_image
 from loopwm_ros.types import U8
 from loopwm_ros.validation.files import write_bytes_atomically
 
-SUFFIXES = (".png", ".jpg", ".jpeg")
-
 
 def read_picture(path: Path) -> U8:
     """RGB (height, width, 3) of a PNG or JPEG file.

@@ -19,6 +19,7 @@ from loopwm_ros.calibration.session import Session
 from loopwm_ros.calibration.shots import Shot
 from loopwm_ros.calibration.verdict import WORDS, Verdict
 from loopwm_ros.errors import CalibrationError
+from loopwm_ros.processing.images import encode_image, shrink_image
 from loopwm_ros.types import F64, U8
 from loopwm_ros.validation.files import write_text_atomically
 from loopwm_ros.validation.page import data_uri, environment
@@ -136,6 +137,4 @@ def _shown(session: Session, board: Board, shot: Shot, residuals: F64 | None, re
 
 def _small(image: U8) -> bytes:
     height = round(image.shape[0] * WIDTH / image.shape[1])
-    small = cv2.resize(image, (WIDTH, height), interpolation=cv2.INTER_AREA)
-    bgr = cv2.cvtColor(small, cv2.COLOR_RGB2BGR)
-    return np.asarray(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1]).tobytes()
+    return encode_image(shrink_image(image, WIDTH, height), QUALITY)

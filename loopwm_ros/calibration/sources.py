@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from loopwm_ros.calibration.pictures import SUFFIXES, read_picture
+from loopwm_ros.calibration.pictures import read_picture
 from loopwm_ros.calibration.standstill import one_of_each, still_joints
 from loopwm_ros.config import ArmConfig, Settings, load_settings
 from loopwm_ros.data import topics
@@ -19,7 +19,7 @@ from loopwm_ros.data.reader import Log, images_of
 from loopwm_ros.data.series import Series
 from loopwm_ros.errors import BagError, CalibrationError, SensorError
 from loopwm_ros.messages import joint_state_from
-from loopwm_ros.processing.images import decode_image
+from loopwm_ros.processing.images import SUFFIXES, decode_image
 from loopwm_ros.types import F64, U8
 
 JOINTS = "joints.yaml"

@@ -113,7 +113,7 @@ class CalibrationNode(InletNode):
     def _on_report(self) -> None:
         self.reopen()
         found = self._standing()
-        if found.state != self._before and found.state in ("warn", "block"):
+        if found.state != self._before and found.state in _MOVED:
             self.get_logger().warning(f"{found.state}: {found.words}")
         self._before = found.state
         values = {"state": found.state, **found.values, "trouble": self._trouble}

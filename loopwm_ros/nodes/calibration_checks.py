@@ -16,8 +16,8 @@ from loopwm_ros.errors import ConfigError, SensorError
 from loopwm_ros.nodes.calibration_parameters import CalibrationParameters
 from loopwm_ros.nodes.camera_check import CameraCheck
 from loopwm_ros.nodes.goal_file import joints_file, read_goal, write_goal
-from loopwm_ros.nodes.mpc_camera import pinhole
 from loopwm_ros.processing.camera import camera_pose
+from loopwm_ros.processing.lens import pinhole
 from loopwm_ros.processing.poses import matrix
 from loopwm_ros.types import F64, U8, Observation
 

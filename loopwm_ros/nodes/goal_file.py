@@ -10,11 +10,9 @@ import yaml
 
 from loopwm_ros.config.outside import parse_yaml, read_bounded
 from loopwm_ros.errors import ConfigError, SensorError
-from loopwm_ros.processing.images import MAX_IMAGE, decode_image
+from loopwm_ros.processing.images import MAX_IMAGE, SUFFIXES, decode_image
 from loopwm_ros.types import JointState, Observation
 from loopwm_ros.validation.files import write_bytes_atomically, write_text_atomically
-
-SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 def joints_file(image: Path) -> Path:

@@ -8,12 +8,13 @@ from loopwm_ros.bundle import Manifest
 from loopwm_ros.calibration.camera_info import read_camera_info
 from loopwm_ros.calibration.drift import check_arm
 from loopwm_ros.calibration.hand_eye_files import check_lens, read_hand_eye
-from loopwm_ros.config import ArmConfig, CameraConfig, TaskConfig, load_world
-from loopwm_ros.config.calibration import CameraModel, HandEye
+from loopwm_ros.config import ArmConfig, TaskConfig, load_world
+from loopwm_ros.config.calibration import HandEye
 from loopwm_ros.errors import MismatchError
 from loopwm_ros.nodes.camera_check import CameraCheck
 from loopwm_ros.nodes.mpc_parameters import MpcParameters
 from loopwm_ros.processing.camera import camera_pose
+from loopwm_ros.processing.lens import pinhole
 from loopwm_ros.processing.poses import matrix
 from loopwm_ros.processing.reprojection import Reprojection, ReprojectionLimits
 
@@ -56,12 +57,6 @@ class ActualCamera:
             plane = load_world(task.world).table_high[2]
             self.view = Reprojection(manifest.seen, model, pose, plane)
             self.view.check(manifest.name, ReprojectionLimits())
-
-
-def pinhole(camera: CameraConfig) -> CameraModel:
-    """The camera of an arm file or a bundle."""
-    same = {name: getattr(camera, name) for name in ("width", "height", "fx", "fy", "cx", "cy")}
-    return CameraModel(**same)
 
 
 def _calibrated(path: Path, manifest: Manifest, arm: ArmConfig) -> HandEye:

@@ -13,6 +13,7 @@ from loopwm_ros.errors import SensorError
 from loopwm_ros.types import F32, U8
 
 MAX_PIXELS = 2**25  # 33 megapixels, 100 MB as RGB; more than any camera of an arm has
+SUFFIXES = (".png", ".jpg", ".jpeg")  # of files that `decode_image` reads
 MAX_IMAGE = 2**26  # of a compressed image's file [bytes]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from loopwm_ros.config import CameraConfig
 from loopwm_ros.config.calibration import CameraModel
 from loopwm_ros.types import F64
 
@@ -12,6 +13,12 @@ TOLERANCE = 0.005  # of the picture's width, by which the same ray may be seen e
 _GRID = 9  # places along a side, at which two cameras are compared
 _TRACED = 0.1  # by which a pixel may miss itself along its ray and back, where the lens model holds [px]
 _PRECISE = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-12)
+
+
+def pinhole(camera: CameraConfig) -> CameraModel:
+    """The camera of an arm file or a bundle, which has no distortion."""
+    same = {name: getattr(camera, name) for name in ("width", "height", "fx", "fy", "cx", "cy")}
+    return CameraModel(**same)
 
 
 def camera_matrix(camera: CameraModel) -> F64:

@@ -29,7 +29,7 @@ from loopwm_ros.data import topics
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.nodes.calibration_source import NAME as LIVE
 from loopwm_ros.nodes.calibration_source import LiveSource
-from loopwm_ros.nodes.mpc_camera import pinhole
+from loopwm_ros.processing.lens import pinhole
 from tests.bundles import make_bundle
 
 PATIENCE = 30.0  # [s] after which the graph will not tell any more

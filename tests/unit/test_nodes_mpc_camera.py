@@ -17,10 +17,10 @@ from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.errors import ConfigError, MismatchError, SensorError
 from loopwm_ros.messages import camera_model_from
 from loopwm_ros.nodes.camera_check import CameraCheck
-from loopwm_ros.nodes.mpc_camera import ActualCamera, pinhole
+from loopwm_ros.nodes.mpc_camera import ActualCamera
 from loopwm_ros.nodes.mpc_parameters import MpcParameters
 from loopwm_ros.processing.camera import camera_pose
-from loopwm_ros.processing.lens import lens_differences
+from loopwm_ros.processing.lens import lens_differences, pinhole
 from loopwm_ros.processing.poses import transform
 from loopwm_ros.types import CameraFrame, JointState, Observation
 from tests.bundles import make_bundle
