@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import cv2
 import numpy as np
 
 from loopwm_ros.backends.base import Backend
+from loopwm_ros.backends.blank_camera import ChangedCamera
 from loopwm_ros.bullet.camera import ROWS_UP
 from loopwm_ros.config import CameraConfig
 from loopwm_ros.config.calibration import CameraModel
+from loopwm_ros.processing.images import shrink_image
 from loopwm_ros.processing.lens import rays
-from loopwm_ros.types import F64, CameraFrame, JointState
+from loopwm_ros.types import F64, U8
 
 SAMPLES = 2  # drawn pixels along a side of the camera's
 
@@ -35,43 +35,25 @@ def seen_by(model: CameraModel, stand: CameraConfig) -> CameraConfig:
     return stand.model_copy(update={"width": width, "height": height, "fx": focal, "fy": focal} | half)
 
 
-class LensCamera:
+class LensCamera(ChangedCamera):
     """Another backend, its pictures seen through a lens."""
 
     def __init__(self, backend: Backend, drawn: CameraConfig, model: CameraModel) -> None:
         """`drawn` is the backend's camera, from `seen_by`."""
-        self._backend, self._maps, self._model = backend, None, model
+        super().__init__(backend)
+        self._maps, self._model = None, model
         if not plain(model):
             seen = rays(model, _grid(model, SAMPLES).reshape(-1, 2))[:, :2]
             at = seen * (drawn.fx, drawn.fy) + (drawn.cx, drawn.cy - ROWS_UP)
             shape = model.height * SAMPLES, model.width * SAMPLES
             self._maps = tuple(at[:, k].reshape(shape).astype(np.float32) for k in (0, 1))
 
-    @property
-    def now(self) -> float:
-        """Simulated time [s]."""
-        return self._backend.now
-
-    def reset(self, seed: int) -> None:
-        """Start a new episode."""
-        self._backend.reset(seed)
-
-    def step(self, command: F64 | None) -> None:
-        """Advance one servo period."""
-        self._backend.step(command)
-
-    def joint_state(self) -> JointState | None:
-        """Joints now."""
-        return self._backend.joint_state()
-
-    def new_frame(self) -> CameraFrame | None:
-        """The backend's frame, bent."""
-        frame = self._backend.new_frame()
-        if frame is None or self._maps is None:
-            return frame
-        fine = cv2.remap(frame.rgb, *self._maps, cv2.INTER_LINEAR)
-        size = self._model.width, self._model.height
-        return replace(frame, rgb=cv2.resize(fine, size, interpolation=cv2.INTER_AREA))
+    def _changed(self, rgb: U8) -> U8:
+        """Bent by the lens."""
+        if self._maps is None:
+            return rgb
+        fine = cv2.remap(rgb, *self._maps, cv2.INTER_LINEAR)
+        return shrink_image(fine, self._model.width, self._model.height)
 
 
 def _grid(model: CameraModel, samples: int) -> F64:

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from loopwm_ros.backends.base import Backend
-from loopwm_ros.types import F64, CameraFrame, JointState
+from loopwm_ros.types import F64, U8, CameraFrame, JointState
 
 
-class BlankCamera:
-    """Another backend with all frames black, of the same size and stamps."""
+class ChangedCamera:
+    """Another backend, its frames changed on the way; a subclass says how."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -34,6 +34,17 @@ class BlankCamera:
         return self._backend.joint_state()
 
     def new_frame(self) -> CameraFrame | None:
-        """The backend's frame, black."""
+        """The backend's frame, changed."""
         frame = self._backend.new_frame()
-        return frame and replace(frame, rgb=np.zeros_like(frame.rgb))
+        return frame and replace(frame, rgb=self._changed(frame.rgb))
+
+    def _changed(self, rgb: U8) -> U8:
+        """A frame's picture (height, width, 3) as it is handed on."""
+        raise NotImplementedError
+
+
+class BlankCamera(ChangedCamera):
+    """Another backend with all frames black, of the same size and stamps."""
+
+    def _changed(self, rgb: U8) -> U8:
+        return np.zeros_like(rgb)

@@ -15,7 +15,7 @@ from loopwm_ros.calibration.standstill import one_of_each, still_joints
 from loopwm_ros.config import ArmConfig, Settings, load_settings
 from loopwm_ros.data import topics
 from loopwm_ros.data.bags import find_bags, read_messages
-from loopwm_ros.data.reader import Log, images_of
+from loopwm_ros.data.reader import Log, images_of, rows_of
 from loopwm_ros.data.series import Series
 from loopwm_ros.errors import BagError, CalibrationError, SensorError
 from loopwm_ros.messages import joint_state_from
@@ -133,9 +133,7 @@ def _recording(path: Path, topic: str, arm: ArmConfig | None) -> Recording:
 def _joints(path: Path, log: Log, arm: ArmConfig | None) -> Series:
     if arm is None:
         return Series.ordered([], [])
-    rows = log.get(arm.topics.joint_states)
-    if not rows:
-        raise BagError(f"{path} has no messages on {arm.topics.joint_states} (joint states)")
+    rows = rows_of(path, log, arm.topics.joint_states, "joint states")
     states = [joint_state_from(message, arm.joints) for _, message in rows]
     return Series.ordered([state.stamp for state in states], [state.position for state in states])
 

@@ -84,7 +84,12 @@ def _topic_types(arm: ArmConfig) -> dict[str, str]:
     }
 
 
-def _rows(path: Path, log: Log, topic: str, what: str) -> list[Logged]:
+def rows_of(path: Path, log: Log, topic: str, what: str) -> list[Logged]:
+    """Messages of a topic.
+
+    Raises:
+        BagError: there are none of it, naming what it was to hold and the topics there are.
+    """
     if not log.get(topic):
         raise BagError(
             f"{path} has no messages on {topic} ({what}); it has some on: {', '.join(sorted(log)) or 'none'}"
@@ -93,7 +98,7 @@ def _rows(path: Path, log: Log, topic: str, what: str) -> list[Logged]:
 
 
 def _episode(path: Path, arm: ArmConfig, log: Log, metadata: dict[str, str]) -> Episode:
-    rows = _rows(path, log, arm.topics.joint_states, "joint states")
+    rows = rows_of(path, log, arm.topics.joint_states, "joint states")
     states = [joint_state_from(message, arm.joints) for _, message in rows]
     stamps = [state.stamp for state in states]
     clock = _stamp_clock(np.array([logged for logged, _ in rows]), np.array(stamps))
@@ -136,7 +141,7 @@ def images_of(path: Path, log: Log, topic: str = topics.IMAGE) -> tuple[F64, tup
     if packed := log.get(topic + topics.PACKED):
         found = [(stamp_seconds(m.header.stamp), m.data.tobytes()) for _, m in packed]
     else:
-        frames = [frame_from_raw(m) for _, m in _rows(path, log, topic, "camera, raw or /compressed")]
+        frames = [frame_from_raw(m) for _, m in rows_of(path, log, topic, "camera, raw or /compressed")]
         found = [(frame.stamp, frame.rgb) for frame in frames]
     stamps, first = np.unique([stamp for stamp, _ in found], return_index=True)
     return stamps, tuple(found[i][1] for i in first)
@@ -149,7 +154,7 @@ def _commands(path: Path, arm: ArmConfig, log: Log, clock: Clock) -> Series:
     if trajectory in log and (prefers_trajectory or arm.position_topic not in log):
         rows = log[trajectory]
         return _followed([trajectory_from(message, arm.joints) for _, message in rows], _times(rows, clock))
-    rows = _rows(path, log, arm.position_topic, "commands sent to the controller")
+    rows = rows_of(path, log, arm.position_topic, "commands sent to the controller")
     return Series.ordered(
         _times(rows, clock), [positions_from(message, len(arm.joints)) for _, message in rows]
     )
