@@ -19,6 +19,7 @@ from loopwm_ros.config import ArmConfig
 from loopwm_ros.config.calibration import BoardSettings, CameraModel, HandEye
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.errors import MismatchError, SensorError
+from loopwm_ros.processing.images import CALIBRATED, check_picture_size
 from loopwm_ros.processing.lens import project_through, rays
 from loopwm_ros.types import F64, U8
 
@@ -159,11 +160,7 @@ def check_size(image: U8, camera: CameraModel) -> None:
     Raises:
         SensorError: naming both.
     """
-    if image.shape[:2] != (camera.height, camera.width):
-        raise SensorError(
-            f"camera image is {image.shape[1]}x{image.shape[0]}; "
-            f"calibrated was {camera.width}x{camera.height}"
-        )
+    check_picture_size(image, (camera.width, camera.height), CALIBRATED)
 
 
 def _angle(camera: CameraModel, seen: F64, points: F64) -> float:

@@ -15,12 +15,13 @@ from loopwm_ros.control.prediction_gap import GapMeter, GapSettings
 from loopwm_ros.control.receding_horizon import RecedingHorizon
 from loopwm_ros.control.safety_filter import SafetyFilter
 from loopwm_ros.control.safety_gate import GateSettings, SafetyGate
-from loopwm_ros.control.synchroniser import CALIBRATED, TRAINED, Synchroniser
+from loopwm_ros.control.synchroniser import Synchroniser
 from loopwm_ros.control.tool_motion import WORKSPACE_MARGIN, ToolMotion
 from loopwm_ros.errors import ConfigError, MismatchError
 from loopwm_ros.planning.objectives import ObjectiveFactory
 from loopwm_ros.planning.search import make_planner
 from loopwm_ros.planning.settings import PlannerKind, PlannerSettings
+from loopwm_ros.processing.images import CALIBRATED, TRAINED
 from loopwm_ros.processing.reprojection import Reprojection
 from loopwm_ros.world_model.onnx_model import OnnxWorldModel
 from loopwm_ros.world_model.settings import WorldModelSettings

@@ -7,10 +7,10 @@ from collections import deque
 import numpy as np
 
 from loopwm_ros.errors import SensorError
+from loopwm_ros.processing.images import TRAINED, check_picture_size
 from loopwm_ros.types import CameraFrame, JointState, Observation
 
 JUMP = 0.5  # a stamp this much older than the newest is a jump of the clock, not disorder [s]
-TRAINED, CALIBRATED = "the bundle was trained for", "calibrated was"  # where a size comes from
 HISTORY = 256  # joint states kept: over 2 s at 120 Hz
 
 
@@ -71,11 +71,7 @@ class Synchroniser:
         Raises:
             SensorError: not the size that is expected, or older than the newest frame.
         """
-        size = frame.rgb.shape[1], frame.rgb.shape[0]
-        if size != self._size:
-            raise SensorError(
-                f"camera image is {size[0]}x{size[1]}; {self._expected} {self._size[0]}x{self._size[1]}"
-            )
+        check_picture_size(frame.rgb, self._size, self._expected)
         if self._frame:
             self._refuse_older("camera image", frame.stamp, self._frame.stamp)
         self._frame = frame

@@ -5,6 +5,7 @@ from __future__ import annotations
 IMAGE = "/camera/image_raw"
 PACKED = "/compressed"
 COMPRESSED = IMAGE + PACKED
+TRANSPORTS = {"compressed": COMPRESSED, "raw": IMAGE}  # by the parameter image_transport
 CAMERA_INFO = "/camera/camera_info"
 LABELS = "/loopwm/labels/"
 REWARD = LABELS + "reward"

@@ -10,17 +10,17 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from sensor_msgs.msg import JointState as JointStateMessage
 
 from loopwm_ros.config import ArmConfig
-from loopwm_ros.control.synchroniser import CALIBRATED, Synchroniser
+from loopwm_ros.control.synchroniser import Synchroniser
 from loopwm_ros.data import topics
 from loopwm_ros.errors import SensorError
 from loopwm_ros.messages import frame_from_compressed, frame_from_raw, joint_state_from
 from loopwm_ros.nodes.camera_check import CameraCheck
 from loopwm_ros.nodes.inlets import JOINTS_MOST, PICTURES_MOST, Inlet, InletNode
 from loopwm_ros.nodes.qos import SENSOR
+from loopwm_ros.processing.images import CALIBRATED
 from loopwm_ros.types import Observation
 
 RECENT = 1.0  # [s] for which a picture is of what is there now
-IMAGE_TOPICS = {"compressed": topics.COMPRESSED, "raw": topics.IMAGE}
 
 
 class CalibrationInputs:
@@ -44,7 +44,7 @@ class CalibrationInputs:
         self._picture: CompressedImage | Image | None = None
         self._arrival, self._fresh = 0.0, False  # on the steady clock; was it not given yet?
         self.doubt = ""  # why the camera is not the calibrated one
-        self.topic = IMAGE_TOPICS[transport]
+        self.topic = topics.TRANSPORTS[transport]
         kind = Image if transport == "raw" else CompressedImage
         joints = arm.topics.joint_states
         Inlet(node, JointStateMessage, joints, self._on_joints, SENSOR, JOINTS_MOST)

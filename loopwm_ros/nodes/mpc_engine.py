@@ -28,7 +28,6 @@ from loopwm_ros.nodes.sensor_inbox import SensorInbox
 from loopwm_ros.types import JointState, JointTrajectory, Observation
 
 WARM_UP_PLANS = 3
-IMAGE_TOPICS = {"compressed": topics.COMPRESSED, "raw": topics.IMAGE}
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class MpcEngine:
         task = load_task(parameters.task)
         settings = parameters.controller(task)
         self.arm = load_arm(parameters.arm or usual_arm(task.name))
-        self.image_topic = IMAGE_TOPICS[parameters.image_transport]
+        self.image_topic = topics.TRANSPORTS[parameters.image_transport]
         self._period = parameters.control_period
         self._share = parameters.plan_share
         self._kinematics = Kinematics(self.arm)

@@ -13,6 +13,7 @@ from loopwm_ros.errors import SensorError
 from loopwm_ros.types import F32, U8
 
 MAX_PIXELS = 2**25  # 33 megapixels, 100 MB as RGB; more than any camera of an arm has
+TRAINED, CALIBRATED = "the bundle was trained for", "calibrated was"  # where a picture's size comes from
 SUFFIXES = (".png", ".jpg", ".jpeg")  # of files that `decode_image` reads
 MAX_IMAGE = 2**26  # of a compressed image's file [bytes]
 
@@ -22,6 +23,17 @@ def shrink_image(rgb: U8, width: int, height: int) -> U8:
     if rgb.shape[:2] == (height, width):
         return rgb
     return np.asarray(cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def check_picture_size(rgb: U8, size: tuple[int, int], expected: str) -> None:
+    """Refuse a camera's picture that is not of `size` (width, height) [px]; `expected`: whose that is.
+
+    Raises:
+        SensorError: naming both sizes.
+    """
+    found = rgb.shape[1], rgb.shape[0]
+    if found != size:
+        raise SensorError(f"camera image is {found[0]}x{found[1]}; {expected} {size[0]}x{size[1]}")
 
 
 def normalise_image(spec: ModelSpec, rgb: U8) -> F32:

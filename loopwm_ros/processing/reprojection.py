@@ -17,8 +17,9 @@ from pydantic import Field
 
 from loopwm_ros.config import CameraConfig, Settings
 from loopwm_ros.config.calibration import CameraModel
-from loopwm_ros.errors import MismatchError, SensorError
+from loopwm_ros.errors import MismatchError
 from loopwm_ros.processing.camera import camera_pose, project
+from loopwm_ros.processing.images import CALIBRATED, check_picture_size
 from loopwm_ros.processing.lens import project_through, rays
 from loopwm_ros.processing.poses import apart, inverse
 from loopwm_ros.types import F64, U8
@@ -107,11 +108,7 @@ class Reprojection:
         Raises:
             SensorError: it has another size than the calibrated camera.
         """
-        size = rgb.shape[1], rgb.shape[0]
-        if size != self.size:
-            raise SensorError(
-                f"camera image is {size[0]}x{size[1]}; calibrated was {self.size[0]}x{self.size[1]}"
-            )
+        check_picture_size(rgb, self.size, CALIBRATED)
         whole, rest = self._maps
         found = cv2.remap(rgb, whole, rest, cv2.INTER_LINEAR, dst=self._fine, borderMode=cv2.BORDER_REPLICATE)
         if self._fine is not None:
