@@ -9,11 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import Log
 from rclpy.parameter import Parameter
-from sensor_msgs.msg import CameraInfo, CompressedImage
-from sensor_msgs.msg import JointState as JointStateMessage
 from std_srvs.srv import Trigger
 
 from benchmarks.calibration.rendering import Flaws, Studio
@@ -21,58 +19,22 @@ from loopwm_ros.bullet.cell import BulletCell
 from loopwm_ros.calibration.board import Board
 from loopwm_ros.calibration.camera_info import write_camera_info
 from loopwm_ros.calibration.hand_eye_files import write_hand_eye
-from loopwm_ros.config import CameraConfig, load_arm, load_task, load_world
-from loopwm_ros.data import topics
+from loopwm_ros.config import CameraConfig, load_task, load_world
 from loopwm_ros.errors import ConfigError, MismatchError
 from loopwm_ros.nodes import heartbeats
 from loopwm_ros.nodes.calibration import NAME, CalibrationNode
-from loopwm_ros.nodes.diagnostics import values_of
-from loopwm_ros.nodes.qos import COMMAND, REPORT, SENSOR_SOURCE
+from loopwm_ros.nodes.qos import COMMAND, REPORT
 from loopwm_ros.nodes.ros_messages import message_factory
 from loopwm_ros.nodes.safety import SafetyNode
-from loopwm_ros.processing.images import encode_image
-from loopwm_ros.types import U8, JointState
+from loopwm_ros.types import U8
 from tests.ros.conftest import Bench
+from tests.ros.eye import ARM, HOME, Eye
 from tests.ros.test_arming import refusal
 from tests.ros.test_safety import NAMED as SAFE
 from tests.ros.test_safety import Arm
 from tests.unit.test_calibration_drift import BOARD, CAMERA, Cell, nudge
 
-ARM = load_arm("panda")
-HOME = np.asarray(ARM.home)
 OFTEN = {"look_period": 0.1, "evidence": 2, "looks": 3}
-
-
-class Eye:
-    """Publishes an arm at rest, and what a camera shows."""
-
-    def __init__(self, bench: Bench, picture: U8) -> None:
-        self.picture, self.speed = picture, 0.0
-        self._node, self._make = bench.node, message_factory()
-        create = bench.node.create_publisher
-        self._joints = create(JointStateMessage, ARM.topics.joint_states, SENSOR_SOURCE)
-        self._images = create(CompressedImage, topics.COMPRESSED, SENSOR_SOURCE)
-        self.info = create(CameraInfo, topics.CAMERA_INFO, SENSOR_SOURCE)
-        self.states = bench.listen(DiagnosticStatus, heartbeats.CALIBRATION_TOPIC, COMMAND)
-        self.reports = bench.listen(DiagnosticArray, "/diagnostics", REPORT)
-        bench.node.create_timer(0.02, self._send)
-
-    def _send(self) -> None:
-        now = self._node.get_clock().now().nanoseconds * 1e-9
-        joints = JointState(now, HOME, np.full(len(HOME), self.speed))
-        self._joints.publish(self._make.joint_state(joints, ARM.joints))
-        self._images.publish(self._make.compressed_image(now, encode_image(self.picture, 95), "camera"))
-
-    def state(self) -> str:
-        return self.states[-1].message if self.states else ""
-
-    def words(self) -> str:
-        values = {pair.key: pair.value for pair in self.states[-1].values} if self.states else {}
-        return values.get(heartbeats.WORDS, "")
-
-    def values(self) -> dict[str, str]:
-        found = [values for m in self.reports if (values := values_of(m, NAME)) is not None]
-        return found[-1] if found else {}
 
 
 def board_picture(degrees: float = 0.0) -> U8:
