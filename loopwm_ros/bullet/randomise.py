@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 
 from loopwm_ros.config import ArmConfig, CameraConfig, ObjectConfig, Range, TaskConfig, WorldConfig
-from loopwm_ros.config.task import TOOL
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.types import F64
 
@@ -25,6 +25,11 @@ class Thing:
     yaw: float  # [rad]
     hue: float
     mass: float
+
+    @property
+    def reach(self) -> float:
+        """How far it reaches from its centre along the table [m]; 0 if it is flat."""
+        return self.size * {"sphere": 1.0, "box": math.sqrt(0.5), "mark": 0.0}[self.config.shape]
 
     def at(self, x: float, y: float, yaw: float) -> Thing:
         """The same object elsewhere on the table."""
@@ -81,11 +86,13 @@ class Randomiser:
         )
 
     def clear(self, draw: Draw) -> bool:
-        """Whether tool and objects keep the task's clearance, seen from above."""
+        """Whether tool and objects keep the task's clearance, and solid ones do not overlap."""
         tool = self._kinematics.tool_position(np.asarray(draw.start))[:2]
-        places = {TOOL: tool, **{name: np.asarray(t.position[:2]) for name, t in draw.things.items()}}
-        pairs = combinations(places.values(), 2)
-        return all(float(np.linalg.norm(a - b)) >= self._task.clearance for a, b in pairs)
+        places = [(tool, 0.0), *((np.asarray(t.position[:2]), t.reach) for t in draw.things.values())]
+        return all(
+            float(np.linalg.norm(a - b)) >= max(self._task.clearance, r + s if r and s else 0.0)
+            for (a, r), (b, s) in combinations(places, 2)
+        )
 
     def _thing(self, rng: np.random.Generator, config: ObjectConfig) -> Thing:
         size = _one(rng, config.size)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from loopwm_ros.data.collect import Part
 
 
 def collect(
@@ -14,28 +17,41 @@ def collect(
     arm: Annotated[str, typer.Option(help="Arm, by name or YAML file; default: the usual one.")] = "",
     episodes: Annotated[int, typer.Option(min=1, help="Episodes in all; those already there count.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Episode i depends on the seed and i alone.")] = 0,
+    recipe: Annotated[
+        str,
+        typer.Option(help="Whole data set, by name or YAML file; it says all of the above and has parts."),
+    ] = "",
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
 ) -> None:
     """Record training episodes as rosbag2 MCAP; a run that was stopped goes on where it was."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from loopwm_ros.config import load_arm, load_task, load_world, usual_arm
-    from loopwm_ros.data.collect import Collected, usual_collection
+    from loopwm_ros.config.recipe import load_recipe
+    from loopwm_ros.data.collect import Collected, recipe_parts
     from loopwm_ros.data.collect import collect as run
 
-    settings = load_task(task)
-    collection = usual_collection(
-        load_arm(arm or usual_arm(settings.name)), settings, load_world(settings.world), seed
-    )
-    kept = 0
+    parts = recipe_parts(load_recipe(recipe)) if recipe else [_usual(task, arm, seed, episodes)]
+    total, kept = sum(part.episodes for part in parts), 0
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as progress:
-        bar = progress.add_task(f"collecting {settings.name}", total=episodes)
+        bar = progress.add_task("", total=total)
 
         def advance(collected: Collected) -> None:
             nonlocal kept
             kept += collected.kept
             progress.advance(bar)
 
-        run(collection, out, episodes, workers, advance)
-    typer.echo(f"{episodes} episodes in {out}: {episodes - kept} recorded, {kept} were there")
+        for part in parts:
+            progress.update(bar, description=f"collecting {part.name or part.collection.task.name}")
+            run(part.collection, out / part.name, part.episodes, workers, advance)
+    typer.echo(f"{total} episodes in {out}: {total - kept} recorded, {kept} were there")
+
+
+def _usual(task: str, arm: str, seed: int, episodes: int) -> Part:
+    """A task's usual collection, as the only part, without a folder of its own."""
+    from loopwm_ros.config import load_arm, load_task, load_world, usual_arm
+    from loopwm_ros.data.collect import Part, usual_collection
+
+    settings = load_task(task)
+    chosen = load_arm(arm or usual_arm(settings.name))
+    return Part("", usual_collection(chosen, settings, load_world(settings.world), seed), episodes)

@@ -12,15 +12,18 @@ from loopwm_ros.control.assembly import build_motion
 from loopwm_ros.control.baselines import RandomController, ScriptedController
 from loopwm_ros.control.controller import Controller
 from loopwm_ros.control.kinematics import Kinematics
-from loopwm_ros.control.pushing import PushingController, PushSettings
-from loopwm_ros.errors import choices
+from loopwm_ros.control.pushing import Places, PushingController, PushSettings
+from loopwm_ros.errors import ConfigError, choices
 from loopwm_ros.types import F64
 
 REACHING = {"random": 0.25, "reach": 0.4, "goals": 0.35}  # shares where the tool is brought to the goal
 PUSHING = {"random": 0.15, "push": 0.3, "pushes": 0.55}  # where an object is
+OTHERS = ("chains",)  # in recipes alone
 NEAR = 0.12  # random goals near the ball are at most this far from it, each axis [m]
 GOAL_PERIOD = 25  # mean control periods before another random goal
 PUSH_PERIOD = 30  # the same for an object, which takes longer to bring there
+CHAIN_PERIOD = 60  # the same for another pair of objects, one of which is pushed into the other
+THROUGH = 0.08  # beyond the other object's centre, so that it is pushed on [m]
 AIM_ERROR = 0.015  # standard deviation of a reach's aim, each axis [m]
 
 
@@ -44,7 +47,8 @@ def build_behaviour(
     Args:
         name: random (smooth random tool velocities); reach (a noisy approach to the goal), goals (one
             random point after another, half of them near the goal); push (a noisy push of the object to the
-            goal), pushes (to one random point after another).
+            goal), pushes (to one random point after another), chains (one object after another, half the time
+            into another one and on).
         rng: the episode's random stream, kept by the controller.
         kinematics: of the arm.
         arm: its workspace bounds the goals.
@@ -72,22 +76,37 @@ def build_behaviour(
         low, high = np.asarray(arm.workspace.low), np.asarray(arm.workspace.high)
         goals = RandomGoals(rng, low, high, lambda: goal() + offset, GOAL_PERIOD)
         return ScriptedController(kinematics, motion, goals, speed, gain, noise)
-    if name not in ("push", "pushes"):
-        raise choices("behaviour", name, REACHING | PUSHING)
+    if name not in ("push", "pushes", "chains"):
+        raise choices("behaviour", name, [*REACHING, *PUSHING, *OTHERS])
     settings = PushSettings(
         speed=speed,
         standoff=float(rng.uniform(0.06, 0.1)),
         cone=float(rng.uniform(0.2, 0.6)),
         noise=float(rng.choice([0.0, 0.1, 0.25, 0.5])),
     )
-    target: Callable[[], F64] = lambda: goal() + offset  # noqa: E731
+    places = _places(name, rng, task, cell)
+    return PushingController(kinematics, motion, places, settings)
+
+
+def _places(name: str, rng: np.random.Generator, task: TaskConfig, cell: BulletCell) -> Places:
+    """What a pushing behaviour pushes, and where to."""
+    moved = task.moved
+    if name == "push":
+        offset = np.asarray(task.goal_offset)
+        return lambda: (cell.truth().points[moved], cell.truth().points[task.goal] + offset)
+    ranges = {
+        key: (np.array([thing.x[0], thing.y[0], 0.0]), np.array([thing.x[1], thing.y[1], 0.0]))
+        for key, thing in task.objects.items()
+        if thing.movable
+    }
     if name == "pushes":
-        ranges = task.objects[task.moved]
-        low, high = (np.array([ranges.x[i], ranges.y[i], 0.0]) for i in (0, 1))
-        target = RandomGoals(rng, low, high, lambda: cell.truth().points[task.moved], PUSH_PERIOD)
-    return PushingController(
-        kinematics, motion, lambda: (cell.truth().points[task.moved], target()), settings
-    )
+        target = RandomGoals(rng, *ranges[moved], lambda: cell.truth().points[moved], PUSH_PERIOD)
+        return lambda: (cell.truth().points[moved], target())
+    if len(ranges) < 2:
+        raise ConfigError(
+            f"behaviour 'chains' needs two objects that can be pushed; task '{task.name}' has {len(ranges)}"
+        )
+    return Chains(rng, ranges, lambda: cell.truth().points)
 
 
 class RandomGoals:
@@ -115,3 +134,37 @@ class RandomGoals:
             return self._rng.uniform(self._low, self._high)
         near = self._attraction() + self._rng.uniform(-NEAR, NEAR, size=3)
         return np.clip(near, self._low, self._high)
+
+
+class Chains:
+    """One object to be pushed through another's place, or half the time to a random point, one after another.
+
+    Asked once per control period.
+    """
+
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        ranges: Mapping[str, tuple[F64, F64]],
+        points: Callable[[], Mapping[str, F64]],
+    ) -> None:
+        """`ranges`: lowest and highest place of each object, two at least; `points`: where they are [m]."""
+        self._rng, self._ranges, self._points = rng, ranges, points
+        self._pair: tuple[str, str | F64] | None = None  # what is pushed, and into what or where to
+
+    def __call__(self) -> tuple[F64, F64]:
+        """Where the pushed object is, and where it should go, (3,) each [m]."""
+        if self._pair is None or self._rng.random() < 1.0 / CHAIN_PERIOD:
+            self._pair = self._draw()
+        points, (pushed, target) = self._points(), self._pair
+        here = points[pushed]
+        if not isinstance(target, str):
+            return here, target
+        way = points[target] - here
+        return here, points[target] + THROUGH * way / max(1e-6, float(np.linalg.norm(way)))
+
+    def _draw(self) -> tuple[str, str | F64]:
+        first, second = (str(name) for name in self._rng.choice(list(self._ranges), 2, replace=False))
+        return (
+            (first, second) if self._rng.random() < 0.5 else (first, self._rng.uniform(*self._ranges[first]))
+        )

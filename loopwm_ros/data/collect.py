@@ -14,7 +14,17 @@ from loopwm_ros.backends.base import Backend
 from loopwm_ros.bullet.camera import shown
 from loopwm_ros.bullet.cell import BulletCell
 from loopwm_ros.bullet.disturb import DISTURBANCES, Disturbance
-from loopwm_ros.config import ArmConfig, Settings, TaskConfig, WorldConfig, load_settings
+from loopwm_ros.config import (
+    ArmConfig,
+    Settings,
+    TaskConfig,
+    WorldConfig,
+    load_arm,
+    load_settings,
+    load_task,
+    load_world,
+)
+from loopwm_ros.config.recipe import Recipe
 from loopwm_ros.config.task import TOOL
 from loopwm_ros.control.assembly import build_gate
 from loopwm_ros.control.kinematics import Kinematics
@@ -66,6 +76,34 @@ def usual_collection(arm: ArmConfig, task: TaskConfig, world: WorldConfig, seed:
     return Collection(
         arm=arm, task=task, world=world, seed=seed, behaviours=PUSHING, disturbed=0.25, unmarked=0.3
     )
+
+
+@dataclass(frozen=True)
+class Part:
+    """One collection of a data set."""
+
+    name: str
+    collection: Collection
+    episodes: int
+
+
+def recipe_parts(recipe: Recipe) -> list[Part]:
+    """The collections of a recipe.
+
+    Raises:
+        ConfigError: a part that does not fit the task.
+    """
+    arm, task = load_arm(recipe.arm), load_task(recipe.task)
+    world, parts = load_world(task.world), []
+    for name, part in recipe.parts.items():
+        try:
+            applied = part.applied(task)
+        except ValueError as error:
+            raise ConfigError(f"part '{name}' does not fit task '{task.name}': {error}") from error
+        kept = part.model_dump(include={"seed", "duration", "behaviours", "disturbed", "unmarked"})
+        collection = Collection(arm=arm, task=applied, world=world, **kept)
+        parts.append(Part(name, collection, part.episodes))
+    return parts
 
 
 def collect(
