@@ -64,6 +64,9 @@ class ModelSpec(Settings):
     action_dim: int = Field(3, gt=0, le=MAX_NAMES)
     control_period: float = Field(gt=0, description="[s]")
     stride: int = Field(gt=0, le=1000, description="control periods per transition")
+    chunk: int = Field(
+        1, gt=0, le=64, description="actions that one imagined transition may span; observed ones span one"
+    )
     tokens: int = Field(gt=0, le=MAX_STATE)
     width: int = Field(gt=0, le=MAX_STATE)
     max_loops: int = Field(gt=0, le=256)
@@ -75,6 +78,11 @@ class ModelSpec(Settings):
     def model_period(self) -> float:
         """Duration of one transition [s]."""
         return self.control_period * self.stride
+
+    @property
+    def action_input(self) -> int:
+        """Values that the prelude is told of the actions of one transition (`processing.states.chunked`)."""
+        return self.action_dim if self.chunk == 1 else self.chunk * self.action_dim + 1
 
     def columns(self, point: str) -> list[int]:
         """Where the x, y and z of a point, e.g. "tool", stand among the quantities.

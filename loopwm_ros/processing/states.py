@@ -29,6 +29,21 @@ def action_from_displacement(
     return np.asarray(displacement[..., :action_dim] / (max_tool_speed * model_period), dtype=np.float32)
 
 
+def chunked(spec: ModelSpec, actions: F32) -> F32:
+    """What the prelude is told (..., action_input) of a transition's actions (..., 1 to chunk, action_dim).
+
+    Where a transition may span several: side by side, zeros after the last, then the share of the chunk that
+    they fill.
+    """
+    if spec.chunk == 1:
+        return np.ascontiguousarray(actions[..., 0, :], dtype=np.float32)
+    *batch, count, size = actions.shape
+    told = np.zeros((*batch, spec.action_input), dtype=np.float32)
+    told[..., : count * size] = actions.reshape(*batch, count * size)
+    told[..., -1] = count / spec.chunk
+    return told
+
+
 def tool_velocity(spec: ModelSpec, action: F32) -> F64:
     """Action (..., action_dim) to tool velocity in the base frame [m/s], (..., 3)."""
     velocity: F64 = np.zeros((*action.shape[:-1], 3))

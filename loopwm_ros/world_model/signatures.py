@@ -21,7 +21,7 @@ def signatures(spec: ModelSpec) -> dict[str, Signature]:
             tensors(image=(3, spec.image_height, spec.image_width), proprio=(len(spec.proprio_mean),)),
             tensors(tokens=core, reading=(quantities,), std=(quantities,)),
         ),
-        "prelude": (tensors(state=core, tokens=core, action=(spec.action_dim,)), tensors(injected=core)),
+        "prelude": (tensors(state=core, tokens=core, action=(spec.action_input,)), tensors(injected=core)),
         "block": (tensors(state=core, injected=core), tensors(next=core, gate=())),
         "coda": (tensors(state=core), tensors(next=core)),
         "heads": (
