@@ -81,7 +81,8 @@ def held_out_window(arm: Arm, bank: StudyBank, on_device: Bank) -> Window:
     chunk, random = settings.chunk, torch.Generator()
     longest = rollout.context + -(-rollout.horizon // chunk) * chunk
     found = bank.starts(arm.spec, rollout.moving_points, held_out=True).of(longest)
-    kept = torch.from_numpy(spaced(found.moving.numpy(), settings.evaluation_windows))
+    matter = found.moving if len(found.moving) else found.still
+    kept = torch.from_numpy(spaced(matter.numpy(), settings.evaluation_windows))
     lengths = chunk_lengths(rollout.context, rollout.horizon, chunk, len(kept), 0.0, random)
     device = on_device.tokens.device
     return windows_at(on_device, chunk, bank.stride, kept.to(device), lengths.to(device))
