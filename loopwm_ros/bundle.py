@@ -76,7 +76,7 @@ class ModelSpec(Settings):
 
     @property
     def model_period(self) -> float:
-        """Duration of one transition [s]."""
+        """Duration of one action, which an observed transition spans [s]."""
         return self.control_period * self.stride
 
     @property

@@ -26,7 +26,7 @@ from loopwm_ros.processing.reprojection import Reprojection
 from loopwm_ros.world_model.onnx_model import OnnxWorldModel
 from loopwm_ros.world_model.settings import WorldModelSettings
 
-POLICY_HORIZON = 4  # transitions that a policy decides on: those committed, and a whole number of read-outs
+POLICY_HORIZON = 4  # actions that a policy decides on: those committed, and a whole number of read-outs
 
 
 class MpcSettings(Settings):

@@ -70,7 +70,7 @@ class MpcEngine:
         )
         self._spec = self._mpc.bundle.manifest.spec
         self.model_period = self._spec.model_period
-        steps = settings.model.readout_steps(settings.planner.horizon)
+        steps = settings.model.readout_steps(settings.planner.horizon, self._spec)
         self.moving = {name: self._spec.columns(name) for name in dict.fromkeys((TOOL, task.moved))}
         named = (TOOL, *(name for name in task.objects if f"{name}_x" in self._spec.quantities))
         self.record = CycleRecord(

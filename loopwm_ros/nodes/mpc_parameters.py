@@ -45,7 +45,7 @@ class MpcParameters(Settings):
     proposal: Literal["task", "none", "policy", "auto"] = Field(
         "task", description="where to look besides the last plan; task: as the task needs"
     )
-    horizon: int = Field(0, ge=0, le=64, description="transitions looked ahead; 0: as the task needs")
+    horizon: int = Field(0, ge=0, le=64, description="actions looked ahead; 0: as the task needs")
     candidates: int = Field(
         0, ge=0, le=4096, description="futures imagined a refinement; 0: as the task needs"
     )
@@ -59,7 +59,7 @@ class MpcParameters(Settings):
         GapSettings().steps,
         ge=0,
         le=30,
-        description="transitions imagined again in hindsight, for the monitor; 0: none",
+        description="model periods imagined again in hindsight, for the monitor; 0: none",
     )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="of the first activation; each next one adds 1")
     trace_path: str = Field("", description="JSON-lines file with a line a cycle and plan; empty: none")

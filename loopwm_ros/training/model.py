@@ -23,7 +23,7 @@ class LoopWM(nn.Module):
         super().__init__()
         size, count = (spec.image_height, spec.image_width), len(spec.quantities)
         self.encoder = Encoder(settings.encoder, settings.core, size, len(spec.proprio_mean), count)
-        self.core = LoopedCore(settings.core, spec.action_dim)
+        self.core = LoopedCore(settings.core, spec.action_input)
         self.heads = Heads(settings.core, count)
         self.monitor = nn.Linear(spec.width, spec.width)  # g_omega
         self.policy = None  # until all else is trained

@@ -233,6 +233,7 @@ class LockstepRunner:
 
     def _offsets(self, read_outs: int) -> F64:
         """Times of the read-outs after the plan's start [s]."""
-        settings = self._request.settings
-        steps = settings.model.readout_steps(settings.planner.horizon)
+        settings, bundle = self._request.settings, self._request.bundle
+        assert bundle is not None, "without a model nothing is imagined"
+        steps = settings.model.readout_steps(settings.planner.horizon, bundle.manifest.spec)
         return self._model_period * np.asarray(steps[:read_outs], dtype=float)

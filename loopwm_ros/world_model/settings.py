@@ -9,6 +9,7 @@ from pydantic import Field
 from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.config import Settings
 from loopwm_ros.errors import ConfigError
+from loopwm_ros.processing.states import spans
 
 
 class WorldModelSettings(Settings):
@@ -22,7 +23,7 @@ class WorldModelSettings(Settings):
     )
     gate_threshold: float | None = Field(None, gt=0, le=1, description="instead of the bundle's tau")
     second_difference_threshold: float | None = Field(None, ge=0, description="instead of the bundle's")
-    readout_every: int = Field(2, ge=1, description="transitions between head calls; the last is always read")
+    readout_every: int = Field(2, ge=1, description="actions between head calls; the last is always read")
     compact_below: float = Field(0.95, ge=0, le=1, description="running share that compacts the batch")
     initial_seed: int = Field(0, ge=0, description="of the Gaussian state before the first observation")
 
@@ -40,6 +41,15 @@ class WorldModelSettings(Settings):
             return self.loops
         return spec.mean_loops if self.exit == "none" else spec.max_loops
 
-    def readout_steps(self, horizon: int) -> tuple[int, ...]:
-        """Steps (1-based) after which the heads are called: every `readout_every`-th and the last."""
-        return tuple(s for s in range(1, horizon + 1) if s % self.readout_every == 0 or s == horizon)
+    def readout_steps(self, horizon: int, spec: ModelSpec) -> tuple[int, ...]:
+        """Actions (1-based) after which the heads are called: every `readout_every`-th and the last.
+
+        Where it falls within a transition that spans several, its end is read instead.
+        """
+        ends = [span.stop for span in spans(spec, horizon)]
+        every = self.readout_every
+        return tuple(
+            end
+            for begin, end in zip([0, *ends], ends, strict=False)
+            if begin // every < end // every or end == horizon
+        )

@@ -10,6 +10,7 @@ from loopwm_ros.processing.states import (
     action_from_displacement,
     normalise_proprio,
     proprio_vector,
+    spans,
     tool_velocity,
 )
 from loopwm_ros.types import JointState
@@ -54,3 +55,12 @@ def test_velocity_and_displacement_are_inverse(values: list[float]) -> None:
     moved = tool_velocity(spec, action) * spec.model_period
     again = action_from_displacement(moved, spec.action_dim, spec.max_tool_speed, spec.model_period)
     assert np.allclose(again, action, atol=1e-6)
+
+
+@given(st.integers(1, 9), st.integers(0, 40))
+def test_transitions_span_all_actions_once_and_only_the_last_is_short(chunk: int, count: int) -> None:
+    found = spans(make_spec(chunk=chunk), count)
+    assert [step for span in found for step in range(span.start, span.stop)] == list(range(count))
+    lengths = [span.stop - span.start for span in found]
+    assert all(length == chunk for length in lengths[:-1])
+    assert all(1 <= length <= chunk for length in lengths)

@@ -140,7 +140,15 @@ def test_a_silent_fall_back_to_the_cpu_is_an_error():
 
 
 def test_readout_steps_end_with_the_horizon():
-    settings = WorldModelSettings(readout_every=3)
-    assert settings.readout_steps(8) == (3, 6, 8)
-    assert settings.readout_steps(6) == (3, 6)
-    assert settings.readout_steps(1) == (1,)
+    settings, spec = WorldModelSettings(readout_every=3), make_spec()
+    assert settings.readout_steps(8, spec) == (3, 6, 8)
+    assert settings.readout_steps(6, spec) == (3, 6)
+    assert settings.readout_steps(1, spec) == (1,)
+
+
+@pytest.mark.parametrize(
+    ("chunk", "every", "steps"),
+    [(2, 2, (2, 4, 6, 8, 10, 11)), (4, 2, (4, 8, 11)), (4, 5, (8, 11)), (8, 2, (8, 11)), (16, 2, (11,))],
+)
+def test_readouts_are_where_transitions_end(chunk, every, steps):
+    assert WorldModelSettings(readout_every=every).readout_steps(11, make_spec(chunk=chunk)) == steps
