@@ -47,6 +47,11 @@ class Graph(Settings):
     outputs: tuple[Tensor, ...]
 
 
+def _axes(point: str) -> list[str]:
+    """The quantities that say where a point is."""
+    return [f"{point}_{axis}" for axis in "xyz"]
+
+
 class ModelSpec(Settings):
     """What goes into the model and what comes out: the contract of training and robot alike."""
 
@@ -90,12 +95,16 @@ class ModelSpec(Settings):
         Raises:
             MismatchError: the model does not read them out.
         """
-        names = [f"{point}_{axis}" for axis in "xyz"]
+        names = _axes(point)
         if missing := [name for name in names if name not in self.quantities]:
             raise MismatchError(
                 f"no quantity {', '.join(missing)}; the model reads out {', '.join(self.quantities)}"
             )
         return [self.quantities.index(name) for name in names]
+
+    def locates(self, point: str) -> bool:
+        """Whether the model reads out x, y and z of a point."""
+        return set(_axes(point)) <= set(self.quantities)
 
     @model_validator(mode="after")
     def _sizes(self) -> ModelSpec:

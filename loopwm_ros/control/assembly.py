@@ -88,10 +88,10 @@ def build_mpc(
     """
     manifest = bundle.manifest
     check_fit(manifest, arm, camera, control_period)
-    if manifest.spec.quantities != task.quantities:
+    if missing := [name for name in task.quantities if name not in manifest.spec.quantities]:
         raise MismatchError(
             f"bundle '{manifest.name}' reads out {list(manifest.spec.quantities)}, "
-            f"task '{task.name}' needs {list(task.quantities)}"
+            f"task '{task.name}' needs {missing} as well: take a bundle that was trained for this task"
         )
     if manifest.spec.action_dim != task.action_dim:
         raise MismatchError(

@@ -52,7 +52,7 @@ class LockstepRunner:
         self._model_period = 2.0 / request.world.control_rate
         if request.bundle is not None:
             spec = request.bundle.manifest.spec
-            names = (TOOL, *(n for n in request.task.objects if f"{n}_x" in spec.quantities))
+            names = (TOOL, *filter(spec.locates, request.task.objects))
             self._points = {name: spec.columns(name) for name in names}
             self._model_period = spec.model_period
         self._fault = None if request.fault is None else Fault(request.fault)

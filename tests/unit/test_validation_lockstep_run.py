@@ -193,6 +193,27 @@ def test_what_the_encoder_saw_and_the_model_imagined_of_the_object_is_on_the_tra
     assert all(plan.moved is not None and plan.moved.shape == plan.path.shape for plan in trace.imagined)
 
 
+def test_a_model_of_more_objects_plans_the_same_for_fewer(push_bundle: Bundle, tmp_path: Path) -> None:
+    clutter = load_task("clutter")
+    more = clutter.model_copy(update={"quantities": clutter.quantities[::-1]})
+    plain, among_others = (
+        push(controller="mpc", bundle=bundle)[0][0].trace
+        for bundle in (push_bundle, make_bundle(tmp_path, PUSH_ARM, more))
+    )
+    assert set(among_others.readings) == {"tool", "cube", "goal"}
+    assert np.array_equal(among_others.tool.values, plain.tool.values)
+    for one, other in zip(among_others.imagined, plain.imagined, strict=True):
+        assert np.array_equal(one.path, other.path)
+        assert np.array_equal(one.moved, other.moved)
+
+
+def test_of_an_object_that_is_read_in_the_plane_alone_no_point_is_shown(tmp_path: Path) -> None:
+    clutter = load_task("clutter").nominal().model_copy(update={"time_limit": 0.3})
+    (episode,), _ = push(controller="mpc", task=clutter, bundle=make_bundle(tmp_path, PUSH_ARM, clutter))
+    assert set(episode.trace.points) == {"cube", "blue", "yellow", "goal"}
+    assert set(episode.trace.readings) == {"tool", "cube", "goal"}
+
+
 def test_something_happens_and_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage, "WHEN", (0.2, 0.5))
     (first, second), _ = push(disturb="all", episodes=2)
