@@ -65,6 +65,9 @@ class ModelSpec(Settings):
     tool_frame: str
     rod: RodConfig | None = Field(None, description="on the tool frame; its tip is the tool point")
     quantities: tuple[str, ...] = Field(max_length=MAX_NAMES)
+    unpredicted: tuple[str, ...] = Field(
+        (), max_length=MAX_NAMES, description="points, e.g. a goal, whose future the heads were not taught"
+    )
     max_tool_speed: float = Field(gt=0, description="an action of 1.0 [m/s]")
     action_dim: int = Field(3, gt=0, le=MAX_NAMES)
     control_period: float = Field(gt=0, description="[s]")
@@ -101,6 +104,12 @@ class ModelSpec(Settings):
                 f"no quantity {', '.join(missing)}; the model reads out {', '.join(self.quantities)}"
             )
         return [self.quantities.index(name) for name in names]
+
+    @property
+    def predicted(self) -> list[int]:
+        """Columns of the quantities whose future the heads were taught."""
+        points = [name.rpartition("_")[0] for name in self.quantities]
+        return [column for column, point in enumerate(points) if point not in self.unpredicted]
 
     def locates(self, point: str) -> bool:
         """Whether the model reads out x, y and z of a point."""

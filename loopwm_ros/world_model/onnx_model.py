@@ -65,8 +65,10 @@ class OnnxWorldModel:
         self.policy: ImaginedPolicy | None = None
         if "policy" in sessions:
             self.policy = ImaginedPolicy(sessions["policy"], self.spec, self.advance)
-        self._costs = StageCosts(clock)
-        self._core = LoopedCore(sessions, exit_test(settings, self.spec), settings.compact_below, self._costs)
+        test = exit_test(settings, self.spec)
+        self._costs = StageCosts(clock) if test is None else StageCosts(clock, test.calls)
+        predicted = self.spec.predicted
+        self._core = LoopedCore(sessions, predicted, test, settings.compact_below, self._costs)
         self._imagination = Imagination(self.spec, self._core, self._heads, self._costs)
         self._loops = np.zeros(self.spec.max_loops + 1, dtype=np.int64)
         self._mean_loops = Estimate()

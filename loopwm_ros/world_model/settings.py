@@ -11,6 +11,8 @@ from loopwm_ros.config import Settings
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.processing.states import spans
 
+ExitKind = Literal["gate", "second_difference", "either", "change", "readout", "none"]
+
 
 class WorldModelSettings(Settings):
     """Runtime choices of the world model."""
@@ -18,11 +20,17 @@ class WorldModelSettings(Settings):
     provider: Literal["cpu", "cuda", "auto"] = Field("cpu", description="auto: CUDA where it works, else CPU")
     threads: int = Field(1, ge=1, description="threads within one operator")
     loops: int = Field(0, ge=0, description="iterations of every transition; 0: as the exit test decides")
-    exit: Literal["gate", "second_difference", "either", "none"] = Field(
-        "either", description="test that ends a candidate's loop; none: the training mean for all"
+    exit: ExitKind = Field(
+        "either",
+        description="test that ends a candidate's loop; either: gate or second_difference; "
+        "none: the training mean for all",
     )
     gate_threshold: float | None = Field(None, gt=0, le=1, description="instead of the bundle's tau")
     second_difference_threshold: float | None = Field(None, ge=0, description="instead of the bundle's")
+    change_threshold: float | None = Field(None, gt=0, description="of exit change: norm of h^(t) - h^(t-1)")
+    readout_tolerance: float = Field(
+        0.002, gt=0, description="of exit readout: motion of each predicted quantity in an iteration [m]"
+    )
     readout_every: int = Field(2, ge=1, description="actions between head calls; the last is always read")
     compact_below: float = Field(0.95, ge=0, le=1, description="running share that compacts the batch")
     initial_seed: int = Field(0, ge=0, description="of the Gaussian state before the first observation")
