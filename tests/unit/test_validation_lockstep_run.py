@@ -11,6 +11,7 @@ import pytest
 from loopwm_ros.backends.blank_camera import BlankCamera
 from loopwm_ros.bundle import Bundle
 from loopwm_ros.config import load_arm, load_task, load_world
+from loopwm_ros.control.assembly import MpcSettings, planner_settings
 from loopwm_ros.errors import ConfigError, MismatchError
 from loopwm_ros.validation import stage
 from loopwm_ros.validation.engines import CELLS
@@ -87,6 +88,21 @@ def test_imagined_paths_are_the_tools_whatever_the_order_of_the_quantities(tmp_p
         assert np.linalg.norm(plan.path[0] - episode.trace.tool.nearest(plan.stamp)) < 0.12  # 0.2 s ahead
         assert len(plan.offsets) == len(plan.path)
         assert plan.goal is not None
+
+
+def test_a_model_whose_transitions_span_several_actions_reaches_the_goal(tmp_path: Path) -> None:
+    task = load_task("reach").model_copy(update={"planner": {"horizon": 10}})
+    planner = planner_settings(task, "mppi")
+    (episode,), measured = run(
+        controller="mpc",
+        task=task,
+        bundle=make_bundle(tmp_path, ARM, task, chunk=4),
+        settings=MpcSettings(planner=planner),
+    )
+    assert episode.result.success
+    assert set(measured.gaps["tool"]) == set(range(1, 11)), "hindsight is of every action"
+    for plan in episode.trace.imagined:
+        np.testing.assert_allclose(plan.offsets, [0.4, 0.8, 1.0])
 
 
 def test_blank_camera_changes_nothing_but_the_pixels() -> None:
