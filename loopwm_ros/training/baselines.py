@@ -104,7 +104,7 @@ class SimNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, size) to the same; each group sums to its length."""
-        return 8 * torch.softmax(x.reshape(len(x), -1, 8), dim=-1).flatten(1)
+        return 8 * torch.softmax(x.unflatten(-1, (-1, 8)), dim=-1).flatten(-2)
 
 
 class LatentMlp(nn.Module):

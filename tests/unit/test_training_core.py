@@ -14,7 +14,7 @@ SETTINGS = CoreSettings(tokens=3, width=16, heads=2, hidden=16, mean_loops=3, ma
 @pytest.fixture
 def core() -> LoopedCore:
     torch.manual_seed(0)
-    return LoopedCore(SETTINGS, action_dim=3)
+    return LoopedCore(SETTINGS, action_input=3)
 
 
 @pytest.fixture
