@@ -63,6 +63,9 @@ class EncoderSettings(Settings):
     std_ceiling: float = Field(0.5, gt=0, description="largest [m]")
     squared_weight: float = Field(1.0, ge=0, description="of the squared error beside the likelihood")
     augment: AugmentSettings = AugmentSettings()
+    frames_per_episode: int = Field(
+        0, ge=0, description="that the encoder learns from, evenly spaced over the episode; 0: all"
+    )
     stage: StageSettings
 
 

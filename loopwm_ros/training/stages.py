@@ -84,7 +84,7 @@ class EncoderStage:
         self.settings, self.model = settings.encoder.stage, model
         self.loss = ReadingLoss(model, settings.encoder)
         self._spec, self._data = spec, data
-        self._train = data.frames(train)
+        self._train = encoder_frames(data, train, settings.encoder.frames_per_episode)
         self._held_out = spaced(data.frames(held_out), settings.evaluation_frames)
         self._augment = Augment.of(settings.encoder.augment, spec)
 
@@ -97,6 +97,13 @@ class EncoderStage:
 
     def evaluate(self, model: LoopWM) -> dict[str, float]:
         return evaluate.reading_metrics(model, self._data, self._spec, self._held_out)
+
+
+def encoder_frames(data: Dataset, episodes: Indices, each: int) -> Indices:
+    """Frames that the encoder learns from: `each` of every episode, evenly spaced; 0: all."""
+    if not each:
+        return data.frames(episodes)
+    return np.concatenate([spaced(data.frames([episode]), each) for episode in episodes])
 
 
 def columns_of(points: tuple[str, ...], quantities: tuple[str, ...]) -> list[int]:
