@@ -22,9 +22,7 @@ CHECKSUM = "manifest.sha256"  # as `sha256sum` writes it
 FORMAT = 1
 GRAPHS = ("encoder", "prelude", "block", "coda", "heads", "monitor")
 OPTIONAL_GRAPHS = ("policy",)
-MAX_GRAPH = (
-    256 * 2**20
-)  # of one file [bytes]; ours have 0.5 MB. What follows bounds what a model may allocate
+MAX_GRAPH = 2**28  # of one file [bytes]; ours have 0.5 MB. What follows bounds what a model may allocate
 MAX_PIXELS = 2**20  # of the encoder's image; ours has 12 thousand
 MAX_STATE = 2**16  # floats of one latent state, and dozens are imagined at once; ours has 256
 MAX_ROWS_UP = 4.0
@@ -65,9 +63,7 @@ class ModelSpec(Settings):
     tool_frame: str
     rod: RodConfig | None = Field(None, description="on the tool frame; its tip is the tool point")
     quantities: tuple[str, ...] = Field(max_length=MAX_NAMES)
-    unpredicted: tuple[str, ...] = Field(
-        (), max_length=MAX_NAMES, description="points, e.g. a goal, whose future the heads were not taught"
-    )
+    unpredicted: tuple[str, ...] = Field((), max_length=MAX_NAMES, description="points: no future was taught")
     max_tool_speed: float = Field(gt=0, description="an action of 1.0 [m/s]")
     action_dim: int = Field(3, gt=0, le=MAX_NAMES)
     control_period: float = Field(gt=0, description="[s]")
