@@ -130,7 +130,7 @@ def observed(tokens: Tensor) -> Tensor:
 
 
 def _normed(inputs: int, hidden: int, outputs: int, depth: int) -> nn.Sequential:
-    """Linear layers, each but the last with LayerNorm and SiLU (TD-MPC2: Mish, slow in ONNX Runtime), then SimNorm."""
+    """Linear layers, all but the last with LayerNorm and SiLU, then SimNorm; TD-MPC2 has Mish."""
     sizes = [inputs, *[hidden] * depth]
     layers: list[nn.Module] = []
     for before, after in itertools.pairwise(sizes):
