@@ -86,9 +86,10 @@ def _say(made: EpisodeRow) -> None:
 
 def _line(outcome: Outcome) -> str:
     time = outcome.planning_ms
+    precise = "" if outcome.precise is None else f"precise {outcome.precise.count} "
     return (
-        f"{outcome.regime.name}; {outcome.model}: success {outcome.success.count}, precise "
-        f"{outcome.precise.count} of {outcome.episodes}; "
+        f"{outcome.regime.name}; {outcome.model}: success {outcome.success.count}, "
+        f"{precise}of {outcome.episodes}; "
         f"planned in {time.p50 or 0:.1f} ms (p99 {time.p99 or 0:.1f}), "
         f"{outcome.candidates.mean or 0:.0f} candidates, {outcome.loops.mean or 0:.2f} loops, "
         f"{outcome.unsearched or 0:.1%} unsearched"

@@ -48,7 +48,7 @@ def _panel(axes: Axes, summary: Summary, outcomes: Sequence[Outcome], measure: s
     models = list(summary.comparison.models)
     for place, model in enumerate(models):
         mine = sorted((o for o in outcomes if o.model == model), key=lambda o: o.regime.budget_ms)
-        points = [(o.regime.budget_ms, *_bar(getattr(o, measure))) for o in mine if o.episodes]
+        points = [(o.regime.budget_ms, *_bar(s)) for o in mine if (s := getattr(o, measure)) and o.episodes]
         if not points:
             continue
         budgets, rates, below, above = np.array(points).T

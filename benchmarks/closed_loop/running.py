@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from benchmarks.closed_loop.conditions import Conditions, Harness
@@ -58,6 +59,7 @@ class Runner:
         Raises:
             LoopWMError: parts of the comparison do not belong together, or the folder has other results.
         """
+        self._check()
         done = {(made.conditions_sha256, made.result.index) for made in read_rows(self.out, self.machine)}
         kept = Lines(self.out / part.file, self.machine, EpisodeRow)
         for regime in self.comparison.regimes:
@@ -65,6 +67,12 @@ class Runner:
                 for made in self._interleaved(regime, replicate, part, done):
                     kept.add(made)
                     on_row(made)
+
+    def _check(self) -> None:
+        """Refuse at once what would be refused hours later."""
+        for regime, model in product(self.comparison.regimes, self.comparison.models):
+            for replicate in range(self.comparison.replicates):
+                self.harness.conditions(regime, model, replicate)
 
     def _interleaved(
         self, regime: Regime, replicate: int, part: Part, done: set[Key]

@@ -98,6 +98,13 @@ class Comparison(Settings):
         return max(len(entry.bundles) for entry in self.models.values())
 
     @model_validator(mode="after")
+    def _one_core(self) -> Comparison:
+        for name, entry in self.models.items():
+            if (entry.model.threads, entry.model.provider) != (1, "cpu"):
+                raise ValueError(f"model '{name}' must run in one thread on the CPU: threads 1, provider cpu")
+        return self
+
+    @model_validator(mode="after")
     def _known(self) -> Comparison:
         if self.chosen not in self.models:
             raise ValueError(f"reference is '{self.reference}'; valid: {', '.join(self.models)}")

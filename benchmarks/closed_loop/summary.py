@@ -41,7 +41,7 @@ class Outcome(Record):
     bundles_sha256: tuple[str, ...]
     episodes: int
     success: Share
-    precise: Share
+    precise: Share | None = Field(description="None: the task has no precise distance")
     median_time_to_success_s: float | None = Field(description="over the episodes that succeeded")
     median_precise_time_s: float | None
     median_final_distance_m: float | None
@@ -97,9 +97,7 @@ def summarise(
     for regime in comparison.regimes:
         by_model = {model: _rows(comparison, harness, regime, model, found) for model in comparison.models}
         used += [made for those in by_model.values() for made in those]
-        of_regime = {
-            model: _outcome(regime, model, harness.bundles(model), those) for model, those in by_model.items()
-        }
+        of_regime = {model: _outcome(regime, model, harness, those) for model, those in by_model.items()}
         outcomes += of_regime.values()
         for model in by_model:
             if model != comparison.chosen:
@@ -129,8 +127,9 @@ def _rows(
     return [found[key] for key in keys if key in found]
 
 
-def _outcome(regime: Regime, model: str, bundles: Sequence[str], rows: Sequence[EpisodeRow]) -> Outcome:
+def _outcome(regime: Regime, model: str, harness: Harness, rows: Sequence[EpisodeRow]) -> Outcome:
     results = [made.result for made in rows]
+    coarse = harness.task(regime.task).precise_distance is None
     times = [time for made in rows for time in made.planning_ms]
     refinements = [count for made in rows for count in made.refinements]
     candidates = [count for made in rows for count in made.candidates]
@@ -141,10 +140,10 @@ def _outcome(regime: Regime, model: str, bundles: Sequence[str], rows: Sequence[
     return Outcome(
         regime=regime,
         model=model,
-        bundles_sha256=tuple(bundles),
+        bundles_sha256=tuple(harness.bundles(model)),
         episodes=len(rows),
         success=_share([result.success for result in results]),
-        precise=_share([made.precise for made in rows]),
+        precise=None if coarse else _share([made.precise for made in rows]),
         median_time_to_success_s=median([t for r in results if (t := r.time_to_success_s) is not None]),
         median_precise_time_s=median([t for r in results if (t := r.precise_time_s) is not None]),
         median_final_distance_m=median([result.final_distance_m for result in results]),
@@ -177,7 +176,8 @@ def _pairs(
     mine, theirs = ({made.result.index: made for made in rows[name]} for name in (model, reference))
     both = sorted(mine.keys() & theirs.keys())
     found = []
-    for measure in ("success", "precise"):
+    measures = ("success",) if outcomes[model].precise is None else ("success", "precise")
+    for measure in measures:
         won = [(_held(mine[i], measure), _held(theirs[i], measure)) for i in both]
         only_model, only_reference = won.count((True, False)), won.count((False, True))
         shares = [getattr(outcomes[name], measure).wilson95 for name in (model, reference)]

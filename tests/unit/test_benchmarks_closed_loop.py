@@ -124,6 +124,9 @@ def test_results_of_another_machine_are_not_added_to(folder: Path) -> None:
 def test_what_does_not_fit_is_refused(folder: Path) -> None:
     with pytest.raises(ConfigError, match="reference is 'c'; valid: a, b"):
         write(folder, reference="c")
+    threads = {"a": {"bundles": [str(folder / "a")], "model": {"threads": 2}}}
+    with pytest.raises(ConfigError, match="model 'a' must run in one thread"):
+        write(folder, models=threads)
     odd = [{"tasks": ["reach"], "budgets_ms": [5], "horizons_s": [0.25]}]
     with pytest.raises(
         ConfigError, match=r"horizon of 0.25 s is no whole number of the model's periods of 0.1 s"
@@ -160,20 +163,35 @@ def test_models_are_compared_on_the_episodes_of_both(folder: Path) -> None:
     a, b = summary.outcomes
     assert (a.success.count, b.success.count, b.episodes) == (40, 10, 39)
     assert a.success.wilson95 == pytest.approx((0.9124, 1.0), abs=1e-4)
-    success, precise = summary.pairs
+    (success,) = summary.pairs
     assert (success.model, success.reference, success.episodes) == ("a", "b", 39)
     assert (success.only_model, success.only_reference, success.disjoint) == (29, 0, True)
     assert success.p == pytest.approx(2 * 0.5**29)
-    assert (precise.only_model, precise.only_reference, precise.p, precise.disjoint) == (0, 0, 1.0, False)
+    assert a.precise is None, "reach has no precise distance"
     drawn = success_plot(summary)
     assert drawn.count('id="axes_') == 1, "reach has no precise distance"
     assert all(f">{text}<" in drawn for text in ("a", "b", "planning time [ms]", "success within 2.5 cm"))
 
 
+def test_precise_distances_are_compared_where_the_task_has_one() -> None:
+    comparison = load_settings(EXAMPLE, Comparison)
+    harness, regime = Harness(EXAMPLE, comparison), comparison.regimes[0]
+    rows = [_row(harness, regime, model, 0, success=True) for model in comparison.models]
+    precise = rows[1].result.model_copy(update={"precise_time_s": 3.0})
+    rows[1] = rows[1].model_copy(update={"result": precise})
+    summary = summarise(comparison, harness, HERE, rows)
+    assert [pair.measure for pair in summary.pairs[:2]] == ["success", "precise"]
+    assert [(pair.only_model, pair.only_reference) for pair in summary.pairs[:2]] == [(0, 0), (1, 0)]
+    drawn = success_plot(summary)
+    assert all(
+        f">{text}<" in drawn for text in ("success within 5 cm", "precise within 2 cm", "push, 1 s ahead")
+    )
+
+
 def test_an_episode_that_was_not_run_is_in_no_figure(folder: Path) -> None:
     summary = sum_up(folder)
     assert [o.success.rate for o in summary.outcomes] == [None, None]
-    assert [pair.p for pair in summary.pairs] == [1.0, 1.0]
+    assert [(pair.episodes, pair.p, pair.disjoint) for pair in summary.pairs] == [(0, 1.0, False)]
     assert "planning time [ms]" in success_plot(summary)
 
 
