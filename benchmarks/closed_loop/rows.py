@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from pydantic import Field
 
 from loopwm_ros.validation.statistics import Record
@@ -29,6 +31,7 @@ class EpisodeRow(Record):
     candidates: tuple[int, ...] = Field(description="of each plan")
     refinements: tuple[int, ...] = Field(description="finished, of each plan; 0: the last plan, moved on")
     loops: dict[int, int] = Field(description="imagined transitions by iterations")
+    load: float = Field(description="of the machine, over the last minute: processes that want a core")
     git_revision: str
 
     @property
@@ -58,5 +61,6 @@ def row(
         candidates=tuple(measured.candidates),
         refinements=tuple(measured.refinements),
         loops={count: int(seen) for count, seen in enumerate(measured.loops) if seen},
+        load=round(os.getloadavg()[0], 2),
         git_revision=revision,
     )

@@ -74,6 +74,7 @@ class Summary(Record):
     comparison: Comparison
     machine: Machine
     git_revisions: tuple[str, ...]
+    median_load: float | None = Field(description="processes that wanted a core; ours is one of them")
     success_distance_m: dict[str, float] = Field(description="by task")
     precise_distance_m: dict[str, float | None]
     outcomes: tuple[Outcome, ...]
@@ -106,6 +107,7 @@ def summarise(
     return Summary(
         comparison=comparison,
         machine=machine,
+        median_load=median([made.load for made in used]),
         git_revisions=tuple(sorted({made.git_revision for made in used})),
         success_distance_m={name: task.success_distance for name, task in tasks.items()},
         precise_distance_m={name: task.precise_distance for name, task in tasks.items()},
