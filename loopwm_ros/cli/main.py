@@ -22,6 +22,10 @@ COMMANDS = {  # what it does, an example
         "Train a world model.",
         "loopwm train --config config/train/reach.yaml --data data/reach --out runs/reach --resume",
     ),
+    "study": (
+        "Compare cores: train each on the tokens of one frozen encoder.",
+        "loopwm study --config config/study/contact.yaml --data data/contact --out runs/study",
+    ),
     "export": (
         "Export a trained model as a bundle of ONNX graphs.",
         "loopwm export --run runs/reach --out models/my_reach",
