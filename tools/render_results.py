@@ -14,6 +14,7 @@ from typing import Any
 import faults_page
 import validations_page
 from calibration_section import calibration
+from closed_loop_section import closed_loop
 from failures_page import failures
 from filter_section import safety_filter
 from markdown_table import table
@@ -256,6 +257,7 @@ def render(root: Path) -> dict[Path, str]:
         lines += section(title, those, load_bundle(root / "models" / f"{arm}_{task}"), page)
         if page is not None:
             pages[root / "docs" / page] = "\n".join(failures(title, filmed, root)) + "\n"
+    lines += closed_loop(root)
     lines += safety_filter(root)
     lines += calibration(root)
     if (measured := root / FOLDER / f"{faults_page.NAME}.json").exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -23,6 +24,7 @@ from loopwm_ros.planning.search import make_planner
 from loopwm_ros.planning.settings import PlannerKind, PlannerSettings
 from loopwm_ros.processing.images import CALIBRATED, TRAINED
 from loopwm_ros.processing.reprojection import Reprojection
+from loopwm_ros.world_model.base import Clock
 from loopwm_ros.world_model.onnx_model import OnnxWorldModel
 from loopwm_ros.world_model.settings import WorldModelSettings
 
@@ -76,11 +78,14 @@ def build_mpc(
     settings: MpcSettings,
     camera: tuple[int, int] | None = None,
     view: Reprojection | None = None,
+    *,
+    clock: Clock = time.perf_counter,
 ) -> Mpc:
     """Assemble the controller of one bundle on one arm.
 
     `control_period` [s]; `camera` is (width, height) [px] where known beforehand, else the synchroniser
     refuses frames of another size. `view` makes the bundle's pictures where another camera takes them.
+    Deadlines are on `clock`.
 
     Raises:
         MismatchError: bundle, arm, task, camera or control period do not belong together.
@@ -98,18 +103,19 @@ def build_mpc(
             f"bundle '{manifest.name}' acts with {manifest.spec.action_dim} components, "
             f"task '{task.name}' with {task.action_dim}: 2 with a plane, 3 without"
         )
-    model = OnnxWorldModel(bundle, kinematics, settings.model, view=view)
+    model = OnnxWorldModel(bundle, kinematics, settings.model, clock, view)
     size = (manifest.camera.width, manifest.camera.height) if view is None else view.size
     motion = build_motion(kinematics, arm, task, control_period)
     points = dict.fromkeys((TOOL, task.moved))
     horizon = RecedingHorizon(
         model,
-        make_planner(settings.planner, model, policy=model.policy),
+        make_planner(settings.planner, model, clock, model.policy),
         ObjectiveFactory(task.objective, manifest.spec, arm.workspace, task.moved),
         GoalTracker(task, manifest.spec, arm.workspace, settings.goal),
         kinematics,
         motion,
-        GapMeter(model, points, settings.gap) if settings.gap.steps else None,
+        GapMeter(model, points, settings.gap, clock) if settings.gap.steps else None,
+        clock,
     )
     synchroniser = Synchroniser(size, expected=TRAINED if view is None else CALIBRATED)
     return Mpc(bundle, model, horizon, motion, synchroniser, size)

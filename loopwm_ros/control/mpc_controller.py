@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from loopwm_ros.control.receding_horizon import EARLY, PlanReport, RecedingHorizon
 from loopwm_ros.control.synchroniser import Synchroniser
 from loopwm_ros.types import F64, CameraFrame, JointState, JointTrajectory, Observation
+from loopwm_ros.world_model.base import Clock
 
 
 class MpcController:
-    """Plans in the caller's thread at the start of each slot, without a deadline."""
+    """Plans in the caller's thread at the start of each slot, within a budget if there is one."""
 
     def __init__(
         self,
@@ -18,10 +20,17 @@ class MpcController:
         synchroniser: Synchroniser,
         model_period: float,
         on_plan: Callable[[PlanReport], None],
+        budget: float | None = None,
+        clock: Clock = time.perf_counter,
     ) -> None:
-        """`on_plan` receives each planning cycle's report."""
+        """`on_plan` receives each planning cycle's report.
+
+        `budget` [s] is what a cycle may take, from the encoding to the plan, on `clock` (the horizon's, too);
+        None plans in full.
+        """
         self._horizon, self._synchroniser = horizon, synchroniser
         self._period, self._on_plan = model_period, on_plan
+        self._budget, self._clock = budget, clock
         self._slot = 0.0
 
     def reset(self, seed: int, now: float, joints: JointState) -> None:
@@ -69,6 +78,7 @@ class MpcController:
         if now >= self._slot - EARLY:
             observation = self._synchroniser.latest()
             if observation is not None:
-                self._on_plan(self._horizon.plan(observation, self._slot, None))
+                deadline = None if self._budget is None else self._clock() + self._budget
+                self._on_plan(self._horizon.plan(observation, self._slot, deadline))
             self._slot += self._period
         return due.trajectory

@@ -25,7 +25,7 @@ from loopwm_ros.errors import PlanningError
 from loopwm_ros.planning.base import Objective, Planner
 from loopwm_ros.processing.states import tool_velocity
 from loopwm_ros.types import F32, F64, Encoding, JointState, JointTrajectory, Observation, Plan, PointPaths
-from loopwm_ros.world_model.base import WorldModel
+from loopwm_ros.world_model.base import Clock, WorldModel
 
 COMMITTED = 3  # actions turned into joint motion: this slot's, and two more should the next plan be late
 MAX_GAP = 2.5  # model periods without an observation after which the latent state starts anew
@@ -41,13 +41,14 @@ class PlanReport:
 
     slot: float  # start of the slot it was made in [s]
     delay: float  # observation to effect, bridged by rolling the latent forward [s]
-    duration: float  # wall time of the cycle [s]
+    duration: float  # of the cycle, on the controller's clock [s], ...
     plan: Plan | None  # None: the goal is not seen or out of reach, the arm holds
     goal: F64 | None  # goal object, base frame [m], (3,)
     encoding: Encoding | None = None  # of the newest observation, `delay` before the effect
     beside: str = ""  # where the goal is seen, if that is beside the workspace
     gaps: tuple[Gap, ...] = ()  # in hindsight, with ...
     prediction: PointPaths | None = None  # ... what they are measured on; None: off, or no time for it
+    searched: float = 0.0  # ... of which until the plan was found, which is what a deadline is for [s]
     reading: PointPaths | None = None  # what the encoder was sure of; None: nothing new was seen
 
 
@@ -78,9 +79,10 @@ class RecedingHorizon:
         kinematics: Kinematics,
         motion: ToolMotion,
         gap: GapMeter | None = None,
+        clock: Clock = time.perf_counter,
     ) -> None:
-        """Put it together; without `gap` there is no hindsight."""
-        self._gap = gap
+        """Put it together; without `gap` there is no hindsight. `clock` is the one of deadlines."""
+        self._gap, self._clock = gap, clock
         self._model, self._planner, self._objective_for = model, planner, objective_for
         self._goal, self._motion = goal, motion
         self._spec = model.spec
@@ -150,7 +152,7 @@ class RecedingHorizon:
         `deadline` is on the world model's clock; None plans in full. An observation from before the last
         one by more than `JUMP` means that the clock jumped back: control starts anew.
         """
-        began = time.perf_counter()
+        began = self._clock()
         if self._state is not None and self._state[0] - observation.stamp > JUMP:
             self._restart(slot)
         if observation.stamp > self._history.known[1]:
@@ -161,6 +163,7 @@ class RecedingHorizon:
         effect = slot + self._spec.model_period
         reference = self._reference(effect, slot)
         plan = self._search(slot, effect, deadline)
+        searched = self._clock() - began
         velocities = np.zeros((COMMITTED * self._spec.stride, 3))
         if plan is not None:
             actions = tool_velocity(self._spec, plan.actions[:COMMITTED])
@@ -172,13 +175,14 @@ class RecedingHorizon:
         return PlanReport(
             slot=slot,
             delay=effect - observation.stamp,
-            duration=time.perf_counter() - began,
+            duration=self._clock() - began,
             plan=plan,
             goal=self._goal.seen,
             encoding=self._encoding,
             beside=self._goal.beside if plan is None else "",
             gaps=past.gaps if past else (),
             prediction=past.prediction if past else None,
+            searched=searched,
             reading=self._reading,
         )
 

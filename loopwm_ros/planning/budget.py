@@ -14,6 +14,9 @@ from loopwm_ros.planning.settings import PlannerSettings
 from loopwm_ros.world_model.base import Clock
 from loopwm_ros.world_model.cost import Estimate
 
+MORE_CAUTION = 1.25  # after a rollout that was cut short ...
+LESS_CAUTION = 0.97  # ... and of what it exceeds 1 by, after one that was not
+MOST_CAUTION = 3.0
 RolloutSeconds = Callable[[int, int, int], float]  # (candidates, horizon, loops) -> [s]
 
 
@@ -47,6 +50,7 @@ class TimeBudget:
         self._overhead = Estimate()  # of a refinement outside its rollout [s]
         self._proposal = Estimate()  # of asking the policy [s]
         self._slowdown = Estimate(mean=1.0)  # measured over expected time of a rollout
+        self._caution = 1.0  # time asked for over time expected: more after rollouts that were cut short
         self._trust = 1.0  # in the estimates; wanes while they let nothing be measured
 
     def allocate(self, deadline: float | None, refinements: int) -> Allocation | None:
@@ -55,7 +59,7 @@ class TimeBudget:
             return Allocation(refinements, self._settings.candidates, 0)
         left = deadline - self._settings.margin - self._clock()
         rungs = ladder(self._settings, refinements)
-        fitting = next((rung for rung in rungs if self.seconds(rung) <= left), None)
+        fitting = next((rung for rung in rungs if self.seconds(rung) * self._caution <= left), None)
         return fitting or self._probe(rungs[-1], left)
 
     def seconds(self, allocation: Allocation) -> float:
@@ -98,4 +102,9 @@ class TimeBudget:
         if expected > 0 and math.isfinite(expected):
             self._slowdown.add(rollout / expected)
         self._overhead.add(total - rollout)
+        self._caution = 1.0 + (self._caution - 1.0) * LESS_CAUTION
         self._trust = 1.0
+
+    def cut_short(self) -> None:
+        """Learn from a rollout that the deadline ended: what only just fits is not tried soon again."""
+        self._caution = min(self._caution * MORE_CAUTION, MOST_CAUTION)

@@ -29,7 +29,13 @@ def smooth_basis(horizon: int, knots: int) -> F32:
 
 
 def with_proposal(
-    actions: F32, proposal: F32, count: int, noise: float, basis: F32, random: np.random.Generator
+    actions: F32,
+    proposal: F32,
+    count: int,
+    noise: float,
+    basis: F32,
+    random: np.random.Generator,
+    bound: float = 1.0,
 ) -> F32:
     """Candidates whose last `count`, half of them at most, give way to the proposal and variants of it.
 
@@ -37,14 +43,19 @@ def with_proposal(
     """
     count = min(count, len(actions) // 2)
     spread = np.full_like(proposal, noise)
-    around = np.delete(sample_actions(proposal, spread, basis, count + 1, random), 1, axis=0)
+    around = np.delete(sample_actions(proposal, spread, basis, count + 1, random, bound), 1, axis=0)
     return np.concatenate([actions[: len(actions) - count], around])
 
 
 def sample_actions(
-    nominal: F32, spread: F32, basis: F32, candidates: int, random: np.random.Generator
+    nominal: F32,
+    spread: F32,
+    basis: F32,
+    candidates: int,
+    random: np.random.Generator,
+    bound: float = 1.0,
 ) -> F32:
-    """Candidates (candidates, horizon, action_dim) in [-1, 1] around `nominal` (horizon, action_dim).
+    """Candidates (candidates, horizon, action_dim) within +-`bound` around `nominal` (horizon, action_dim).
 
     The first is the nominal itself, the second stands still; the others come in mirrored pairs with
     standard deviation `spread` (horizon, action_dim), correlated over time by `basis`.
@@ -54,4 +65,4 @@ def sample_actions(
     noise = np.einsum("hk,cka->cha", basis, knots) * spread
     still = -nominal[None]
     noise = np.concatenate([np.zeros_like(still), still, noise, -noise])[:candidates]
-    return np.ascontiguousarray(np.clip(nominal + noise, -1.0, 1.0), dtype=np.float32)
+    return np.ascontiguousarray(np.clip(nominal + noise, -bound, bound), dtype=np.float32)

@@ -117,6 +117,7 @@ class SamplingPlanner:
         )
         rolled = self._clock()
         if not rollout.completed:
+            self._budget.cut_short()
             return None
         costs = objective(rollout, actions)
         costs = np.where(np.isfinite(costs), costs, np.inf)
@@ -127,11 +128,13 @@ class SamplingPlanner:
     def _sample(self, search: _Search, candidates: int) -> F32:
         """Candidates (candidates, horizon, action_dim)."""
         settings, random = self._settings, self._random
-        actions = sample_actions(search.plan.actions, search.spread, self._basis, candidates, random)
+        actions = sample_actions(
+            search.plan.actions, search.spread, self._basis, candidates, random, settings.bound
+        )
         if search.proposal is None:
             return actions
         count, noise = settings.proposed, settings.proposed_noise
-        return with_proposal(actions, search.proposal, count, noise, self._basis, random)
+        return with_proposal(actions, search.proposal, count, noise, self._basis, random, settings.bound)
 
     def _updated(self, search: _Search, actions: F32, rollout: Rollout, costs: F64) -> _Search:
         weights = self._update.weights(costs)

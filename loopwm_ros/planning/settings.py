@@ -23,6 +23,9 @@ class PlannerSettings(Settings):
     refinements: int = Field(2, ge=1, description="sample, score, update this many times")
     fewer_loops: tuple[Loops, ...] = Field((4, 3, 2, 1), description="caps tried when time is short")
     knots: int = Field(3, ge=1, description="independent draws per action axis over the horizon")
+    bound: float = Field(
+        1.0, gt=0, description="largest component of an action; above 1 for a model that learnt faster motion"
+    )
     noise: float = Field(0.6, gt=0, description="standard deviation of the first refinement's actions")
     noise_decay: float = Field(0.3, gt=0, le=1, description="noise of each further refinement (MPPI)")
     temperature: float = Field(0.15, gt=0, description="in units of the costs' spread (MPPI)")

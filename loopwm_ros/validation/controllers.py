@@ -17,7 +17,7 @@ from loopwm_ros.control.mpc_controller import MpcController
 from loopwm_ros.control.receding_horizon import PlanReport
 from loopwm_ros.control.tool_motion import ToolMotion
 from loopwm_ros.errors import ConfigError, choices
-from loopwm_ros.validation.request import RunRequest
+from loopwm_ros.validation.request import CLOCKS, RunRequest
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ def _mpc(parts: Parts) -> Controller:
     if request.bundle is None:
         raise ConfigError(f"controller '{request.controller}' needs a bundle; give --bundle DIRECTORY")
     camera = request.arm.camera.width, request.arm.camera.height
+    clock = CLOCKS[request.clock]
     mpc = build_mpc(
         request.bundle,
         request.arm,
@@ -66,9 +67,10 @@ def _mpc(parts: Parts) -> Controller:
         parts.control_period,
         request.controller_settings,
         camera,
+        clock=clock,
     )
     period = request.bundle.manifest.spec.model_period
-    return MpcController(mpc.horizon, mpc.synchroniser, period, parts.on_plan)
+    return MpcController(mpc.horizon, mpc.synchroniser, period, parts.on_plan, request.plan_budget, clock)
 
 
 def _simulator(parts: Parts) -> Controller:

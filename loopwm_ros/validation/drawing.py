@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 ACTUAL = "#0072b2"  # what happened (Okabe and Ito's blue and orange: told apart in every colour vision)
 IMAGINED = "#e69f00"  # what the model said
@@ -32,6 +34,16 @@ def drawing(height: float = 1.0) -> Iterator[tuple[Figure, Axes]]:
         figure = Figure()
         figure.set_figheight(figure.get_figheight() * height)
         yield figure, figure.add_subplot()
+
+
+@contextmanager
+def panels(rows: int, columns: int) -> Iterator[tuple[Figure, NDArray[np.object_]]]:
+    """A figure of several plots of the usual size that share their axes, and those (rows, columns)."""
+    with style.context(_STYLE):
+        figure = Figure(layout="constrained")
+        width, height = figure.get_size_inches()
+        figure.set_size_inches(columns * width, rows * height)
+        yield figure, figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
 
 
 def svg(figure: Figure) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from pydantic import Field, ValidationError
 
@@ -71,49 +72,73 @@ def _rounded(values: list[float]) -> tuple[float, ...]:
     return tuple(round(value, DIGITS) for value in values)
 
 
-class Journal:
-    """Appends to a file of JSON lines whose first line is the identity of what is validated."""
+Line = TypeVar("Line", bound=Record)
 
-    def __init__(self, path: Path, identity: Identity) -> None:
-        """Read what is there; a last line that was cut short is dropped.
+
+def read_lines(path: Path, identity: Record, kind: type[Line]) -> list[Line] | None:
+    """The whole lines of a file after the one that says what it belongs to; None without that one.
+
+    Raises:
+        ConfigError: the file is of another run, or damaged.
+    """
+    whole, end, _ = path.read_bytes().rpartition(b"\n") if path.exists() else (b"", b"", b"")
+    if not end:
+        return None
+    first, *lines = whole.split(b"\n")
+    try:
+        found = type(identity).model_validate_json(first)
+        read = [kind.model_validate_json(line) for line in lines]
+    except ValidationError as error:
+        raise ConfigError(
+            f"{path} is damaged: {error.errors()[0]['msg']}; remove it to begin anew"
+        ) from error
+    if found != identity:
+        differing = [name for name, value in identity if getattr(found, name) != value]
+        raise ConfigError(
+            f"{path} belongs to a run with another {', '.join(differing)}; "
+            "choose another --out, or remove that file to begin anew"
+        )
+    return read
+
+
+class Lines(Generic[Line]):
+    """Appends to a file of JSON lines whose first line is the identity of the run that it belongs to."""
+
+    def __init__(self, path: Path, identity: Record, kind: type[Line]) -> None:
+        """Read what is there, lines of one kind; a last one that was cut short is dropped.
 
         Raises:
-            ConfigError: the file is of another validation, or damaged.
+            ConfigError: the file is of another run, or damaged.
         """
         self._path = path
-        self.records: list[EpisodeRecord] = []
         path.parent.mkdir(parents=True, exist_ok=True)
-        whole, _, cut = path.read_bytes().rpartition(b"\n") if path.exists() else (b"", b"", b"")
-        if cut:
-            os.truncate(path, len(whole) + 1 if whole else 0)
-        if not whole:
+        read = read_lines(path, identity, kind)
+        if read is None:
             path.write_text(identity.model_dump_json() + "\n", encoding="utf-8")
-            return
-        self._read(whole.split(b"\n"), identity)
+        else:
+            os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
+        self.records: list[Line] = read or []
 
-    def _read(self, lines: list[bytes], identity: Identity) -> None:
-        try:
-            found = Identity.model_validate_json(lines[0])
-            self.records = [EpisodeRecord.model_validate_json(line) for line in lines[1:]]
-        except ValidationError as error:
-            raise ConfigError(
-                f"{self._path} is damaged: {error.errors()[0]['msg']}; remove it to begin anew"
-            ) from error
-        if found != identity:
-            differing = [name for name, value in identity if getattr(found, name) != value]
-            raise ConfigError(
-                f"{self._path} belongs to a validation with another {', '.join(differing)}; "
-                "choose another --out, or remove that file to begin anew"
-            )
-
-    def done(self, part: str) -> set[int]:
-        """Episodes of a part that are over, by index."""
-        return {made.result.index for made in self.records if made.part == part}
-
-    def add(self, made: EpisodeRecord) -> None:
-        """Keep an episode, on the disk at once."""
+    def add(self, made: Line) -> None:
+        """Keep a line, on the disk at once."""
         with self._path.open("a", encoding="utf-8") as file:
             file.write(made.model_dump_json() + "\n")
             file.flush()
             os.fsync(file.fileno())
         self.records.append(made)
+
+
+class Journal(Lines[EpisodeRecord]):
+    """The episodes of a validation."""
+
+    def __init__(self, path: Path, identity: Identity) -> None:
+        """Read what is there, as `Lines` does.
+
+        Raises:
+            ConfigError: the file is of another validation, or damaged.
+        """
+        super().__init__(path, identity, EpisodeRecord)
+
+    def done(self, part: str) -> set[int]:
+        """Episodes of a part that are over, by index."""
+        return {made.result.index for made in self.records if made.part == part}

@@ -214,6 +214,7 @@ class LockstepRunner:
         effect = report.slot + self._model_period
         loops = float("nan")
         if plan is not None:
+            self._measured.add_search(report.searched * 1e3)
             self._measured.add_plan(plan, report.delay * 1e3)
             loops = float(plan.loops @ np.arange(len(plan.loops))) / max(1, int(plan.loops.sum()))
             self._imagined(effect, plan.imagined, report.goal)

@@ -146,6 +146,7 @@ class Measurements:
     """Collects what a controller reports while it runs; `loops[i]` counts transitions of `i` iterations."""
 
     cycle_ms: list[float] = field(default_factory=list)
+    searched_ms: list[float] = field(default_factory=list)  # of those, until the plan was found
     delay_ms: list[float] = field(default_factory=list)
     candidates: list[int] = field(default_factory=list)
     refinements: list[int] = field(default_factory=list)
@@ -167,6 +168,10 @@ class Measurements:
     def add_cycle(self, milliseconds: float) -> None:
         """One planning cycle took this long, from its slot's start to its plan's end."""
         self.cycle_ms.append(milliseconds)
+
+    def add_search(self, milliseconds: float) -> None:
+        """It took this long until the plan was found."""
+        self.searched_ms.append(milliseconds)
 
     def add_time(self, simulated: float, wall: float) -> None:
         """An episode lasted this long in simulation and on the wall clock [s]."""
@@ -198,6 +203,7 @@ class Measurements:
     def merge(self, other: Measurements) -> None:
         """Add what was measured elsewhere."""
         self.cycle_ms += other.cycle_ms
+        self.searched_ms += other.searched_ms
         self.delay_ms += other.delay_ms
         self.candidates += other.candidates
         self.refinements += other.refinements

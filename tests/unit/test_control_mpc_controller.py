@@ -38,18 +38,21 @@ class Seeing(KinematicModel):
 
 
 class Rig:
-    def __init__(self) -> None:
-        model = Seeing(make_spec(max_tool_speed=TASK.max_tool_speed))
+    def __init__(self, budget: float | None = None, seconds_per_loop: float = 0.0) -> None:
+        model = Seeing(make_spec(max_tool_speed=TASK.max_tool_speed), seconds_per_loop=seconds_per_loop)
         self.horizon = RecedingHorizon(
             model,
-            make_planner(PlannerSettings(candidates=32), model, model.clock),
+            make_planner(PlannerSettings(candidates=32, fewer_loops=()), model, model.clock),
             ObjectiveFactory(TASK.objective, model.spec, ARM.workspace),
             GoalTracker(TASK, model.spec, ARM.workspace),
             KINEMATICS,
             build_motion(KINEMATICS, ARM, TASK, 0.05),
+            clock=model.clock,
         )
         self.reports: list[PlanReport] = []
-        self.controller = MpcController(self.horizon, Synchroniser(SIZE), MODEL_PERIOD, self.reports.append)
+        self.controller = MpcController(
+            self.horizon, Synchroniser(SIZE), MODEL_PERIOD, self.reports.append, budget, model.clock
+        )
         self.arm = ExactArm(KINEMATICS.home, SIZE)
         self.loop = Lockstep(self.arm, build_gate(KINEMATICS, ARM, SERVO), self.controller, 4)
 
@@ -68,6 +71,15 @@ def test_one_plan_a_slot_of_the_newest_frame() -> None:
     assert [r.delay for r in rig.reports] == pytest.approx([MODEL_PERIOD] * 10)  # frames come at once here
     assert rig.reports[0].plan is None  # one reading is not enough for a goal
     assert all(r.plan is not None for r in rig.reports[2:])
+
+
+def test_a_budget_ends_each_search_on_its_clock() -> None:
+    plain, short = Rig(), Rig(budget=0.01, seconds_per_loop=1e-5)
+    plain.run(1.0)
+    short.run(1.0)
+    candidates = [{r.plan.candidates for r in rig.reports if r.plan} for rig in (plain, short)]
+    assert candidates == [{32}, {16}]
+    assert all(0 < r.searched <= 0.01 for r in short.reports if r.plan)
 
 
 def test_slots_do_not_drift_over_a_long_episode() -> None:

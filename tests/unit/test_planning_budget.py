@@ -125,3 +125,22 @@ def test_a_first_refinement_on_a_cold_machine_does_not_end_the_search_for_good(w
         clock.now += 0.1
     else:
         pytest.fail("never searched again")
+
+
+def test_after_rollouts_that_were_cut_short_what_only_just_fits_is_not_tried_for_a_while():
+    budget, clock = make_budget(1e-5, fewer_loops=())
+    deadline = clock.now + 1.05 * budget.seconds(Allocation(1, 64, 0))
+    assert budget.allocate(deadline, 1) == Allocation(1, 64, 0)
+    budget.cut_short()
+    cheaper = budget.allocate(deadline, 1)
+    assert cheaper == Allocation(1, 32, 0)
+    for _ in range(100):
+        budget.measured(cheaper, budget.seconds(cheaper), budget.seconds(cheaper))
+    assert budget.allocate(deadline, 1) == Allocation(1, 64, 0)
+
+
+def test_no_number_of_cuts_makes_it_refuse_for_ever():
+    budget, clock = make_budget(1e-5, fewer_loops=())
+    for _ in range(100):
+        budget.cut_short()
+    assert budget.allocate(clock.now + 3.01 * budget.seconds(Allocation(1, 16, 0)), 1) == Allocation(1, 16, 0)

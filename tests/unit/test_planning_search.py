@@ -119,6 +119,35 @@ def test_answers_by_the_deadline_and_spends_what_there_is(kind):
     assert (refinements[-1], candidates[-1], loops[-1]) == (2, 64, model.spec.mean_loops)
 
 
+def test_a_model_whose_rollouts_are_cut_short_is_asked_for_less():
+    clock = FakeClock()
+    model = KinematicModel(clock=clock, seconds_per_loop=1e-5)
+    honest, asked, imagine = model.rollout_seconds, [], model.rollout
+    model.rollout_seconds = lambda *work: honest(*work) / 1.4  # type: ignore[method-assign]
+
+    def rollout(state, actions, loops, deadline):  # all its iterations, or none
+        asked.append(len(actions))
+        if honest(len(actions), actions.shape[1], 0) > deadline - clock.now:
+            return imagine(state, actions, loops, clock.now)
+        return imagine(state, actions, loops, None)
+
+    model.rollout = rollout  # type: ignore[method-assign]
+    planner, _ = make(model, fewer_loops=(), refinements=1, candidates=64, fewer_candidates=(32,))
+    seconds = honest(64, 8, 0) / 1.3 + PlannerSettings().margin
+    plans = [planner.plan(model.at(START), objective(model), 1, clock.now + seconds) for _ in range(20)]
+    assert asked == [64, *[32] * 19]
+    assert [plan.refinements for plan in plans] == [0, *[1] * 19]
+
+
+def test_faster_motion_than_the_models_top_speed_is_sampled_where_asked_for():
+    def fastest(bound):
+        planner, model = make(noise=3.0, bound=bound)
+        return np.abs(planner.plan(model.at(START), objective(model), 1, None).actions).max()
+
+    assert 0.4 < fastest(0.5) <= 0.5
+    assert 1.0 < fastest(1.6) <= 1.6
+
+
 def test_a_model_slower_than_it_says_still_gives_plans_in_time():
     clock = FakeClock()
     model = KinematicModel(clock=clock, seconds_per_loop=1e-5)

@@ -34,6 +34,14 @@ def test_a_mark_is_hidden_where_the_goal_is_given() -> None:
     assert request(task=REACH, goal="position").hidden == (), "what lies on the table stays there"
 
 
+def test_a_budget_is_for_who_plans_by_a_deadline() -> None:
+    assert request(plan_budget=0.02).plan_budget == 0.02
+    with pytest.raises(ConfigError, match="'scripted' keeps to no plan_budget"):
+        request(controller="scripted", plan_budget=0.02)
+    with pytest.raises(ConfigError, match="plan_budget is -1 s; expected more than 0"):
+        request(plan_budget=-1.0)
+
+
 def test_the_controller_knows_where_its_goal_comes_from() -> None:
     assert request().controller_settings.goal.source == "seen"
     assert request(goal="image").controller_settings.goal.source == "image"
