@@ -1,0 +1,42 @@
+"""`loopwm evaluate`: what trained models predict, on recordings that they have not seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def evaluate(
+    run: Annotated[list[Path], typer.Option(help="Folder of a finished training run; may be given again.")],
+    data: Annotated[
+        list[Path], typer.Option(help="Folder of test recordings: a part of that name; may be given again.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for evaluation.json and evaluation.html.")],
+    readout: Annotated[
+        list[Path] | None,
+        typer.Option(help="Training recordings that a read-out of the joints is fitted on; none: no joints."),
+    ] = None,
+    windows: Annotated[int, typer.Option(min=1, help="Windows of each part, at most.")] = 1000,
+    cache: Annotated[Path, typer.Option(help="Where decoded recordings are kept.")] = Path("data/cache"),
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda; costs are those of one CPU core.")] = "auto",
+) -> None:
+    """Measure runs on held-out recordings, with 95 % intervals; runs that differ in their seed are pooled."""
+    from rich.console import Console
+
+    from loopwm_ros.training.distributed import workers
+    from loopwm_ros.training.evaluation.evaluator import Evaluator
+    from loopwm_ros.training.evaluation.recordings import Recordings
+    from loopwm_ros.training.evaluation.subjects import load_subject
+    from loopwm_ros.training.evaluation.tables import print_evaluation
+    from loopwm_ros.validation.files import write_text_atomically
+
+    console = Console()
+    with workers(device, 0) as these:
+        subjects = [load_subject(folder, these.device) for folder in run]
+        recordings = Recordings(cache, these)
+        result = Evaluator(recordings, data, readout or [], windows, console.print).run(subjects)
+    path = write_text_atomically(out / "evaluation.json", result.model_dump_json(indent=1) + "\n")
+    print_evaluation(console, result)
+    console.print(f"result: {path}", highlight=False)

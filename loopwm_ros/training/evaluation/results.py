@@ -1,0 +1,55 @@
+"""The JSON of an evaluation. Lengths in metres, angles in radians, times in the unit that a name ends in."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from loopwm_ros.training.evaluation.intervals import Interval
+from loopwm_ros.validation.statistics import Record
+
+Curve = dict[int, Interval]  # by horizon [base steps]
+Errors = dict[str, Curve]  # by measure
+
+
+class Run(Record):
+    """One run of a group."""
+
+    folder: str
+    seed: int
+    git_revision: str
+    data_sha256: str
+    encoder_sha256: str
+
+
+class Part(Record):
+    """One folder of test recordings."""
+
+    name: str
+    data_sha256: str
+    episodes: int
+    windows: int
+    still: Errors = Field(description="of predicting that nothing moves")
+
+
+class Group(Record):
+    """Runs that differ in their seed alone."""
+
+    label: str
+    runs: tuple[Run, ...]
+    chunk: int = Field(description="actions of a whole imagined transition")
+    mean_loops: int
+    max_loops: int
+    prediction: dict[str, Errors] = Field(description="by part, with mean_loops iterations a transition")
+
+
+class Evaluation(Record):
+    """All groups on all parts."""
+
+    created: datetime
+    task: str
+    period_s: float = Field(description="one base step")
+    context: int = Field(description="observed steps before the first imagined one")
+    parts: tuple[Part, ...]
+    groups: tuple[Group, ...]
