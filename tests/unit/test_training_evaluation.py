@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,7 @@ def test_a_file_says_what_was_predicted(evaluation: Path) -> None:
     assert tool[1].low <= tool[1].mean <= tool[1].high
     assert tool[1].windows == 2 * found.parts[0].windows, "over both seeds"
     assert {"joints", "consistency", "embedding"} <= set(found.groups[0].prediction["one"])
+    assert set(found.groups[1].looping) == {"one", "two"}
     assert found.parts[0].still["tool"][10].mean > found.parts[0].still["tool"][1].mean
 
 
@@ -105,4 +107,4 @@ def test_runs_of_two_tasks_are_not_compared(runs: list[Path]) -> None:
     other = load_subject(runs[1], torch.device("cpu"))
     moved = other.settings.model_copy(update={"task": "push"})
     with pytest.raises(MismatchError, match=r"'push'.*'reach'"):
-        grouped([first, type(other)(**{**vars(other), "settings": moved})])
+        grouped([first, replace(other, settings=moved)])

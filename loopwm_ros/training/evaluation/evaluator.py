@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
+from loopwm_ros.training.evaluation import loops
 from loopwm_ros.training.evaluation.joints import JointReadout, fit_joint_readout
 from loopwm_ros.training.evaluation.prediction import HORIZONS, prediction_values, still_values, summarise
 from loopwm_ros.training.evaluation.probe import CONTEXT, Probe, probe
 from loopwm_ros.training.evaluation.recordings import Recordings
-from loopwm_ros.training.evaluation.results import Errors, Evaluation, Group, Part, Run
+from loopwm_ros.training.evaluation.results import Errors, Evaluation, Group, Looping, Part, Run
 from loopwm_ros.training.evaluation.rollouts import Rule
 from loopwm_ros.training.evaluation.subjects import Subject, grouped
 from loopwm_ros.training.evaluation.tokens import Tokens, encoder_sha256
 
+LOOP_WINDOWS = 300  # of each part, at most, that every exit test is tried on
 Say = Callable[[str], None]
 
 
@@ -49,7 +51,8 @@ class Evaluator:
         )
 
     def _part(self, root: Path, subject: Subject) -> Part:
-        data, windows = self.recordings.of(root, subject.settings), self._probe(root, subject)
+        data = self.recordings.of(root, subject.settings)
+        windows = self._probe(root, subject, max(HORIZONS), self.windows)
         return Part(
             name=root.name,
             data_sha256=data.data_sha256,
@@ -67,20 +70,32 @@ class Evaluator:
             mean_loops=first.spec.mean_loops,
             max_loops=first.spec.max_loops,
             prediction={root.name: self._prediction(label, root, members) for root in self.data},
+            looping={root.name: self._looping(label, root, members) for root in self.data if first.looped},
         )
+
+    def _looping(self, label: str, root: Path, members: Sequence[Subject]) -> Looping:
+        self.say(f"{label}: iterations on {root.name}")
+        windows = self._probe(root, members[0], max(loops.HORIZONS), LOOP_WINDOWS)
+        seen = [
+            self._tokens.of(
+                s.model, self.recordings.of(root, s.settings), s.spec, windows.frames[:, :CONTEXT]
+            )
+            for s in members
+        ]
+        return loops.looping(members, windows, seen)
 
     def _prediction(self, label: str, root: Path, members: Sequence[Subject]) -> Errors:
         self.say(f"{label}: predicting {root.name}")
-        seeds, windows = [], self._probe(root, members[0])
+        seeds, windows = [], self._probe(root, members[0], max(HORIZONS), self.windows)
         for subject in members:
             data, joints = self.recordings.of(root, subject.settings), self._readout(subject)
             rule = Rule(subject.spec.mean_loops)
             seeds.append(prediction_values(subject, data, windows, self._tokens, joints, rule))
         return summarise(windows, seeds)
 
-    def _probe(self, root: Path, subject: Subject) -> Probe:
+    def _probe(self, root: Path, subject: Subject, horizon: int, most: int) -> Probe:
         data = self.recordings.of(root, subject.settings)
-        return probe(root.name, data, subject.spec, max(HORIZONS), self.windows)
+        return probe(root.name, data, subject.spec, horizon, min(most, self.windows))
 
     def _readout(self, subject: Subject) -> JointReadout | None:
         key = encoder_sha256(subject.model)

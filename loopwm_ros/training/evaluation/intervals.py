@@ -6,6 +6,8 @@ same episodes for the same number of them: what two models differ by is not blur
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
@@ -34,24 +36,45 @@ def mean_interval(values: F64, episode: Indices) -> Interval | None:
     known = np.isfinite(values)
     if not known.any():
         return None
-    _, row = np.unique(episode, return_inverse=True)
-    count = int(row.max()) + 1
-    sums = np.stack(
-        [np.bincount(row, np.where(k, v, 0.0), count) for v, k in zip(values, known, strict=True)]
-    )
-    sizes = np.stack([np.bincount(row, k, count) for k in known])
-    drawn, seeds = episode_draws(count), seed_draws(len(values))
-    total = (seeds * (drawn @ sizes.T)).sum(1)
-    means = (seeds * (drawn @ sums.T)).sum(1)[total > 0] / total[total > 0]
-    low, high = np.percentile(means, EDGES)
+    chosen, row = np.unique(episode, return_inverse=True)
+    low, high = np.nanpercentile(_resampled_means(values, row, len(chosen)), EDGES)
     return Interval(
         mean=float(values[known].mean()),
         low=float(low),
         high=float(high),
         median=float(np.median(values[known])),
         windows=int(known.sum()),
-        episodes=int((sizes.sum(0) > 0).sum()),
+        episodes=len(np.unique(episode[known.any(0)])),
     )
+
+
+def ratio_interval(top: F64, bottom: F64, episode: Indices) -> Interval | None:
+    """Of the mean of `top` to the mean of `bottom`, both (seeds, windows); None where one has no value."""
+    if not (np.isfinite(top).any() and np.isfinite(bottom).any()) or np.nanmean(bottom) == 0:
+        return None
+    chosen, row = np.unique(episode, return_inverse=True)
+    above, below = (_resampled_means(values, row, len(chosen)) for values in (top, bottom))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = above / below
+    low, high = np.percentile(ratios[np.isfinite(ratios)], EDGES)
+    return Interval(
+        mean=float(np.nanmean(top) / np.nanmean(bottom)),
+        low=float(low),
+        high=float(high),
+        windows=int(np.isfinite(top).sum()),
+        episodes=len(np.unique(episode[np.isfinite(top).any(0)])),
+    )
+
+
+def _resampled_means(values: F64, row: Indices, episodes: int) -> F64:
+    """Mean of each resample; NaN for one that has no value, (RESAMPLES,)."""
+    known = np.isfinite(values)
+    filled = np.where(known, values, 0.0)
+    sums = np.stack([np.bincount(row, one, episodes) for one in filled])
+    sizes = np.stack([np.bincount(row, one, episodes) for one in known])
+    drawn, seeds = episode_draws(episodes), seed_draws(len(values))
+    total = (seeds * (drawn @ sizes.T)).sum(1)
+    return (seeds * (drawn @ sums.T)).sum(1) / np.where(total > 0, total, np.nan)
 
 
 def auc_interval(scores: F64, positive: NDArray[np.bool_], episode: Indices) -> Interval | None:
@@ -89,6 +112,7 @@ def seed_draws(count: int) -> F64:
     return _draws(count, seed=2)
 
 
+@functools.lru_cache
 def _draws(count: int, seed: int) -> F64:
     random = np.random.default_rng(seed)
     return random.multinomial(count, np.full(count, 1 / count), RESAMPLES).astype(np.float64)

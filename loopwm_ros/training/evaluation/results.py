@@ -33,6 +33,43 @@ class Part(Record):
     still: Errors = Field(description="of predicting that nothing moves")
 
 
+class LoopsByPhase(Record):
+    """Iterations of imagined transitions, by what happens in them; None where there is no such transition."""
+
+    all: Interval | None
+    free: Interval | None
+    onset: Interval | None
+    sustained: Interval | None
+    onset_to_free: Interval | None = Field(description="mean at onsets to mean in free motion")
+    histogram: dict[str, list[int]] = Field(description="by phase: transitions of 0, 1, 2, ... iterations")
+
+
+class Depth(Record):
+    """A fixed number of iterations."""
+
+    loops: int
+    errors: Errors
+    against_full: Errors = Field(description="ratios to the errors of max_loops iterations")
+
+
+class Exit(Record):
+    """An exit test, with at most max_loops iterations."""
+
+    test: str
+    threshold: float
+    loops: LoopsByPhase
+    errors: Errors
+    against_full: Errors = Field(description="ratios to the errors of max_loops iterations")
+
+
+class Looping(Record):
+    """What iterations do."""
+
+    depths: tuple[Depth, ...]
+    exits: tuple[Exit, ...]
+    needed: LoopsByPhase = Field(description="until the read-out settles near that of max_loops iterations")
+
+
 class Group(Record):
     """Runs that differ in their seed alone."""
 
@@ -42,6 +79,7 @@ class Group(Record):
     mean_loops: int
     max_loops: int
     prediction: dict[str, Errors] = Field(description="by part, with mean_loops iterations a transition")
+    looping: dict[str, Looping] = Field({}, description="by part; empty where there is no loop")
 
 
 class Evaluation(Record):
