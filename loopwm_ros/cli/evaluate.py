@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 
+class Sections(str, Enum):
+    """Values of --section."""
+
+    prediction = "prediction"
+    loops = "loops"
+    costs = "costs"
+    stability = "stability"
+    gain = "gain"
+
+
 def evaluate(
+    *,
     run: Annotated[list[Path], typer.Option(help="Folder of a finished training run; may be given again.")],
     data: Annotated[
         list[Path], typer.Option(help="Folder of test recordings: a part of that name; may be given again.")
     ],
     out: Annotated[Path, typer.Option(help="Folder for evaluation.json and evaluation.html.")],
+    long: Annotated[
+        list[Path] | None, typer.Option(help="Folder of episodes of over 1,000 steps; may be given again.")
+    ] = None,
     readout: Annotated[
         list[Path] | None,
         typer.Option(help="Training recordings that a read-out of the joints is fitted on; none: no joints."),
+    ] = None,
+    section: Annotated[
+        list[Sections] | None, typer.Option(help="Part of the evaluation; may be given again; default: all.")
     ] = None,
     windows: Annotated[int, typer.Option(min=1, help="Windows of each part, at most.")] = 1000,
     cache: Annotated[Path, typer.Option(help="Where decoded recordings are kept.")] = Path("data/cache"),
@@ -27,7 +45,7 @@ def evaluate(
 
     from loopwm_ros.training.distributed import workers
     from loopwm_ros.training.evaluation.evaluator import Evaluator
-    from loopwm_ros.training.evaluation.recordings import Recordings
+    from loopwm_ros.training.evaluation.material import Material
     from loopwm_ros.training.evaluation.subjects import load_subject
     from loopwm_ros.training.evaluation.tables import print_evaluation
     from loopwm_ros.validation.files import write_text_atomically
@@ -35,8 +53,9 @@ def evaluate(
     console = Console()
     with workers(device, 0) as these:
         subjects = [load_subject(folder, these.device) for folder in run]
-        recordings = Recordings(cache, these)
-        result = Evaluator(recordings, data, readout or [], windows, console.print).run(subjects)
+        material = Material(cache, these, readout or [])
+        sections = [one.value for one in section or Sections]
+        result = Evaluator(material, data, long or [], sections, windows, console.print).run(subjects)
     path = write_text_atomically(out / "evaluation.json", result.model_dump_json(indent=1) + "\n")
     print_evaluation(console, result)
     console.print(f"result: {path}", highlight=False)

@@ -12,7 +12,9 @@ from loopwm_ros.config import load_settings, share_dir
 from loopwm_ros.data.dataset import Dataset
 from loopwm_ros.errors import MismatchError
 from loopwm_ros.training.distributed import Workers
-from loopwm_ros.training.evaluation import recordings
+from loopwm_ros.training.evaluation import loops, material, stability
+from loopwm_ros.training.evaluation.evaluator import Evaluator
+from loopwm_ros.training.evaluation.material import Material
 from loopwm_ros.training.evaluation.results import Evaluation
 from loopwm_ros.training.evaluation.subjects import grouped, load_subject
 from loopwm_ros.training.run import train
@@ -47,17 +49,18 @@ def part(settings: TrainSettings, roots: list[Path], *_args: object) -> Dataset:
 
 @pytest.fixture(scope="module")
 def evaluation(runs: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of prediction, stability and gain, with rollouts of 12 steps in place of a thousand."""
     out = tmp_path_factory.mktemp("evaluation")
     chosen = [argument for run in runs for argument in ("--run", str(run))]
+    sections = [one for name in ("prediction", "stability", "gain") for one in ("--section", name)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recordings, "read_data", part)
-        result = CliRunner().invoke(
-            app,
-            [
-                *("evaluate", *chosen, "--data", "one", "--data", "two", "--readout", "train"),
-                *("--device", "cpu", "--out", str(out)),
-            ],
-        )
+        patch.setattr(material, "read_data", part)
+        patch.setattr(stability, "HORIZON", 12)
+        patch.setattr(stability, "HORIZONS", (1, 2, 6, 12))
+        patch.setattr(stability, "LATE", 2)
+        data = ["--data", "one", "--data", "two", "--long", "far", "--readout", "train"]
+        arguments = [*chosen, *data, *sections, "--device", "cpu", "--out", str(out)]
+        result = CliRunner().invoke(app, ["evaluate", *arguments])
     assert result.exit_code == 0, result.output
     assert "tool [cm]" in result.output
     return out
@@ -74,7 +77,6 @@ def test_a_file_says_what_was_predicted(evaluation: Path) -> None:
     assert tool[1].low <= tool[1].mean <= tool[1].high
     assert tool[1].windows == 2 * found.parts[0].windows, "over both seeds"
     assert {"joints", "consistency", "embedding"} <= set(found.groups[0].prediction["one"])
-    assert set(found.groups[1].looping) == {"one", "two"}
     assert found.parts[0].still["tool"][10].mean > found.parts[0].still["tool"][1].mean
 
 
@@ -88,18 +90,63 @@ def test_numbers_are_finite(evaluation: Path) -> None:
 def test_an_interval_over_seeds_is_over_their_mean(evaluation: Path, runs: list[Path]) -> None:
     found = Evaluation.model_validate_json((evaluation / "evaluation.json").read_text())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recordings, "read_data", part)
-        from loopwm_ros.training.evaluation.evaluator import Evaluator
-
-        alone = [
-            Evaluator(
-                recordings.Recordings(Path("cache"), ALONE), [Path("one")], [], 1000, lambda _text: None
-            ).run([load_subject(run, torch.device("cpu"))])
-            for run in runs[:2]
-        ]
-    means = [one.groups[0].prediction["one"]["tool"][5].mean for one in alone]
+        patch.setattr(material, "read_data", part)
+        shared = Material(Path("cache"), ALONE)
+        one = Evaluator(shared, [Path("one")], [], ["prediction"], 1000, lambda _text: None)
+        alone = [one.run([load_subject(run, torch.device("cpu"))]) for run in runs[:2]]
+    means = [found.groups[0].prediction["one"]["tool"][5].mean for found in alone]
     assert found.groups[0].prediction["one"]["tool"][5].mean == pytest.approx(np.mean(means))
     assert "joints" not in alone[0].groups[0].prediction["one"]
+
+
+def test_long_rollouts_are_followed(evaluation: Path) -> None:
+    found = Evaluation.model_validate_json((evaluation / "evaluation.json").read_text())
+    (far,) = found.groups[0].stability.values()
+    assert sorted(far.curves["state_rms"]) == [1, 2, 6, 12]
+    assert [one.seed for one in far.seeds] == [0, 1]
+    assert all(one.largest_rms >= far.curves["state_rms"][12].low for one in far.seeds)
+    growth = far.seeds[0].growth["tool"]
+    assert growth is not None
+    assert growth.low <= growth.mean <= growth.high
+
+
+def test_each_run_has_its_gain(evaluation: Path) -> None:
+    found = Evaluation.model_validate_json((evaluation / "evaluation.json").read_text())
+    gains = found.groups[0].gain["two"]
+    assert len(gains) == 2
+    assert gains[0].transition.max > 0
+    assert gains[0].iteration is not None
+    assert gains[0].retained is not None
+    assert 0 < gains[0].retained.max < 1
+
+
+def test_iterations_are_looked_at_where_there_is_a_loop(runs: list[Path]) -> None:
+    subject = load_subject(runs[0], torch.device("cpu"))
+    flat = replace(subject, spec=subject.spec.model_copy(update={"max_loops": 1, "mean_loops": 1}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(material, "read_data", part)
+        for name in ("GATES", "CHANGES", "READOUTS"):
+            patch.setattr(loops, name, (0.5,))
+        one = Evaluator(Material(Path("cache"), ALONE), [Path("one")], [], ["loops"], 9, lambda _text: None)
+        (looped,) = one.run([subject]).groups
+        (passed,) = one.run([flat]).groups
+    assert set(looped.looping) == {"one"}
+    assert not looped.prediction
+    assert not passed.looping
+
+
+def test_tokens_are_worked_out_once(runs: list[Path]) -> None:
+    subject = load_subject(runs[0], torch.device("cpu"))
+    frames = np.array([[3, 5, 3], [7, 9, 11]])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(material, "read_data", part)
+        shared = Material(Path("cache"), ALONE)
+        first = shared.tokens(Path("one"), subject, frames)
+        patch.setattr(material, "encode", None)
+        assert torch.equal(shared.tokens(Path("one"), subject, frames), first)
+    assert first.shape == (2, 3, subject.spec.tokens, subject.spec.width)
+    assert torch.equal(first[0, 0], first[0, 2])
+    assert not torch.equal(first[0, 0], first[0, 1])
 
 
 def test_runs_of_two_tasks_are_not_compared(runs: list[Path]) -> None:

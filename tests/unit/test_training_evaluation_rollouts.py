@@ -13,7 +13,6 @@ from loopwm_ros.processing.states import chunked
 from loopwm_ros.training.core import Prelude
 from loopwm_ros.training.evaluation.probe import CONTEXT, SPACING, Probe, probe
 from loopwm_ros.training.evaluation.rollouts import Rule, observe, roll, transition
-from loopwm_ros.training.evaluation.tokens import Tokens
 from loopwm_ros.training.model import LoopWM, fixed_loops
 from loopwm_ros.training.run import describe
 from loopwm_ros.training.settings import TrainSettings
@@ -144,12 +143,3 @@ def test_thresholds_that_are_never_and_always_met(
     assert torch.allclose(full, fixed, atol=1e-5)
     assert (most == 4).all()
     assert (least == (1 if test in ("gate", "change") else 2)).all()
-
-
-def test_tokens_are_worked_out_once(windows: Probe, data: Dataset, spec: ModelSpec) -> None:
-    model, tokens = model_of(spec), Tokens()
-    first = tokens.of(model, data, spec, windows.frames[:2, :3])
-    with torch.no_grad():
-        model.encoder.forward = None  # type: ignore[assignment]
-    assert torch.equal(tokens.of(model, data, spec, windows.frames[:2, :3]), first)
-    assert first.shape == (2, 3, spec.tokens, spec.width)

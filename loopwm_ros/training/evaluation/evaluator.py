@@ -3,40 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from loopwm_ros.training.evaluation import loops
-from loopwm_ros.training.evaluation.joints import JointReadout, fit_joint_readout
+from loopwm_ros.errors import ExportError
+from loopwm_ros.training.evaluation import gain, loops, stability
+from loopwm_ros.training.evaluation.flops import flops, parameters
+from loopwm_ros.training.evaluation.material import Material
 from loopwm_ros.training.evaluation.prediction import HORIZONS, prediction_values, still_values, summarise
-from loopwm_ros.training.evaluation.probe import CONTEXT, Probe, probe
-from loopwm_ros.training.evaluation.recordings import Recordings
-from loopwm_ros.training.evaluation.results import Errors, Evaluation, Group, Looping, Part, Run
+from loopwm_ros.training.evaluation.probe import CONTEXT
+from loopwm_ros.training.evaluation.results import (
+    Costs,
+    Errors,
+    Evaluation,
+    Gain,
+    Group,
+    Looping,
+    Part,
+    Run,
+    Stability,
+    Timing,
+)
 from loopwm_ros.training.evaluation.rollouts import Rule
 from loopwm_ros.training.evaluation.subjects import Subject, grouped
-from loopwm_ros.training.evaluation.tokens import Tokens, encoder_sha256
+from loopwm_ros.training.evaluation.timing import timings
 
-LOOP_WINDOWS = 300  # of each part, at most, that every exit test is tried on
-Say = Callable[[str], None]
+SECTIONS = ("prediction", "loops", "costs", "stability", "gain")
+FEW = 300  # windows of each part, at most, that every exit test is tried on
 
 
-@dataclass
+@dataclass(frozen=True)
 class Evaluator:
-    """Evaluates runs, and keeps what they share: windows, tokens, the joints' read-out."""
+    """Evaluates runs on parts of the test data."""
 
-    recordings: Recordings
+    material: Material
     data: Sequence[Path]  # folders of test recordings, each a part by its name
-    readout: Sequence[Path]  # training recordings that the joints' read-out is fitted on; none: no joints
+    long: Sequence[Path]  # the same with episodes of more than 1,000 steps
+    sections: Sequence[str]  # of SECTIONS
     windows: int  # of each part, at most
-    say: Say
-    _tokens: Tokens = field(default_factory=Tokens)
-    _joints: dict[str, JointReadout] = field(default_factory=dict)
+    say: Callable[[str], None]
 
     def run(self, subjects: Sequence[Subject]) -> Evaluation:
         """Evaluate everything.
 
         Raises:
+            BagError: a folder has no recordings that can be used.
             ConfigError: a part has no episode that is long enough.
             MismatchError: runs cannot be compared with each other, or not with the recordings.
         """
@@ -51,8 +63,8 @@ class Evaluator:
         )
 
     def _part(self, root: Path, subject: Subject) -> Part:
-        data = self.recordings.of(root, subject.settings)
-        windows = self._probe(root, subject, max(HORIZONS), self.windows)
+        data = self.material.recordings(root, subject)
+        windows = self.material.probe(root, subject, max(HORIZONS), self.windows)
         return Part(
             name=root.name,
             data_sha256=data.data_sha256,
@@ -62,47 +74,66 @@ class Evaluator:
         )
 
     def _group(self, label: str, members: Sequence[Subject]) -> Group:
-        first = members[0]
+        first, chosen = members[0], self.sections
+        parts = {section: self.data if section in chosen else () for section in SECTIONS}
+        long = self.long if "stability" in chosen else ()
+        looped = parts["loops"] if first.looped else ()
+        self.say(label)
         return Group(
             label=label,
             runs=tuple(_run(subject) for subject in members),
             chunk=first.spec.chunk,
             mean_loops=first.spec.mean_loops,
             max_loops=first.spec.max_loops,
-            prediction={root.name: self._prediction(label, root, members) for root in self.data},
-            looping={root.name: self._looping(label, root, members) for root in self.data if first.looped},
+            prediction={root.name: self._prediction(root, members) for root in parts["prediction"]},
+            looping={root.name: self._looping(root, members) for root in looped},
+            costs=self._costs(first) if "costs" in chosen else None,
+            stability={root.name: self._stability(root, members) for root in long},
+            gain={root.name: tuple(self._gain(root, one) for one in members) for root in parts["gain"]},
         )
 
-    def _looping(self, label: str, root: Path, members: Sequence[Subject]) -> Looping:
-        self.say(f"{label}: iterations on {root.name}")
-        windows = self._probe(root, members[0], max(loops.HORIZONS), LOOP_WINDOWS)
-        seen = [
-            self._tokens.of(
-                s.model, self.recordings.of(root, s.settings), s.spec, windows.frames[:, :CONTEXT]
-            )
-            for s in members
-        ]
-        return loops.looping(members, windows, seen)
+    def _prediction(self, root: Path, members: Sequence[Subject]) -> Errors:
+        self.say(f"  errors on {root.name}")
+        windows = self.material.probe(root, members[0], max(HORIZONS), self.windows)
+        rule = Rule(members[0].spec.mean_loops)
+        return summarise(
+            windows,
+            [prediction_values(subject, self.material, root, windows, rule) for subject in members],
+        )
 
-    def _prediction(self, label: str, root: Path, members: Sequence[Subject]) -> Errors:
-        self.say(f"{label}: predicting {root.name}")
-        seeds, windows = [], self._probe(root, members[0], max(HORIZONS), self.windows)
-        for subject in members:
-            data, joints = self.recordings.of(root, subject.settings), self._readout(subject)
-            rule = Rule(subject.spec.mean_loops)
-            seeds.append(prediction_values(subject, data, windows, self._tokens, joints, rule))
-        return summarise(windows, seeds)
+    def _looping(self, root: Path, members: Sequence[Subject]) -> Looping:
+        self.say(f"  iterations on {root.name}")
+        windows = self.material.probe(root, members[0], max(loops.HORIZONS), min(FEW, self.windows))
+        return loops.looping(
+            members, windows, [self.material.seen(root, subject, windows) for subject in members]
+        )
 
-    def _probe(self, root: Path, subject: Subject, horizon: int, most: int) -> Probe:
-        data = self.recordings.of(root, subject.settings)
-        return probe(root.name, data, subject.spec, horizon, min(most, self.windows))
+    def _costs(self, subject: Subject) -> Costs:
+        self.say("  costs")
+        return Costs(
+            parameters=parameters(subject), flops=flops(subject), timings=self._timings(self.data[0], subject)
+        )
 
-    def _readout(self, subject: Subject) -> JointReadout | None:
-        key = encoder_sha256(subject.model)
-        if self.readout and key not in self._joints:
-            data = [self.recordings.of(root, subject.settings) for root in self.readout]
-            self._joints[key] = fit_joint_readout(subject.model, data, subject.spec)
-        return self._joints.get(key)
+    def _timings(self, root: Path, subject: Subject) -> tuple[Timing, ...]:
+        windows = self.material.probe(root, subject, max(HORIZONS), min(FEW, self.windows))
+        try:
+            return timings(subject, windows, self.material.seen(root, subject, windows))
+        except ExportError as error:
+            self.say(f"  {subject.folder}: no wall time: {error}")
+            return ()
+
+    def _stability(self, root: Path, members: Sequence[Subject]) -> Stability:
+        self.say(f"  {stability.HORIZON} steps on {root.name}")
+        horizon = stability.HORIZON
+        windows = self.material.probe(root, members[0], horizon, self.windows, least=horizon)
+        return stability.stability(
+            members, windows, [self.material.seen(root, subject, windows) for subject in members]
+        )
+
+    def _gain(self, root: Path, subject: Subject) -> Gain:
+        self.say(f"  gain on {root.name}")
+        windows = self.material.probe(root, subject, max(HORIZONS), gain.STATES)
+        return gain.gain(subject, windows, self.material.seen(root, subject, windows))
 
 
 def _run(subject: Subject) -> Run:
@@ -111,5 +142,5 @@ def _run(subject: Subject) -> Run:
         seed=subject.settings.seed,
         git_revision=subject.git_revision,
         data_sha256=subject.data_sha256,
-        encoder_sha256=encoder_sha256(subject.model),
+        encoder_sha256=subject.encoder_sha256,
     )

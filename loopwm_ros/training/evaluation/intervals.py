@@ -66,6 +66,31 @@ def ratio_interval(top: F64, bottom: F64, episode: Indices) -> Interval | None:
     )
 
 
+def growth_interval(horizons: Indices, values: F64, episode: Indices) -> Interval | None:
+    """Exponent p of `mean ~ K^p`, fitted to values (horizons, windows); None where a mean is 0 or missing."""
+    means = np.array([one[np.isfinite(one)].mean() if np.isfinite(one).any() else 0.0 for one in values])
+    if not (means > 0).all():
+        return None
+    chosen, row = np.unique(episode, return_inverse=True)
+    drawn = np.stack([_resampled_means(one[None], row, len(chosen)) for one in values])
+    slopes = _slopes(horizons, drawn[:, (np.isfinite(drawn) & (drawn > 0)).all(0)])
+    low, high = np.percentile(slopes, EDGES)
+    return Interval(
+        mean=float(_slopes(horizons, means[:, None])[0]),
+        low=float(low),
+        high=float(high),
+        windows=values.shape[1],
+        episodes=len(chosen),
+    )
+
+
+def _slopes(horizons: Indices, means: F64) -> F64:
+    """Of straight lines through the logarithms, for each column."""
+    x = np.log(horizons)
+    x = x - x.mean()
+    return np.asarray(x @ np.log(means) / (x @ x))
+
+
 def _resampled_means(values: F64, row: Indices, episodes: int) -> F64:
     """Mean of each resample; NaN for one that has no value, (RESAMPLES,)."""
     known = np.isfinite(values)

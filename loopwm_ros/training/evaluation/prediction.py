@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
-from loopwm_ros.data.dataset import Dataset
 from loopwm_ros.training.evaluation.intervals import auc_interval, mean_interval
-from loopwm_ros.training.evaluation.joints import JointReadout
+from loopwm_ros.training.evaluation.material import Material
 from loopwm_ros.training.evaluation.measures import SCORE, Values, measure, still
 from loopwm_ros.training.evaluation.probe import CONTEXT, Probe
 from loopwm_ros.training.evaluation.results import Curve, Errors
 from loopwm_ros.training.evaluation.rollouts import Rule, roll
 from loopwm_ros.training.evaluation.subjects import Subject
-from loopwm_ros.training.evaluation.tokens import Tokens
 
 HORIZONS = (1, 5, 10, 25, 50, 100)  # [base steps]
 AUC = "continuation_auc"
 
 
 def prediction_values(
-    subject: Subject,
-    data: Dataset,
-    probe: Probe,
-    tokens: Tokens,
-    joints: JointReadout | None,
-    rule: Rule,
-    horizons: tuple[int, ...] = HORIZONS,
+    subject: Subject, material: Material, root: Path, probe: Probe, rule: Rule
 ) -> dict[int, Values]:
     """All errors of one run, by horizon that a window reaches."""
-    horizons = tuple(k for k in horizons if probe.reaching(k))
+    horizons = tuple(k for k in HORIZONS if probe.reaching(k))
     ends = [CONTEXT + horizon - 1 for horizon in horizons]
     frames = probe.frames[:, [*range(CONTEXT), *ends]]
-    seen = tokens.of(subject.model, data, subject.spec, frames)
+    seen, joints = material.tokens(root, subject, frames), material.joints(subject)
     rollout = roll(subject.model, subject.spec, probe, seen[:, :CONTEXT], rule, horizons)
     return {
         k: measure(subject.model, probe, subject.points, k, rollout.states[k], seen[:, CONTEXT + i], joints)
@@ -41,9 +34,9 @@ def prediction_values(
     }
 
 
-def still_values(subject: Subject, probe: Probe, horizons: tuple[int, ...] = HORIZONS) -> dict[int, Values]:
+def still_values(subject: Subject, probe: Probe) -> dict[int, Values]:
     """The same of predicting that nothing moves."""
-    return {k: still(probe, subject.points, k) for k in horizons if probe.reaching(k)}
+    return {k: still(probe, subject.points, k) for k in HORIZONS if probe.reaching(k)}
 
 
 def summarise(probe: Probe, seeds: Sequence[dict[int, Values]]) -> Errors:

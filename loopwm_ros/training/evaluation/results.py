@@ -7,7 +7,7 @@ from datetime import datetime
 from pydantic import Field
 
 from loopwm_ros.training.evaluation.intervals import Interval
-from loopwm_ros.validation.statistics import Record
+from loopwm_ros.validation.statistics import Record, Spread
 
 Curve = dict[int, Interval]  # by horizon [base steps]
 Errors = dict[str, Curve]  # by measure
@@ -70,6 +70,68 @@ class Looping(Record):
     needed: LoopsByPhase = Field(description="until the read-out settles near that of max_loops iterations")
 
 
+class Flops(Record):
+    """Floating-point operations, multiplication and addition counted as two."""
+
+    graphs: dict[str, int] = Field(description="one candidate; block: one iteration")
+    transition: dict[int, int] = Field(description="by candidates, with mean_loops iterations; no heads")
+    rollout: dict[int, int] = Field(description="by candidates: 64 base steps, heads called once")
+
+
+class Timing(Record):
+    """Duration of a rollout by ONNX Runtime with one thread, heads called once."""
+
+    loops: str = Field(description="mean, max: that many iterations; gate: until the gate exceeds tau")
+    candidates: int
+    base_steps: int = Field(description="the chunk: one transition")
+    ms: Spread
+    repeats: int
+    mean_loops: float = Field(description="iterations of a transition")
+
+
+class Costs(Record):
+    """What a model of a group costs."""
+
+    parameters: dict[str, int] = Field(description="by part")
+    flops: Flops
+    timings: tuple[Timing, ...] = Field(description="empty where the export was refused")
+
+
+class SeedStability(Record):
+    """One run over a thousand steps."""
+
+    seed: int
+    largest_rms: float = Field(description="of the state's values, in any window at any step looked at")
+    growth: dict[str, Interval | None] = Field(
+        description="exponent p of error ~ K^p after the first 100 steps; 1: linear"
+    )
+
+
+class Stability(Record):
+    """Rollouts of a thousand steps."""
+
+    curves: Errors = Field(description="tool, object [m] and state_rms")
+    seeds: tuple[SeedStability, ...]
+
+
+class Quantiles(Record):
+    """Of some figures."""
+
+    p5: float
+    p50: float
+    p95: float
+    max: float
+    count: int
+
+
+class Gain(Record):
+    """Largest singular values of the update's Jacobian, at states along real rollouts."""
+
+    transition: Quantiles
+    iteration: Quantiles | None = Field(description="None where there is no loop")
+    retained: Quantiles | None = Field(description="entries of Abar; None where there is none")
+
+
 class Group(Record):
     """Runs that differ in their seed alone."""
 
@@ -78,8 +140,11 @@ class Group(Record):
     chunk: int = Field(description="actions of a whole imagined transition")
     mean_loops: int
     max_loops: int
-    prediction: dict[str, Errors] = Field(description="by part, with mean_loops iterations a transition")
+    prediction: dict[str, Errors] = Field({}, description="by part, with mean_loops iterations a transition")
     looping: dict[str, Looping] = Field({}, description="by part; empty where there is no loop")
+    costs: Costs | None = Field(None, description="of the first run")
+    stability: dict[str, Stability] = Field({}, description="by part of long episodes")
+    gain: dict[str, tuple[Gain, ...]] = Field({}, description="by part: of each run")
 
 
 class Evaluation(Record):

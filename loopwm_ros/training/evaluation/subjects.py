@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +33,15 @@ class Subject:
     points: Points
     git_revision: str
     data_sha256: str
+
+    @functools.cached_property
+    def encoder_sha256(self) -> str:
+        """Of the encoder's weights."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.model.encoder.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
     @property
     def looped(self) -> bool:
