@@ -26,6 +26,10 @@ COMMANDS = {  # what it does, an example
         "Measure what trained models predict on recordings they have not seen.",
         "loopwm evaluate --run runs/reach --data data/reach_test --out out/evaluation",
     ),
+    "study": (
+        "Compare cores: train each on the tokens of one frozen encoder.",
+        "loopwm study --config config/study/contact.yaml --data data/contact --out runs/study",
+    ),
     "export": (
         "Export a trained model as a bundle of ONNX graphs.",
         "loopwm export --run runs/reach --out models/my_reach",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from loopwm_ros.training.layers import Retention, TransformerLayer
+from loopwm_ros.training.layers import Retention, TransformerLayer, near_identity
 from loopwm_ros.training.settings import CoreSettings
 
 
@@ -14,30 +14,21 @@ def _layers(settings: CoreSettings, count: int) -> nn.Sequential:
     return nn.Sequential(*(TransformerLayer(*size) for _ in range(count)))
 
 
-def _near_identity(linear: nn.Linear, blocks: int) -> None:
-    """Make `linear` the sum of its first `blocks` inputs; keep a small random rest."""
-    width = linear.out_features
-    with torch.no_grad():
-        linear.weight.mul_(0.1)
-        linear.weight[:, : blocks * width] += torch.eye(width).repeat(1, blocks)
-        linear.bias.zero_()
-
-
 class Prelude(nn.Module):
     """`e = LayerNorm(P([h_{k-1}; e_k; u_k]))`: what is injected into every iteration, bounded by the norm."""
 
-    def __init__(self, settings: CoreSettings, action_dim: int) -> None:
+    def __init__(self, settings: CoreSettings, action_input: int) -> None:
         super().__init__()
         self.shape = (settings.tokens, settings.width)
         size = settings.tokens * settings.width
-        self.embed_action = nn.Sequential(nn.Linear(action_dim, size), nn.SiLU(), nn.Linear(size, size))
+        self.embed_action = nn.Sequential(nn.Linear(action_input, size), nn.SiLU(), nn.Linear(size, size))
         self.join = nn.Linear(3 * settings.width, settings.width)
         self.layers = _layers(settings, settings.prelude_layers)
         self.norm = nn.LayerNorm(settings.width)
-        _near_identity(self.join, blocks=2)
+        near_identity(self.join, blocks=2)
 
     def forward(self, state: Tensor, tokens: Tensor, action: Tensor) -> Tensor:
-        """(batch, tokens, width) twice and (batch, action_dim); zero `tokens` mean no observation."""
+        """(batch, tokens, width) twice and (batch, action_input); zero `tokens` mean no observation."""
         width = self.shape[1]
         parts = [part.reshape(-1, width) for part in (state, tokens, self.embed_action(action))]
         joined = self.join(torch.cat(parts, dim=-1))
@@ -50,7 +41,7 @@ class Block(nn.Module):
     def __init__(self, settings: CoreSettings) -> None:
         super().__init__()
         self.shape = (settings.tokens, settings.width)
-        self.retention = Retention(settings.width, settings.initial_retention)
+        self.retention = Retention(settings.width, settings.initial_retention, free=not settings.retention)
         self.layers = _layers(settings, settings.block_layers)
         self.gate = nn.Linear(settings.tokens * settings.width, 1)
         nn.init.zeros_(self.gate.weight)
@@ -81,7 +72,7 @@ class Coda(nn.Module):
         self.shape = (settings.tokens, settings.width)
         self.project = nn.Linear(settings.width, settings.width)
         self.layers = _layers(settings, settings.coda_layers)
-        _near_identity(self.project, blocks=1)
+        near_identity(self.project, blocks=1)
 
     def forward(self, state: Tensor) -> Tensor:
         """(batch, tokens, width) to the same."""
@@ -92,31 +83,33 @@ class Coda(nn.Module):
 class LoopedCore(nn.Module):
     """`h_k = L_theta(h_{k-1}, e_k, u_k)`, where action `u_k` led from step k-1 to step k."""
 
-    def __init__(self, settings: CoreSettings, action_dim: int) -> None:
+    def __init__(self, settings: CoreSettings, action_input: int) -> None:
         super().__init__()
-        self.tracked = settings.tracked_loops
-        self.prelude = Prelude(settings, action_dim)
+        self.tracked, self.most = settings.tracked_loops, settings.max_loops
+        self.masked = False  # whether `iterate_masked` is used on the CPU, too
+        self.prelude = Prelude(settings, action_input)
         self.block = Block(settings)
         self.coda = Coda(settings)
 
     def forward(self, state: Tensor, tokens: Tensor, action: Tensor, loops: Tensor) -> Tensor:
-        """One transition with `loops` (batch,) iterations (on the CPU), its own number for each sequence.
+        """One transition with `loops` (batch,) iterations, its own number for each sequence.
 
         Gradients flow through the last `tracked_loops` iterations of each sequence only, and through
         the prelude, whose result every iteration sees.
         """
         injected = self.prelude(state, tokens, action)
+        if self.masked or loops.is_cuda:
+            return self.coda(self.iterate_masked(state, injected, loops))
         tracked = loops.clamp(max=self.tracked)
         with torch.no_grad():
             advanced = self.iterate(state, injected, loops - tracked)
-        whole = (loops <= self.tracked).to(state.device)[:, None, None]  # no iteration is cut off
+        whole = (loops <= self.tracked)[:, None, None]  # no iteration is cut off
         return self.coda(self.iterate(torch.where(whole, state, advanced), injected, tracked))
 
     def iterate(self, state: Tensor, injected: Tensor, loops: Tensor) -> Tensor:
-        """Apply the block `loops` (batch,) times; a sequence that is done leaves the batch."""
+        """Apply the block `loops` (batch,) times; a sequence that is done leaves the batch. For the CPU."""
         loops, order = loops.sort(descending=True, stable=True)
-        back = order.argsort().to(state.device)
-        order = order.to(state.device)
+        back = order.argsort()
         state, injected = state[order], injected[order]
         active = [int((loops > t).sum()) for t in range(int(loops[0]))]
         done = []
@@ -124,3 +117,12 @@ class LoopedCore(nn.Module):
             done.append(state[count:])
             state = self.block.step(state[:count], injected[:count])
         return torch.cat([state, *done[::-1]])[back]
+
+    def iterate_masked(self, state: Tensor, injected: Tensor, loops: Tensor) -> Tensor:
+        """The same with `most` iterations of the whole batch: no shape depends on a value. For a GPU."""
+        for t in range(self.most):
+            cut = (loops - self.tracked == t)[:, None, None] if t else None
+            state = state if cut is None else torch.where(cut, state.detach(), state)
+            going = (loops > t)[:, None, None]
+            state = torch.where(going, self.block.step(state, injected), state)
+        return state

@@ -15,7 +15,7 @@ from loopwm_ros.training.windows import Indices, Window, frames_at
 from loopwm_ros.types import F32, F64
 
 CHUNK = 256
-HORIZONS = (1, 5, 8, 12)
+HORIZONS = (1, 5, 8, 12, 16, 24)
 
 
 def points(quantities: tuple[str, ...]) -> dict[str, list[int]]:
@@ -90,15 +90,17 @@ def rollout_metrics(
 def open_loop(
     spec: ModelSpec, located: Tensor, window: Window, settings: RolloutSettings, name: str
 ) -> dict[str, float]:
-    """Mean error of each point after K imagined steps; located (horizon * windows, quantities)."""
+    """Mean error of each point after K imagined actions; located (transitions * windows, quantities)."""
     truth, known = window.quantities[settings.context :], window.known[settings.context :]
     error = located.reshape(truth.shape) - truth
     metrics: dict[str, float] = {}
     for point, columns in points(spec.quantities).items():
         distance = error[..., columns].norm(dim=-1)
-        for k in (k for k in HORIZONS if k <= settings.horizon):
-            values = distance[k - 1][known[k - 1][:, columns].all(-1)]
-            metrics[f"{name}_{point}_k{k}_cm"] = float(values.mean() * 100)
+        for k in (k for k in HORIZONS if k <= len(truth) * spec.chunk and k % spec.chunk == 0):
+            step = k // spec.chunk - 1
+            values = distance[step][known[step][:, columns].all(-1)]
+            if len(values):
+                metrics[f"{name}_{point}_k{k}_cm"] = float(values.mean() * 100)
     return metrics
 
 

@@ -42,6 +42,13 @@ class TransformerLayer(nn.Module):
         self.feed_norm = nn.LayerNorm(width)
         self.feed = nn.Sequential(nn.Linear(width, hidden), nn.SiLU(), nn.Linear(hidden, width))
 
+    @property
+    def last(self) -> tuple[nn.Linear, nn.Linear]:
+        """What its two parts end with."""
+        feed = self.feed[-1]
+        assert isinstance(feed, nn.Linear)
+        return self.attention.out, feed
+
     def residual(self, x: Tensor) -> Tensor:
         """The layer's nonlinear part, the residual stream's identity left out.
 
@@ -58,12 +65,14 @@ class TransformerLayer(nn.Module):
 class Retention(nn.Module):
     """`Abar h + Bbar e` with `Abar = exp(-Delta exp(a))` and `Bbar = Delta B`.
 
-    A zero-order hold of a negative-diagonal system: every entry of `Abar` is in (0, 1) for any parameters.
+    A zero-order hold of a negative-diagonal system: every entry of `Abar` is in (0, 1) for any parameters,
+    unless it is left free.
     """
 
-    def __init__(self, width: int, initial: float) -> None:
-        """`initial`: every entry of `Abar` at the start, in (0, 1)."""
+    def __init__(self, width: int, initial: float, free: bool = False) -> None:
+        """`initial`: every entry of `Abar` at the start, in (0, 1); `free`: it may become anything."""
         super().__init__()
+        self.free = nn.Parameter(torch.full((width,), initial)) if free else None
         delta = -math.log(initial)
         self.log_rate = nn.Parameter(torch.zeros(width))  # a
         self.raw_delta = nn.Parameter(torch.full((width,), math.log(math.expm1(delta))))
@@ -76,7 +85,9 @@ class Retention(nn.Module):
 
     @property
     def retained(self) -> Tensor:
-        """`Abar`, (width,), each in (0, 1)."""
+        """`Abar`, (width,), each in (0, 1) where it is not free."""
+        if self.free is not None:
+            return self.free
         return torch.exp(-self.delta * torch.exp(self.log_rate))
 
     @property
@@ -87,3 +98,12 @@ class Retention(nn.Module):
     def forward(self, state: Tensor, injected: Tensor) -> Tensor:
         """Linear part of one iteration, (batch * tokens, width)."""
         return self.retained * state + functional.linear(injected, self.injection)
+
+
+def near_identity(linear: nn.Linear, blocks: int) -> None:
+    """Make `linear` the sum of its first `blocks` inputs; keep a small random rest."""
+    width = linear.out_features
+    with torch.no_grad():
+        linear.weight.mul_(0.1)
+        linear.weight[:, : blocks * width] += torch.eye(width).repeat(1, blocks)
+        linear.bias.zero_()

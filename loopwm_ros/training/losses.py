@@ -52,7 +52,7 @@ def settled(readouts: Tensor, tolerance: float) -> Tensor:
     Returns (iterations, batch); once true, it stays true to the end.
     """
     near = (readouts - readouts[-1]).abs().amax(-1) <= tolerance
-    return near.flip(0).cummin(0).values.flip(0)
+    return near.long().flip(0).cumprod(0).flip(0).bool()
 
 
 def gate_loss(logit: Tensor, target: Tensor, entropy_weight: float) -> Tensor:

@@ -7,11 +7,13 @@ from torch import Tensor, nn
 
 from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.config import TaskConfig
+from loopwm_ros.training.baselines import FixedDepth, LatentMlp, OnePassCore, Recurrent
 from loopwm_ros.training.core import LoopedCore
 from loopwm_ros.training.encoder import Encoder
 from loopwm_ros.training.heads import Heads
 from loopwm_ros.training.policy import Actor, Policy
-from loopwm_ros.training.settings import TrainSettings
+from loopwm_ros.training.rssm import Rssm
+from loopwm_ros.training.settings import CoreSettings, TrainSettings
 
 
 class LoopWM(nn.Module):
@@ -23,7 +25,7 @@ class LoopWM(nn.Module):
         super().__init__()
         size, count = (spec.image_height, spec.image_width), len(spec.quantities)
         self.encoder = Encoder(settings.encoder, settings.core, size, len(spec.proprio_mean), count)
-        self.core = LoopedCore(settings.core, spec.action_dim)
+        self.core = make_core(settings.core, spec.action_input)
         self.heads = Heads(settings.core, count)
         self.monitor = nn.Linear(spec.width, spec.width)  # g_omega
         self.policy = None  # until all else is trained
@@ -47,15 +49,26 @@ class LoopWM(nn.Module):
             part.quantity_std.copy_(std)
 
 
+def make_core(settings: CoreSettings, action_input: int) -> LoopedCore | OnePassCore:
+    """The core that the settings name."""
+    if settings.kind == "looped":
+        return LoopedCore(settings, action_input)
+    kinds = {"fixed_depth": FixedDepth, "gru": Recurrent, "latent_mlp": LatentMlp, "rssm": Rssm}
+    return OnePassCore(kinds[settings.kind](settings, action_input))
+
+
 def noise_state(spec: ModelSpec, batch: int, generator: torch.Generator) -> Tensor:
     """State before the first observation: unit Gaussian noise, (batch, tokens, width)."""
     return torch.randn(batch, spec.tokens, spec.width, generator=generator)
 
 
-def draw_loops(mean: int, most: int, batch: int, generator: torch.Generator) -> Tensor:
-    """`T ~ Poisson(mean)` for each sequence by itself, kept within [1, most], (batch,) on the CPU."""
-    rate = torch.full((batch,), float(mean))
-    return torch.poisson(rate, generator=generator).long().clamp(1, most)
+def draw_loops(settings: CoreSettings, batch: int, generator: torch.Generator) -> Tensor:
+    """Iterations of each sequence, (batch,) on the CPU: `T ~ Poisson(mu)`, kept within [1, max_loops]."""
+    if settings.draw_loops == "fixed":
+        return fixed_loops(settings.mean_loops, batch)
+    alike = settings.draw_loops == "batch"
+    rate = torch.full((1 if alike else batch,), float(settings.mean_loops))
+    return torch.poisson(rate, generator=generator).long().clamp(1, settings.max_loops).expand(batch)
 
 
 def fixed_loops(loops: int, batch: int) -> Tensor:

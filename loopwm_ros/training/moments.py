@@ -14,7 +14,7 @@ from loopwm_ros.errors import ConfigError
 from loopwm_ros.training import evaluate
 from loopwm_ros.training.model import LoopWM, fixed_loops, noise_state
 from loopwm_ros.training.settings import PolicySettings
-from loopwm_ros.training.windows import Indices
+from loopwm_ros.training.windows import Indices, single
 
 CHUNK = 256  # windows at a time
 
@@ -83,7 +83,7 @@ def _filtered(
     state = noise_state(spec, tokens.shape[1], random).to(tokens.device)
     led, states = torch.zeros_like(actions[0]), []
     for observed, following in zip(tokens, actions, strict=True):
-        state = model.core(state, observed, led, loops)
+        state = model.core(state, observed, single(led, spec.chunk), loops)
         states.append(state)
         led = following
     return torch.stack(states)
@@ -100,7 +100,10 @@ def _imagined(
     for ahead in range(1, min(most, steps - 1) + 1):
         before, led = rolled[:-1].flatten(0, 1), actions[ahead - 1 : -1].flatten(0, 1)
         following = model.core(
-            before, torch.zeros_like(before), led, fixed_loops(spec.mean_loops, len(before))
+            before,
+            torch.zeros_like(before),
+            single(led, spec.chunk),
+            fixed_loops(spec.mean_loops, len(before)),
         )
         rolled = following.unflatten(0, (-1, count))
         chosen[ahead:] = torch.where((wanted[ahead:] == ahead)[..., None, None], rolled, chosen[ahead:])

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from loopwm_ros.training import losses
-from loopwm_ros.training.model import LoopWM, draw_loops
+from loopwm_ros.training.model import LoopWM
+from loopwm_ros.training.rssm import Rssm
 from loopwm_ros.training.settings import CoreSettings, RolloutSettings
 from loopwm_ros.training.windows import Window
 
@@ -32,17 +33,27 @@ class RolloutLoss(nn.Module):
         self.model, self.settings, self.core = model, settings, core
 
     def forward(
-        self, start: Tensor, window: Window, context: int, generator: torch.Generator
+        self, start: Tensor, window: Window, context: int, loops: Tensor, probed: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Total loss and its parts, for windows that begin in state `start`."""
-        steps, batch = window.reward.shape
-        drawn = draw_loops(self.core.mean_loops, self.core.max_loops, batch, generator)
-        states = unroll(self.model, start, window, context, drawn.expand(steps, batch))
+        """Total loss and its parts, for windows that begin in state `start`.
+
+        Args:
+            start: (batch, tokens, width).
+            window: its first `context` steps are observed, the rest imagined.
+            context: 1 at least.
+            loops: iterations of each sequence, (batch,).
+            probed: the step that is iterated to the end, to teach the gate, (1,).
+        """
+        states = unroll(self.model, start, window, context, loops.expand(window.reward.shape))
         parts = self._readout_losses(states[1:], window)
         parts["consistency"] = self._consistency(states[context + 1 : -1], window.tokens[context:-1])
         parts["drift"] = losses.drift_hinge(states[context:], self.settings.drift_limit)
-        probed = int(torch.randint(steps, (), generator=generator))
-        parts["gate"] = self._gate(states[probed].detach(), window, probed, probed < context)
+        prelude = self.model.core.prelude
+        if isinstance(prelude, Rssm):
+            seen = (part[:context].flatten(0, 1) for part in (states, window.tokens, window.actions))
+            parts["divergence"] = prelude.divergence(*seen)
+        if self.core.kind == "looped":
+            parts |= self._probe(states, window, context, probed)
         return self._weigh(parts), parts
 
     def _readout_losses(self, states: Tensor, window: Window) -> dict[str, Tensor]:
@@ -69,30 +80,45 @@ class RolloutLoss(nn.Module):
             return 0 * torch.stack([part.sum() for part in self.model.monitor.parameters()]).sum()
         return functional.mse_loss(self.model.monitor(states), tokens.detach())
 
-    def _gate(self, state: Tensor, window: Window, step: int, observed: bool) -> Tensor:
-        """Iterate one transition to the end and teach the gate when its read-out had settled."""
-        block = self.model.core.block
-        with torch.no_grad():
-            tokens = window.tokens[step] if observed else torch.zeros_like(state)
-            iterates = iterate_fully(self.model, state, tokens, window.actions[step], self.core.max_loops)
+    def _probe(self, states: Tensor, window: Window, context: int, probed: Tensor) -> dict[str, Tensor]:
+        """Iterate one transition to the end; teach the gate when its read-out had settled."""
+        seen = torch.cat([window.tokens[:context], torch.zeros_like(window.tokens[context:])])
+        state, tokens, action, truth, known = (
+            part.index_select(0, probed)[0]
+            for part in (states.detach(), seen, window.actions, window.quantities, window.known)
+        )
+        with torch.set_grad_enabled(self.settings.iteration_weight > 0 and torch.is_grad_enabled()):
+            iterates = iterate_fully(self.model, state, tokens, action, self.core.max_loops)
             readouts = self.model.heads.locate(self.model.core.coda(iterates.flatten(0, 1)))
-            readouts = readouts[:, window.known.flatten(0, 1).any(0)]
-            target = losses.settled(readouts.unflatten(0, iterates.shape[:2]), self.settings.settle_tolerance)
-        logit = block.gate_logit(iterates.flatten(0, 1)).unflatten(0, iterates.shape[:2])
-        return losses.gate_loss(logit, target, self.settings.gate_entropy)
+            readouts = readouts.unflatten(0, iterates.shape[:2])
+        matters = window.known.flatten(0, 1).any(0)
+        target = losses.settled(readouts.detach() * matters, self.settings.settle_tolerance)
+        logit = self.model.core.block.gate_logit(iterates.detach().flatten(0, 1))
+        parts = {
+            "gate": losses.gate_loss(
+                logit.unflatten(0, iterates.shape[:2]), target, self.settings.gate_entropy
+            )
+        }
+        if self.settings.iteration_weight:
+            error = losses.readout_error(readouts, truth.expand_as(readouts), self.settings.unit)
+            parts["iterations"] = losses.masked_mean(error, known)
+        return parts
 
     def _weigh(self, parts: dict[str, Tensor]) -> Tensor:
         settings = self.settings
-        return (
-            parts["terminal"]
-            + settings.step_weight * parts["steps"]
-            + settings.latent_weight * parts["latent"]
-            + settings.reward_weight * parts["reward"]
-            + settings.continuation_weight * parts["continuation"]
-            + settings.consistency_weight * parts["consistency"]
-            + settings.drift_weight * parts["drift"]
-            + settings.gate_weight * parts["gate"]
-        )
+        weights = {
+            "terminal": 1.0,
+            "steps": settings.step_weight,
+            "latent": settings.latent_weight,
+            "reward": settings.reward_weight,
+            "continuation": settings.continuation_weight,
+            "consistency": settings.consistency_weight,
+            "drift": settings.drift_weight,
+            "gate": settings.gate_weight,
+            "iterations": settings.iteration_weight,
+            "divergence": settings.divergence_weight,
+        }
+        return torch.stack([weights[name] * part for name, part in parts.items()]).sum()
 
 
 def iterate_fully(model: LoopWM, state: Tensor, tokens: Tensor, action: Tensor, loops: int) -> Tensor:

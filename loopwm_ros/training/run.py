@@ -64,7 +64,7 @@ def train(
     """
     description = describe(settings, data)
     if workers.leads:
-        _open_folder(out, settings, description, resume)
+        open_folder(out, settings, description, resume)
     workers.wait()
     torch.manual_seed(settings.seed)
     model = LoopWM(settings, description.spec)
@@ -113,7 +113,7 @@ def load_run(run: Path) -> Trained:
         ConfigError: a file is missing or damaged.
     """
     settings = load_settings(run / SETTINGS, TrainSettings)
-    description = load_settings(run / DESCRIPTION, Description)
+    description = load_description(run)
     model = LoopWM(settings, description.spec)
     if settings.policy is not None:
         model.add_policy(settings, description.spec, load_task(settings.task))
@@ -124,24 +124,39 @@ def load_run(run: Path) -> Trained:
     return Trained(settings, description, model.eval(), load_windows(run / SAMPLE), metrics, revision)
 
 
-def _open_folder(out: Path, settings: TrainSettings, description: Description, resume: bool) -> None:
+def open_folder(out: Path, settings: TrainSettings, description: Description, resume: bool) -> None:
     """Write what the run is, or check that the folder's run is this one."""
     if (out / SETTINGS).exists():
         if not resume:
             raise ConfigError(f"{out} holds a run already; continue it with --resume, or name another folder")
         there = load_settings(out / SETTINGS, TrainSettings)
         same = there in (settings, settings.model_copy(update={"policy": None}))
-        if not (same and load_settings(out / DESCRIPTION, Description) == description):
+        if not (same and load_description(out) == description):
             raise ConfigError(f"{out} holds a run with other settings or data; name another folder")
         note_revision(out)
-        _write_settings(out, settings)
+        write_settings(out, settings)
         return
     out.mkdir(parents=True, exist_ok=True)
     note_revision(out)
+    write_description(out, description)
+    write_settings(out, settings)
+
+
+def load_description(run: Path) -> Description:
+    """Read `run.json`.
+
+    Raises:
+        ConfigError: there is none, or it is damaged.
+    """
+    return load_settings(run / DESCRIPTION, Description)
+
+
+def write_description(out: Path, description: Description) -> None:
+    """Write `run.json`."""
     (out / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    _write_settings(out, settings)
 
 
-def _write_settings(out: Path, settings: TrainSettings) -> None:
+def write_settings(out: Path, settings: TrainSettings) -> None:
+    """Write `settings.yaml`."""
     wanted: dict[str, Any] = settings.model_dump(mode="json")
     (out / SETTINGS).write_text(yaml.safe_dump(wanted, sort_keys=False), encoding="utf-8")

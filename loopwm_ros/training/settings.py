@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 
 from loopwm_ros.config import Settings
 
+CoreKind = Literal["looped", "fixed_depth", "gru", "rssm", "latent_mlp"]
+
 
 class ImageSettings(Settings):
     """The encoder's view of the camera image."""
@@ -61,12 +63,18 @@ class EncoderSettings(Settings):
     std_ceiling: float = Field(0.5, gt=0, description="largest [m]")
     squared_weight: float = Field(1.0, ge=0, description="of the squared error beside the likelihood")
     augment: AugmentSettings = AugmentSettings()
+    frames_per_episode: int = Field(
+        0, ge=0, description="that the encoder learns from, evenly spaced over the episode; 0: all"
+    )
     stage: StageSettings
 
 
 class CoreSettings(Settings):
     """Size of `L_theta` and of its heads."""
 
+    kind: CoreKind = Field("looped", description="the others are there to be compared with")
+    layers: int = Field(0, ge=0, description="of a core of fixed depth")
+    inner_width: int = Field(0, ge=0, description="of a core that is not looped; 0: as its tokens")
     tokens: int = Field(4, ge=1)
     width: int = Field(64, ge=1)
     heads: int = Field(2, ge=1)
@@ -78,16 +86,29 @@ class CoreSettings(Settings):
     initial_retention: float = Field(0.5, gt=0, lt=1, description="every entry of Abar at the start")
     mean_loops: int = Field(4, ge=1, description="mu of T ~ Poisson(mu)")
     max_loops: int = Field(8, ge=1)
+    draw_loops: Literal["sequence", "batch", "fixed"] = Field(
+        "sequence", description="what has a T of its own in training; fixed: T is mean_loops"
+    )
+    retention: bool = Field(True, description="Abar in (0, 1) by construction; else free")
+    gradient_loops: int = Field(
+        0, ge=0, description="last iterations that gradients flow through; 0: ceil(mu / 2)"
+    )
 
     @property
     def tracked_loops(self) -> int:
-        """Iterations that gradients flow through: the last ceil(mu / 2)."""
-        return math.ceil(self.mean_loops / 2)
+        """Iterations that gradients flow through."""
+        return self.gradient_loops or math.ceil(self.mean_loops / 2)
 
     @model_validator(mode="after")
     def _sizes(self) -> CoreSettings:
         if self.width % self.heads:
             raise ValueError(f"width {self.width} must be a multiple of heads {self.heads}")
+        if self.kind != "looped" and (self.mean_loops, self.max_loops) != (1, 1):
+            raise ValueError(f"a core of kind {self.kind} has no loop: mean_loops and max_loops must be 1")
+        if self.kind == "fixed_depth" and not self.layers:
+            raise ValueError("a core of fixed depth needs layers, 1 at least")
+        if self.kind in ("gru", "rssm", "latent_mlp") and not self.inner_width:
+            raise ValueError(f"a core of kind {self.kind} needs an inner_width")
         if self.max_loops < self.mean_loops:
             raise ValueError(f"max_loops {self.max_loops} must not be below mean_loops {self.mean_loops}")
         return self
@@ -97,12 +118,14 @@ class RolloutSettings(Settings):
     """Windows of observed, then imagined steps, and the losses on them."""
 
     context: int = Field(4, ge=1, description="most observed steps, drawn from 1 to this")
-    horizon: int = Field(12, ge=1, description="K_max: most imagined steps")
+    horizon: int = Field(12, ge=1, description="K_max: most imagined actions")
     horizon_every: int = Field(ge=1, description="Delta_steps: K grows by one every so many steps")
     unpredicted: tuple[str, ...] = Field(
         (), description="points, e.g. a goal, that are read from images alone: no loss on their future"
     )
-    moving_point: str = Field("", description="point, e.g. cube, whose moving windows are drawn more often")
+    moving_points: tuple[str, ...] = Field(
+        (), description="points, e.g. cube, whose moving windows are drawn more often"
+    )
     moving_share: float = Field(0.6, ge=0, le=1, description="share of each batch that these windows make up")
     unit: float = Field(
         0.01, gt=0, description="errors are measured in it; the loss is linear beyond one [m]"
@@ -116,17 +139,17 @@ class RolloutSettings(Settings):
     consistency_weight: float = Field(0.1, ge=0, description="alpha of the deferred-decoding loss")
     drift_weight: float = Field(0.01, ge=0, description="beta")
     drift_limit: float = Field(1.0, ge=0, description="C_max: free movement of the state per step (RMS)")
+    partial_share: float = Field(
+        0.3, ge=0, le=1, description="of the transitions over several actions that span fewer than they may"
+    )
+    iteration_weight: float = Field(0.0, ge=0, description="of each iteration's read-outs, in one transition")
+    divergence_weight: float = Field(0.1, ge=0, description="of prior and posterior, where the core has them")
     gate_weight: float = Field(0.1, ge=0, description="of the halting loss")
     gate_entropy: float = Field(0.01, ge=0, description="alpha of the gate's entropy term")
     gate_threshold: float = Field(0.5, gt=0, le=1, description="tau: stop iterating when the gate exceeds it")
     settle_tolerance: float = Field(0.002, gt=0, description="a read-out this near its limit has settled [m]")
     second_difference_threshold: float = Field(0.0, ge=0, description="exit test without parameters; 0: off")
     stage: StageSettings
-
-    @property
-    def steps(self) -> int:
-        """Transitions of the longest window."""
-        return self.context + self.horizon
 
 
 class PolicySettings(Settings):
@@ -164,7 +187,8 @@ class TrainSettings(Settings):
     task: str
     seed: int = Field(0, ge=0)
     threads: int = Field(0, ge=0, description="CPU threads; 0: all cores")
-    stride: int = Field(2, ge=1, description="control periods per transition")
+    stride: int = Field(2, ge=1, description="control periods per action")
+    chunk: int = Field(1, ge=1, description="actions that an imagined transition may span")
     held_out: float = Field(0.1, gt=0, lt=1, description="share of episodes kept for evaluation, by seed")
     evaluation_frames: int = Field(2000, ge=1)
     evaluation_windows: int = Field(512, ge=1)

@@ -41,6 +41,7 @@ def model_spec(
         max_tool_speed=task.max_tool_speed,
         control_period=1 / world.control_rate,
         stride=settings.stride,
+        chunk=settings.chunk,
         tokens=settings.core.tokens,
         width=settings.core.width,
         max_loops=settings.core.max_loops,

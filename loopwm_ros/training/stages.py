@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from loopwm_ros.bundle import ModelSpec
@@ -15,13 +14,24 @@ from loopwm_ros.data.dataset import Dataset
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.training import evaluate, losses
 from loopwm_ros.training.augment import Augment
-from loopwm_ros.training.model import LoopWM, noise_state
+from loopwm_ros.training.model import LoopWM, draw_loops, noise_state
 from loopwm_ros.training.rollout import RolloutLoss
 from loopwm_ros.training.schedule import curriculum_horizon
 from loopwm_ros.training.settings import EncoderSettings, StageSettings, TrainSettings
-from loopwm_ros.training.windows import Frames, Indices, draw, draw_mixed, frames_at, spaced, windows_at
-
-MOVED = 0.005  # least way within a window that counts as moving [m]
+from loopwm_ros.training.windows import (
+    Bank,
+    Frames,
+    Indices,
+    WindowStarts,
+    actions_ahead,
+    chunk_lengths,
+    draw,
+    draw_mixed,
+    frames_at,
+    make_bank,
+    spaced,
+    windows_at,
+)
 
 
 class Stage(Protocol):
@@ -74,7 +84,7 @@ class EncoderStage:
         self.settings, self.model = settings.encoder.stage, model
         self.loss = ReadingLoss(model, settings.encoder)
         self._spec, self._data = spec, data
-        self._train = data.frames(train)
+        self._train = encoder_frames(data, train, settings.encoder.frames_per_episode)
         self._held_out = spaced(data.frames(held_out), settings.evaluation_frames)
         self._augment = Augment.of(settings.encoder.augment, spec)
 
@@ -89,7 +99,14 @@ class EncoderStage:
         return evaluate.reading_metrics(model, self._data, self._spec, self._held_out)
 
 
-def _columns_of(points: tuple[str, ...], quantities: tuple[str, ...]) -> list[int]:
+def encoder_frames(data: Dataset, episodes: Indices, each: int) -> Indices:
+    """Frames that the encoder learns from: `each` of every episode, evenly spaced; 0: all."""
+    if not each:
+        return data.frames(episodes)
+    return np.concatenate([spaced(data.frames([episode]), each) for episode in episodes])
+
+
+def columns_of(points: tuple[str, ...], quantities: tuple[str, ...]) -> list[int]:
     """Where the coordinates of some points stand.
 
     Raises:
@@ -110,59 +127,60 @@ class CoreStage:
         train, held_out = data.split(settings.held_out, settings.seed)
         self.settings, self.model = settings.rollout.stage, model
         self.loss = RolloutLoss(model, settings.rollout, settings.core)
-        self._spec, self._data, self._rollout = spec, data, settings.rollout
+        self._spec, self._data = spec, data
+        self._rollout, self._core = settings.rollout, settings.core
         self._stride = data.stride_frames(spec.model_period)
-        self._unpredicted = _columns_of(settings.rollout.unpredicted, spec.quantities)
-        self._train = {n: self._windows(train, n) for n in range(2, settings.rollout.steps + 1)}
-        self._moving = {n: self._moves(starts, n) for n, starts in self._train.items()}
-        self._held_out = spaced(self._windows(held_out, settings.rollout.steps), settings.evaluation_windows)
+        self._unpredicted = columns_of(settings.rollout.unpredicted, spec.quantities)
+        ahead = actions_ahead(data, self._stride)
+        self._train = self._starts(ahead, train, settings.rollout.moving_points)
+        self._train.of(self._longest)  # refuses episodes that are too short before an hour is spent
+        held_out_starts = self._starts(ahead, held_out, ()).of(self._longest).still
+        self._held_out = spaced(held_out_starts.numpy(), settings.evaluation_windows)
         model.encoder.requires_grad_(False)
 
     @cached_property
-    def _tokens(self) -> Tensor:
+    def _bank(self) -> Bank:
         """Of all frames, on the CPU; a finished stage needs none."""
-        return evaluate.encode(self.model, self._data, self._spec, np.arange(len(self._data)))[0]
+        tokens = evaluate.encode(self.model, self._data, self._spec, np.arange(len(self._data)))[0]
+        return make_bank(self._data, self._spec, tokens)
+
+    @property
+    def _longest(self) -> int:
+        """Steps of the longest window, in actions."""
+        rollout, chunk = self._rollout, self._spec.chunk
+        return rollout.context + -(-rollout.horizon // chunk) * chunk
+
+    def _starts(self, ahead: Indices, episodes: Indices, points: tuple[str, ...]) -> WindowStarts:
+        """Where windows of some episodes may begin."""
+        inside = np.zeros_like(ahead)
+        frames = self._data.frames(episodes)
+        inside[frames] = ahead[frames]
+        labels, known = (
+            torch.from_numpy(np.array(part)) for part in (self._data.labels, self._data.label_mask)
+        )
+        columns = [columns_of((point,), self._spec.quantities) for point in points]
+        return WindowStarts(labels, known, torch.from_numpy(inside), self._stride, columns)
 
     def parameters(self) -> list[nn.Parameter]:
         parts = (self.model.core, self.model.heads, self.model.monitor)
         return [parameter for part in parts for parameter in part.parameters()]
 
     def batch(self, step: int, size: int, generator: torch.Generator) -> tuple[Any, ...]:
-        rollout = self._rollout
+        rollout, chunk = self._rollout, self._spec.chunk
         context = 1 + int(torch.randint(rollout.context, (), generator=generator))
-        steps = context + curriculum_horizon(step, rollout.horizon, rollout.horizon_every)
-        starts, moving = self._train[steps], self._moving[steps]
-        at = self._frames_of(draw_mixed(starts, moving, rollout.moving_share, size, generator), steps)
-        window = windows_at(self._data, self._spec, self._tokens, at)
+        horizon = curriculum_horizon(step, rollout.horizon, rollout.horizon_every)
+        lengths = chunk_lengths(context, horizon, chunk, size, rollout.partial_share, generator)
+        most = context + -(-horizon // chunk) * chunk
+        starts = draw_mixed(self._train.of(most), rollout.moving_share, size, generator)
+        window = windows_at(self._bank, chunk, self._stride, starts, lengths)
         window.known[..., self._unpredicted] = False
-        return noise_state(self._spec, size, generator), window, context, generator
+        loops = draw_loops(self._core, size, generator)
+        probed = torch.randint(len(lengths), (1,), generator=generator)
+        return noise_state(self._spec, size, generator), window, context, loops, probed
 
     def evaluate(self, model: LoopWM) -> dict[str, float]:
-        at = self._frames_of(self._held_out, self._rollout.steps)
-        window = windows_at(self._data, self._spec, self._tokens, at)
+        rollout, chunk, random = self._rollout, self._spec.chunk, torch.Generator()
+        lengths = chunk_lengths(rollout.context, rollout.horizon, chunk, len(self._held_out), 0.0, random)
+        starts = torch.from_numpy(self._held_out)
+        window = windows_at(self._bank, chunk, self._stride, starts, lengths)
         return evaluate.rollout_metrics(model, self._spec, window, self._rollout)
-
-    def _windows(self, episodes: Indices, steps: int) -> Indices:
-        """First frames of all windows."""
-        starts = self._data.windows(episodes, steps, self._stride)[:, 0].copy()
-        if not len(starts):
-            raise ConfigError(
-                f"no episode is long enough for {steps} transitions; collect longer ones, "
-                "or lower rollout.context or rollout.horizon"
-            )
-        return starts
-
-    def _moves(self, starts: Indices, steps: int) -> NDArray[np.bool_]:
-        """In which windows the point that matters ends elsewhere than it began, (windows,)."""
-        name = self._rollout.moving_point
-        if not name:
-            return np.zeros(len(starts), dtype=bool)
-        columns = self._spec.columns(name)
-        ends = starts + self._stride * (steps - 1)
-        moved = self._data.labels[ends][:, columns] - self._data.labels[starts][:, columns]
-        known = (self._data.label_mask[ends] & self._data.label_mask[starts])[:, columns].all(1)
-        return np.asarray(known & (np.linalg.norm(moved, axis=1) > MOVED))
-
-    def _frames_of(self, starts: Indices, steps: int) -> Indices:
-        """All frames of windows, (windows, steps)."""
-        return starts[:, None] + self._stride * np.arange(steps)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +21,7 @@ from loopwm_ros.training.schedule import average_decay, learning_rate, step_gene
 from loopwm_ros.training.stages import Stage
 
 REPORT_EVERY = 20  # steps between scalars
+AHEAD = 12  # batches that are made while a GPU works on others
 
 
 class Listener(Protocol):
@@ -51,9 +55,8 @@ class Trainer:
         """Train to the end, with checkpoints at `path`; the model ends with the averaged weights."""
         settings = self.stage.settings
         share, clock = self.workers.share(settings.batch), time.perf_counter()
-        while self.progress.step < settings.steps:
-            step = self.progress.step
-            losses = self._step(step, share)
+        for step, batch in self._batches(share):
+            losses = self._step(step, batch)
             self.progress.step = step + 1
             if (step + 1) % REPORT_EVERY == 0:
                 elapsed, clock = time.perf_counter() - clock, time.perf_counter()
@@ -88,9 +91,28 @@ class Trainer:
         checkpoint.restore_optimiser(self._optimiser, checkpoint.under("optimiser", tensors))
         self.progress = Progress(int(state["step"]), dict(state["metrics"]))
 
-    def _step(self, step: int, share: int) -> dict[str, Tensor]:
-        generator = step_generator(self.seed, self.stage.name, step, self.workers.rank)
-        batch = to_device(self.stage.batch(step, share, generator), self.workers.device)
+    def _batches(self, share: int) -> Iterator[tuple[int, tuple[Any, ...]]]:
+        """Steps still to do and their batches; for a GPU, threads make some of them ahead."""
+        steps = range(self.progress.step, self.stage.settings.steps)
+
+        def make(step: int) -> tuple[Any, ...]:
+            generator = step_generator(self.seed, self.stage.name, step, self.workers.rank)
+            return self.stage.batch(step, share, generator)
+
+        if self.workers.device.type == "cpu":
+            yield from ((step, make(step)) for step in steps)
+            return
+        make(steps.start)  # what the stage makes once, it makes here
+        with ThreadPoolExecutor(max_workers=AHEAD) as pool:
+            coming = deque((step, pool.submit(make, step)) for step in steps[:AHEAD])
+            while coming:
+                step, batch = coming.popleft()
+                if (later := step + AHEAD) in steps:
+                    coming.append((later, pool.submit(make, later)))
+                yield step, batch.result()
+
+    def _step(self, step: int, batch: tuple[Any, ...]) -> dict[str, Tensor]:
+        batch = to_device(batch, self.workers.device)
         self._loss.train()
         total, parts = self._loss(*batch)
         self._optimiser.zero_grad(set_to_none=True)

@@ -108,7 +108,7 @@ def test_truncated_gradient_is_that_of_starting_late(
 
 
 def test_loops_differ_by_sequence_with_the_mean_asked_for() -> None:
-    drawn = draw_loops(4, 8, 4000, torch.Generator().manual_seed(0))
+    drawn = draw_loops(CoreSettings(mean_loops=4, max_loops=8), 4000, torch.Generator().manual_seed(0))
     assert set(drawn.tolist()) == set(range(1, 9))
     assert abs(float(drawn.float().mean()) - 4) < 0.1
 

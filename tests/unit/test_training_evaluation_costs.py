@@ -14,6 +14,7 @@ from loopwm_ros.training.evaluation.intervals import growth_interval
 from loopwm_ros.training.evaluation.probe import CONTEXT, Probe, probe
 from loopwm_ros.training.evaluation.subjects import Subject, load_subject
 from loopwm_ros.training.evaluation.timing import runtimes, timings
+from loopwm_ros.training.model import LoopWM
 from loopwm_ros.training.run import train
 from loopwm_ros.training.settings import TrainSettings
 from tests.synthetic import LinearKinematics, synthetic_dataset
@@ -79,11 +80,6 @@ def test_the_robots_runtime_is_timed(
     assert all(made.repeats == 3 and made.ms.p50 is not None and made.ms.p50 > 0 for made in found)
 
 
-def test_a_core_without_a_loop_runs_one_way(subject: Subject) -> None:
-    flat = replace(subject, spec=subject.spec.model_copy(update={"max_loops": 1, "mean_loops": 1}))
-    assert set(runtimes(flat)) == {"mean"}
-
-
 def test_a_gain_is_the_largest_singular_value() -> None:
     generator = torch.Generator().manual_seed(1)
     matrices = torch.randn(5, 6, 6, generator=generator)
@@ -110,6 +106,26 @@ def test_gains_are_of_transitions_and_iterations(
     exact = subject.model.core.block.retention.retained
     assert found.retained is not None
     assert found.retained.max == pytest.approx(exact.detach().max().item())
+
+
+@pytest.mark.parametrize("kind", ["fixed_depth", "gru", "rssm", "latent_mlp"])
+def test_cores_without_a_loop_are_measured(
+    kind: str, subject: Subject, windows: Probe, seen: torch.Tensor
+) -> None:
+    core = SETTINGS.core.model_copy(
+        update={"kind": kind, "layers": 2, "inner_width": 16, "mean_loops": 1, "max_loops": 1}
+    )
+    spec = subject.spec.model_copy(update={"mean_loops": 1, "max_loops": 1})
+    settings = SETTINGS.model_copy(update={"core": core})
+    other = replace(subject, settings=settings, spec=spec, model=LoopWM(settings, spec).eval())
+    found = gain(other, windows, seen)
+    assert found.transition.max > 0
+    assert found.iteration is None
+    assert found.retained is None
+    cost = flops(other)
+    assert cost.graphs["prelude"] == cost.transition[1] > 0
+    assert cost.graphs["block"] == cost.graphs["coda"] == 0
+    assert set(runtimes(other)) == {"mean"}
 
 
 @pytest.mark.parametrize("power", [0.5, 1.0, 2.0])

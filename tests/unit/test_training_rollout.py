@@ -9,12 +9,12 @@ from loopwm_ros.config import load_settings, share_dir
 from loopwm_ros.data.dataset import Dataset
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.training import evaluate
-from loopwm_ros.training.model import LoopWM, fixed_loops, noise_state
+from loopwm_ros.training.model import LoopWM, draw_loops, fixed_loops, noise_state
 from loopwm_ros.training.rollout import RolloutLoss, unroll
 from loopwm_ros.training.run import describe
 from loopwm_ros.training.settings import TrainSettings
 from loopwm_ros.training.spec import proprio_statistics, quantity_statistics
-from loopwm_ros.training.windows import Window, frames_at, windows_at
+from loopwm_ros.training.windows import Window, frames_at, make_bank, windows_at
 from tests.synthetic import synthetic_dataset
 
 SETTINGS = load_settings(share_dir() / "config/train/tiny.yaml", TrainSettings)
@@ -37,7 +37,8 @@ def window(data: Dataset) -> Window:
     spec = describe(SETTINGS, data).spec
     tokens = torch.randn(len(data), spec.tokens, spec.width, generator=torch.Generator().manual_seed(0))
     at = data.windows(np.arange(4), CONTEXT + HORIZON, 2)[::8]
-    return windows_at(data, spec, tokens, at)
+    lengths = torch.ones(CONTEXT + HORIZON, len(at), dtype=torch.long)
+    return windows_at(make_bank(data, spec, tokens), 1, 2, torch.from_numpy(at[:, 0].copy()), lengths)
 
 
 @pytest.fixture
@@ -84,7 +85,8 @@ def test_all_parts_of_the_loss_teach_their_weights(
     model.zero_grad()
     start = torch.randn(len(window.reward[0]), 2, 16, generator=generator)
     loss = RolloutLoss(model, SETTINGS.rollout, SETTINGS.core)
-    total, parts = loss(start, window, CONTEXT, generator)
+    loops = draw_loops(SETTINGS.core, len(start), generator)
+    total, parts = loss(start, window, CONTEXT, loops, torch.tensor([CONTEXT]))
     total.backward()
     assert set(parts) == {
         "terminal", "steps", "latent", "reward", "continuation", "consistency", "drift", "gate"
@@ -131,6 +133,16 @@ def test_open_loop_errors_are_centimetres_against_truth(data: Dataset, window: W
     metrics = evaluate.open_loop(spec, off.flatten(0, 1), window, SETTINGS.rollout, "x")
     assert metrics["x_tool_k1_cm"] == pytest.approx(5.0, rel=1e-3)
     assert metrics["x_ball_k1_cm"] == pytest.approx(0.0, abs=1e-3)
+
+
+def test_a_point_without_labels_has_no_error(data: Dataset, window: Window) -> None:
+    spec = describe(SETTINGS, data).spec
+    known = window.known.clone()
+    known[..., 3:] = False
+    nothing = window.quantities[CONTEXT:].flatten(0, 1)
+    metrics = evaluate.open_loop(spec, nothing, window._replace(known=known), SETTINGS.rollout, "x")
+    assert "x_tool_k1_cm" in metrics
+    assert not any(name.startswith("x_ball") for name in metrics)
 
 
 def test_points_group_coordinates() -> None:

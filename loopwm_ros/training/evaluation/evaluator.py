@@ -138,7 +138,7 @@ class Evaluator:
 
 def _run(subject: Subject) -> Run:
     return Run(
-        folder=subject.folder.name,
+        folder="/".join(subject.folder.resolve().parts[-2:]),
         seed=subject.settings.seed,
         git_revision=subject.git_revision,
         data_sha256=subject.data_sha256,

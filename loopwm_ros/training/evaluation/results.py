@@ -16,7 +16,7 @@ Errors = dict[str, Curve]  # by measure
 class Run(Record):
     """One run of a group."""
 
-    folder: str
+    folder: str = Field(description="its name, and that of the folder it is in")
     seed: int
     git_revision: str
     data_sha256: str

@@ -1,0 +1,74 @@
+"""Batches for all seeds of an arm at once, drawn where the bank is: no step waits for the host."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from loopwm_ros.training.settings import CoreSettings, RolloutSettings
+from loopwm_ros.training.windows import Bank, Starts, Window, windows_at
+
+
+class Draws(NamedTuple):
+    """Arguments of the loss, seeds first where they differ by seed."""
+
+    start: Tensor  # (seeds, batch, tokens, width)
+    window: Window  # (steps, seeds, batch, ...)
+    loops: Tensor  # (seeds, batch)
+    probed: Tensor  # (1,)
+
+
+class Sampler:
+    """Draws windows, states to start from, and iterations; from torch's default generator of the device."""
+
+    def __init__(
+        self, bank: Bank, stride: int, chunk: int, rollout: RolloutSettings, core: CoreSettings
+    ) -> None:
+        self._bank, self._stride, self._chunk = bank, stride, chunk
+        self._rollout, self._core = rollout, core
+        self._loops = _distribution(core).to(bank.tokens.device)
+
+    def draw(self, starts: Starts, transitions: int, seeds: int, size: int) -> Draws:
+        """A batch of `size` windows for each seed, with so many imagined transitions."""
+        device, rollout = self._bank.tokens.device, self._rollout
+        lengths = torch.full((rollout.context + transitions, seeds * size), self._chunk, device=device)
+        lengths[: rollout.context] = 1
+        if self._chunk > 1:
+            drawn = torch.randint(1, self._chunk + 1, (transitions, seeds * size), device=device)
+            short = torch.rand(drawn.shape, device=device) < rollout.partial_share
+            lengths[rollout.context :] = torch.where(short, drawn, self._chunk)
+        first = self._mixed(starts, seeds, size)
+        window = windows_at(self._bank, self._chunk, self._stride, first.flatten(), lengths)
+        window = Window(*(part.unflatten(1, (seeds, size)) for part in window))
+        begin = torch.randn(seeds, size, *self._bank.tokens.shape[1:], device=device)
+        probed = torch.randint(len(lengths), (1,), device=device)
+        return Draws(begin, window, self._drawn_loops(seeds, size), probed)
+
+    def _mixed(self, starts: Starts, seeds: int, size: int) -> Tensor:
+        """First frames (seeds, size)."""
+        share = self._rollout.moving_share if len(starts.still) else 1.0
+        count = round(share * size) if len(starts.moving) else 0
+        parts = [(starts.moving, count), (starts.still, size - count)]
+        return torch.cat(
+            [rows[torch.randint(len(rows), (seeds, n), device=rows.device)] for rows, n in parts if n], dim=1
+        )
+
+    def _drawn_loops(self, seeds: int, size: int) -> Tensor:
+        """Iterations (seeds, size), by the inverse of their distribution's sum."""
+        if self._core.max_loops == 1:
+            return torch.ones(seeds, size, dtype=torch.long, device=self._loops.device)
+        alike = self._core.draw_loops == "batch"
+        drawn = torch.rand(seeds, 1 if alike else size, device=self._loops.device)
+        return 1 + torch.bucketize(drawn, self._loops).expand(seeds, size)
+
+
+def _distribution(core: CoreSettings) -> Tensor:
+    """Chance that T is at most 1, 2, ... max_loops - 1 (`model.draw_loops`)."""
+    if core.draw_loops == "fixed":
+        return torch.tensor([float(t >= core.mean_loops) for t in range(1, core.max_loops)])
+    mu = core.mean_loops
+    chances = [math.exp(-mu) * mu**t / math.factorial(t) for t in range(core.max_loops)]
+    return torch.tensor(chances).cumsum(0)[1:]

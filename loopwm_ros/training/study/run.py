@@ -1,0 +1,107 @@
+"""A whole study in one folder: the encoder, the bank, and a run folder for each seed of each arm."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from loopwm_ros.data.dataset import Dataset
+from loopwm_ros.training import checkpoint, revision, run
+from loopwm_ros.training.distributed import Workers
+from loopwm_ros.training.model import LoopWM
+from loopwm_ros.training.run import Description
+from loopwm_ros.training.sample import real_windows, save_windows
+from loopwm_ros.training.spec import quantity_statistics
+from loopwm_ros.training.stages import EncoderStage
+from loopwm_ros.training.study.arm import Arm, arm_spec, train_arm
+from loopwm_ros.training.study.bank import build_study_bank, load_study_bank, save_study_bank
+from loopwm_ros.training.study.settings import StudySettings
+from loopwm_ros.training.trainer import Listener, Trainer
+
+BANK, ENCODER = "bank.safetensors", "model.safetensors"
+OnArm = Callable[[str, int, dict[str, float]], None]  # arm, steps done, held-out metrics of its first seed
+
+
+def prepare(settings: StudySettings, data: Dataset, out: Path, workers: Workers, listener: Listener) -> None:
+    """Train the encoder, encode all frames, and write what the arms need; what is there already is kept."""
+    base, description = settings.base, run.describe(settings.base, data)
+    run.open_folder(out, base, description, resume=(out / run.SETTINGS).exists())
+    torch.manual_seed(base.seed)
+    model = LoopWM(base, description.spec)
+    train, held_out = data.split(base.held_out, base.seed)
+    scale = quantity_statistics(data, data.frames(train))
+    model.set_quantity_scale(*(torch.from_numpy(part) for part in scale))
+    model.to(workers.device)
+    trainer = Trainer(EncoderStage(base, description.spec, data, model), model, workers, base.seed, listener)
+    path = out / "encoder.safetensors"
+    if path.exists():
+        trainer.load(path)
+    trainer.fit(path)
+    if not (out / BANK).exists():
+        save_windows(out / run.SAMPLE, real_windows(data, description.spec, held_out))
+        checkpoint.save_tensors(out / ENCODER, shared(model), {"seed": base.seed})
+        save_study_bank(out / BANK, build_study_bank(model, data, description.spec, held_out))
+
+
+def shared(model: LoopWM) -> dict[str, Tensor]:
+    """What no arm trains: the encoder, and the units of the read-outs."""
+    return {
+        name: tensor
+        for name, tensor in model.state_dict().items()
+        if name.startswith("encoder.") or name in ("heads.quantity_mean", "heads.quantity_std")
+    }
+
+
+def train_arms(
+    settings: StudySettings, out: Path, arms: list[str], device: torch.device, on_arm: OnArm
+) -> None:
+    """Train arms that are not finished in a prepared folder `out`.
+
+    Raises:
+        ConfigError: no such arm, or the folder is not prepared.
+    """
+    description = run.load_description(out)
+    encoder, _ = checkpoint.load_tensors(out / ENCODER)
+    bank = load_study_bank(out / BANK)
+    for name in arms:
+        folder = out / "arms" / name
+        if (folder / "curve.json").exists():
+            continue
+        arm = make_arm(settings, name, description)
+        train_arm(arm, encoder, bank, folder, device, functools.partial(on_arm, name))
+
+
+def make_arm(settings: StudySettings, name: str, description: Description) -> Arm:
+    """An arm by name."""
+    train = settings.train_settings(name)
+    spec = arm_spec(description.spec, train)
+    return Arm(name, train, spec, settings.arms[name].seeds, settings.curve_points, settings.horizon_stages)
+
+
+def write_runs(settings: StudySettings, out: Path, arms: list[str]) -> list[Path]:
+    """A run folder, as `loopwm train` leaves one, for each seed of the arms that are finished."""
+    description, written = run.load_description(out), []
+    encoder, _ = checkpoint.load_tensors(out / ENCODER)
+    for name in arms:
+        arm = make_arm(settings, name, description)
+        for seed in range(arm.seeds):
+            weights = out / "arms" / name / f"seed-{seed}.safetensors"
+            if not weights.exists():
+                continue
+            folder = weights.with_suffix("")
+            folder.mkdir(exist_ok=True)
+            tensors, _ = checkpoint.load_tensors(weights)
+            named = arm.settings.model_copy(update={"name": name, "seed": seed})
+            run.write_settings(folder, named)
+            run.write_description(folder, description.model_copy(update={"spec": arm.spec}))
+            checkpoint.save_tensors(folder / run.MODEL, {**encoder, **tensors}, {"seed": seed})
+            shutil.copy(out / run.SAMPLE, folder / run.SAMPLE)
+            shutil.copy(out / revision.FILE, folder / revision.FILE)
+            (folder / run.METRICS).write_text("{}\n", encoding="utf-8")
+            written.append(folder)
+    return written
