@@ -46,6 +46,7 @@ def evaluate(
     from loopwm_ros.training.distributed import workers
     from loopwm_ros.training.evaluation.evaluator import Evaluator
     from loopwm_ros.training.evaluation.material import Material
+    from loopwm_ros.training.evaluation.page import write_page
     from loopwm_ros.training.evaluation.subjects import load_subject
     from loopwm_ros.training.evaluation.tables import print_evaluation
     from loopwm_ros.validation.files import write_text_atomically
@@ -58,4 +59,5 @@ def evaluate(
         result = Evaluator(material, data, long or [], sections, windows, console.print).run(subjects)
     path = write_text_atomically(out / "evaluation.json", result.model_dump_json(indent=1) + "\n")
     print_evaluation(console, result)
-    console.print(f"result: {path}", highlight=False)
+    page = write_page(out / "evaluation.html", result)
+    console.print(f"result: {path}\nreport: {page}", highlight=False)

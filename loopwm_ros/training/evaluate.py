@@ -51,6 +51,8 @@ def reading_metrics(model: LoopWM, data: Dataset, spec: ModelSpec, at: Indices) 
     metrics: dict[str, float] = {}
     for name, columns in points(spec.quantities).items():
         known = data.label_mask[at][:, columns].all(1)
+        if not known.any():
+            continue
         off = (reading - data.labels[at])[:, columns][known]
         metrics |= percentiles(f"reading_{name}", np.linalg.norm(off, axis=1))
         metrics[f"reading_{name}_within_2_sigma"] = float((np.abs(off) < 2 * std[:, columns][known]).mean())

@@ -135,6 +135,16 @@ def test_iterations_are_looked_at_where_there_is_a_loop(runs: list[Path]) -> Non
     assert not passed.looping
 
 
+def test_a_page_shows_it_all(evaluation: Path) -> None:
+    html = (evaluation / "evaluation.html").read_text()
+    assert "2 models of reach" in html
+    tool_and_still_objects, state_objects_and_tool = 2, 3
+    assert html.count("data:image/svg+xml;base64,") == 2 * tool_and_still_objects + state_objects_and_tool
+    for words in ("nothing moves", "A thousand steps", "Gain of the update", "far"):
+        assert words in html
+    assert "http" not in html.replace("http://www.w3.org", "")
+
+
 def test_tokens_are_worked_out_once(runs: list[Path]) -> None:
     subject = load_subject(runs[0], torch.device("cpu"))
     frames = np.array([[3, 5, 3], [7, 9, 11]])

@@ -103,7 +103,7 @@ class SeedStability(Record):
     seed: int
     largest_rms: float = Field(description="of the state's values, in any window at any step looked at")
     growth: dict[str, Interval | None] = Field(
-        description="exponent p of error ~ K^p after the first 100 steps; 1: linear"
+        description="exponent p of error ~ K^p after the first 10 steps; 1: linear"
     )
 
 

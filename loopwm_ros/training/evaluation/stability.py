@@ -17,7 +17,7 @@ from loopwm_ros.training.evaluation.subjects import Subject
 
 HORIZON = 1000  # [base steps]
 HORIZONS = (1, 2, 5, 10, 20, 50, *range(100, HORIZON + 1, 100))
-LATE = 100  # the growth of errors is measured from here on [base steps]
+LATE = 10  # the growth of errors is measured from here on [base steps]
 RMS = "state_rms"
 
 

@@ -24,7 +24,7 @@ from loopwm_ros.validation.statistics import spread
 from loopwm_ros.world_model.onnx_model import OnnxWorldModel
 from loopwm_ros.world_model.settings import WorldModelSettings
 
-SECONDS = 3.0  # for each figure
+SECONDS = 2.0  # for each figure
 REPEATS = (20, 300)  # fewest and most
 
 
