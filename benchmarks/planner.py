@@ -148,7 +148,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--candidates", type=numbers, default=[16, 32, 64, 128], help="default 16,32,64,128")
     parser.add_argument("--loops", type=numbers, default=[0, 1, 3, 8], help="0: early exit; default 0,1,3,8")
-    parser.add_argument("--horizon", type=numbers, default=[8], help="transitions; default 8")
+    parser.add_argument("--horizon", type=numbers, default=[8], help="actions; default 8")
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--json", type=Path, help="also write the figures here")
     return parser.parse_args()

@@ -22,9 +22,7 @@ CHECKSUM = "manifest.sha256"  # as `sha256sum` writes it
 FORMAT = 1
 GRAPHS = ("encoder", "prelude", "block", "coda", "heads", "monitor")
 OPTIONAL_GRAPHS = ("policy",)
-MAX_GRAPH = (
-    256 * 2**20
-)  # of one file [bytes]; ours have 0.5 MB. What follows bounds what a model may allocate
+MAX_GRAPH = 2**28  # of one file [bytes]; ours have 0.5 MB. What follows bounds what a model may allocate
 MAX_PIXELS = 2**20  # of the encoder's image; ours has 12 thousand
 MAX_STATE = 2**16  # floats of one latent state, and dozens are imagined at once; ours has 256
 MAX_ROWS_UP = 4.0
@@ -47,6 +45,11 @@ class Graph(Settings):
     outputs: tuple[Tensor, ...]
 
 
+def _axes(point: str) -> list[str]:
+    """The quantities that say where a point is."""
+    return [f"{point}_{axis}" for axis in "xyz"]
+
+
 class ModelSpec(Settings):
     """What goes into the model and what comes out: the contract of training and robot alike."""
 
@@ -60,6 +63,7 @@ class ModelSpec(Settings):
     tool_frame: str
     rod: RodConfig | None = Field(None, description="on the tool frame; its tip is the tool point")
     quantities: tuple[str, ...] = Field(max_length=MAX_NAMES)
+    unpredicted: tuple[str, ...] = Field((), max_length=MAX_NAMES, description="points: no future was taught")
     max_tool_speed: float = Field(gt=0, description="an action of 1.0 [m/s]")
     action_dim: int = Field(3, gt=0, le=MAX_NAMES)
     control_period: float = Field(gt=0, description="[s]")
@@ -76,7 +80,7 @@ class ModelSpec(Settings):
 
     @property
     def model_period(self) -> float:
-        """Duration of one transition [s]."""
+        """Duration of one action, which an observed transition spans [s]."""
         return self.control_period * self.stride
 
     @property
@@ -90,12 +94,22 @@ class ModelSpec(Settings):
         Raises:
             MismatchError: the model does not read them out.
         """
-        names = [f"{point}_{axis}" for axis in "xyz"]
+        names = _axes(point)
         if missing := [name for name in names if name not in self.quantities]:
             raise MismatchError(
                 f"no quantity {', '.join(missing)}; the model reads out {', '.join(self.quantities)}"
             )
         return [self.quantities.index(name) for name in names]
+
+    @property
+    def predicted(self) -> list[int]:
+        """Columns of the quantities whose future the heads were taught."""
+        points = [name.rpartition("_")[0] for name in self.quantities]
+        return [column for column, point in enumerate(points) if point not in self.unpredicted]
+
+    def locates(self, point: str) -> bool:
+        """Whether the model reads out x, y and z of a point."""
+        return set(_axes(point)) <= set(self.quantities)
 
     @model_validator(mode="after")
     def _sizes(self) -> ModelSpec:

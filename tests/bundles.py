@@ -116,7 +116,12 @@ def _encoder(g: GraphBuilder, spec: ModelSpec, camera: CameraConfig) -> None:
 
 
 def _prelude(g: GraphBuilder, spec: ModelSpec) -> None:
-    moved = g.op("Mul", "action", spec.max_tool_speed * spec.model_period)
+    action = "action"
+    if spec.chunk > 1:  # side by side, then their share, which a point that just moves has no need of
+        several = g.cut("action", 0, spec.chunk * spec.action_dim, 1)
+        split = g.constant([0, spec.chunk, spec.action_dim], np.int64)
+        action = g.reduce("ReduceSum", g.op("Reshape", several, split), 1)
+    moved = g.op("Mul", action, spec.max_tool_speed * spec.model_period)
     pads = g.constant([0, 0, 0, 0, spec.tokens - 1, spec.width - spec.action_dim], np.int64)
     moved = g.op("Pad", g.op("Unsqueeze", moved, g.constant([1], np.int64)), pads)
     flag = g.cut(g.cut("tokens", 0, 1, 1), len(NAMES), len(NAMES) + 1, 2)

@@ -89,7 +89,7 @@ class SimulatorModel:
     def rollout(self, state: F32, actions: F32, loops: int, deadline: float | None) -> Rollout:  # noqa: ARG002
         """Candidates (candidates, horizon, action_dim) from one state; there is no deadline in lockstep."""
         states = self._imagine(self._many, state, actions)
-        steps = self._settings.readout_steps(actions.shape[1])
+        steps = self._settings.readout_steps(actions.shape[1], self.spec)
         read = states[:, [step - 1 for step in steps]]
         goal = np.broadcast_to(self._cell.truth().points[self._task.goal], read[..., TOOL].shape)
         readouts = np.concatenate([read[..., TOOL], read[..., THING], goal], axis=-1).astype(np.float32)

@@ -90,7 +90,7 @@ def sim(
         Proposals | None, typer.Option(help="Where to look besides the last plan; default: as the task says.")
     ] = None,
     loops: Annotated[str, typer.Option(help="Iterations of a transition, or auto: early exit.")] = "auto",
-    horizon: Annotated[int, typer.Option(min=0, help="Transitions to look ahead; 0: as the task says.")] = 0,
+    horizon: Annotated[int, typer.Option(min=0, help="Actions to look ahead; 0: as the task says.")] = 0,
     candidates: Annotated[int, typer.Option(min=0, help="Futures per refinement; 0: as the task says.")] = 0,
     world: Annotated[Worlds, typer.Option(help="What differs between episodes.")] = Worlds.randomised,
     goal: Annotated[Goals, typer.Option(help="Where the controller has the goal from.")] = Goals.seen,

@@ -21,12 +21,16 @@ def study(
     arms: Annotated[str, typer.Option(help="Arms to train, with commas between; default: all.")] = "",
     cache: Annotated[Path, typer.Option(help="Where decoded recordings are kept.")] = Path("data/cache"),
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    time: Annotated[
+        bool,
+        typer.Option("--time", help="Time the arms' training steps, one arm after the other; train none."),
+    ] = False,
 ) -> None:
     """Train an encoder once, then every arm on its tokens, all seeds of an arm side by side."""
     from loopwm_ros.config import load_settings
     from loopwm_ros.training.console import RunListener, read_data
     from loopwm_ros.training.distributed import workers
-    from loopwm_ros.training.study.run import prepare, train_arms, write_runs
+    from loopwm_ros.training.study.run import prepare, time_arms, train_arms, write_runs
     from loopwm_ros.training.study.settings import StudySettings
 
     settings = load_settings(config, StudySettings)
@@ -36,6 +40,10 @@ def study(
             dataset = read_data(settings.base, data, cache, these)
             with RunListener(settings.base, out / "tensorboard", these.leads) as listener:
                 prepare(settings, dataset, out, these, listener)
+        if time:
+            for name, seconds in time_arms(settings, out, chosen, these.device).items():
+                typer.echo(f"{name}: {seconds * 1e3:.1f} ms a step")
+            return
         train_arms(settings, out, chosen, these.device, _say)
     written = write_runs(settings, out, chosen)
     typer.echo(f"{len(written)} runs below {out / 'arms'}; next: loopwm evaluate --run RUN")

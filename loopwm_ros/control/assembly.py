@@ -26,7 +26,7 @@ from loopwm_ros.processing.reprojection import Reprojection
 from loopwm_ros.world_model.onnx_model import OnnxWorldModel
 from loopwm_ros.world_model.settings import WorldModelSettings
 
-POLICY_HORIZON = 4  # transitions that a policy decides on: those committed, and a whole number of read-outs
+POLICY_HORIZON = 4  # actions that a policy decides on: those committed, and a whole number of read-outs
 
 
 class MpcSettings(Settings):
@@ -88,10 +88,10 @@ def build_mpc(
     """
     manifest = bundle.manifest
     check_fit(manifest, arm, camera, control_period)
-    if manifest.spec.quantities != task.quantities:
+    if missing := [name for name in task.quantities if name not in manifest.spec.quantities]:
         raise MismatchError(
             f"bundle '{manifest.name}' reads out {list(manifest.spec.quantities)}, "
-            f"task '{task.name}' needs {list(task.quantities)}"
+            f"task '{task.name}' needs {missing} as well: take a bundle that was trained for this task"
         )
     if manifest.spec.action_dim != task.action_dim:
         raise MismatchError(

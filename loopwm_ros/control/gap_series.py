@@ -38,7 +38,7 @@ class Limit:
 
     name: str  # "tool", an object, or "joints"
     unit: Unit
-    step: int  # transitions ahead
+    step: int  # model periods ahead
     limit: float  # [m] or [rad]
 
 

@@ -1,7 +1,7 @@
 """How far what the model imagines is from what comes, in hindsight: under the actions really executed.
 
-In each slot the latent state of some transitions ago is rolled open-loop through what the arm has done since.
-Nothing here changes the planner's state or its random numbers.
+In each slot the latent state of some model periods ago is rolled open-loop through what the arm has done
+since. Nothing here changes the planner's state or its random numbers.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pydantic import Field
 from loopwm_ros.config import Settings
 from loopwm_ros.config.task import TOOL
 from loopwm_ros.control.motion_history import MotionHistory, Planned
+from loopwm_ros.processing.states import spans
 from loopwm_ros.types import F32, F64, Encoding, PointPaths
 from loopwm_ros.world_model.base import Clock, Predictor
 from loopwm_ros.world_model.cost import Estimate
@@ -29,7 +30,7 @@ ROUNDING = 1e-3  # of a model period: stamps' last bits
 class GapSettings(Settings):
     """How far back hindsight goes, and which readings it believes."""
 
-    steps: int = Field(10, ge=0, le=30, description="transitions rolled again in each slot; 0: none")
+    steps: int = Field(10, ge=0, le=30, description="model periods rolled again in each slot; 0: none")
     max_std: float = Field(
         0.02, gt=0, description="the encoder's own 1-sigma above which a reading is not compared [m]"
     )
@@ -40,7 +41,7 @@ class Gap:
     """Distance between imagined and actual position of one point."""
 
     name: str  # "tool", or an object
-    step: int  # transitions ahead, from 1
+    step: int  # model periods ahead, from 1
     metres: float  # infinite where the model imagined no number
 
 
@@ -88,7 +89,7 @@ def _gap(name: str, step: int, error: F64) -> Gap:
 
 
 class GapMeter:
-    """Keeps the states of the last transitions; looks back from the newest one where time allows."""
+    """Keeps the states of the last observations; looks back from the newest one where time allows."""
 
     def __init__(
         self,
@@ -151,16 +152,19 @@ class GapMeter:
         actions = motion.actions(times, now, planned)
         began = self._clock()
         readouts = self._model.predict(state, actions).astype(np.float64)
-        self._cost.add((self._clock() - began) / steps)
+        self._cost.add((self._clock() - began) / self._transitions(steps))
         paths = {name: readouts[:, xyz] for name, xyz in self._columns.items()}
         prediction = PointPaths(stamp, times[1:] - stamp, paths)
         return Hindsight(prediction, compare(prediction, motion.measured_tools(times[1:]), self._readings))
 
     def _seconds(self) -> float:
-        return self._cost.high * min(self._settings.steps, len(self._states))
+        return self._cost.high * self._transitions(min(self._settings.steps, len(self._states)))
+
+    def _transitions(self, steps: int) -> int:
+        return len(spans(self._model.spec, steps))
 
     def _start(self, known: float, until: float) -> tuple[float, F32, int] | None:
-        """Stamp and state to start from, and how many transitions until the newest observation."""
+        """Stamp and state to start from, and how many model periods until the newest observation."""
         newest, slack = self._states[-1][0], ROUNDING * self._period
         earliest = max(known, newest - (self._settings.steps + 0.5) * self._period) - slack
         for stamp, state in self._states:

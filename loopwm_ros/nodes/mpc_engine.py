@@ -70,9 +70,9 @@ class MpcEngine:
         )
         self._spec = self._mpc.bundle.manifest.spec
         self.model_period = self._spec.model_period
-        steps = settings.model.readout_steps(settings.planner.horizon)
+        steps = settings.model.readout_steps(settings.planner.horizon, self._spec)
         self.moving = {name: self._spec.columns(name) for name in dict.fromkeys((TOOL, task.moved))}
-        named = (TOOL, *(name for name in task.objects if f"{name}_x" in self._spec.quantities))
+        named = (TOOL, *filter(self._spec.locates, task.objects))
         self.record = CycleRecord(
             {name: self._spec.columns(name) for name in named},
             task.moved,

@@ -11,7 +11,7 @@ from loopwm_ros.control.assembly import MpcSettings, planner_settings
 from loopwm_ros.control.goal import GoalSettings
 from loopwm_ros.control.prediction_gap import GapSettings
 from loopwm_ros.planning.settings import PlannerKind
-from loopwm_ros.world_model.settings import WorldModelSettings
+from loopwm_ros.world_model.settings import ExitKind, WorldModelSettings
 
 
 class MpcParameters(Settings):
@@ -37,6 +37,20 @@ class MpcParameters(Settings):
     loops: int = Field(
         WorldModelSettings().loops, ge=0, le=64, description="of each transition; 0: early exit"
     )
+    exit: ExitKind = Field(
+        WorldModelSettings().exit,
+        description="what ends a transition early; either: gate or second_difference; "
+        "none: the training mean of iterations",
+    )
+    change_threshold: float = Field(
+        0.0, ge=0.0, le=1000.0, description="of exit change: norm of the state's change; 0: none"
+    )
+    readout_tolerance: float = Field(
+        WorldModelSettings().readout_tolerance,
+        ge=1e-6,
+        le=1.0,
+        description="of exit readout: motion of each predicted quantity in an iteration [m]",
+    )
     provider: Literal["cpu", "cuda", "auto"] = Field("cpu", description="where ONNX Runtime runs")
     threads: int = Field(1, ge=1, le=64, description="of ONNX Runtime, within one operator")
     planner: PlannerKind = Field(
@@ -45,7 +59,7 @@ class MpcParameters(Settings):
     proposal: Literal["task", "none", "policy", "auto"] = Field(
         "task", description="where to look besides the last plan; task: as the task needs"
     )
-    horizon: int = Field(0, ge=0, le=64, description="transitions looked ahead; 0: as the task needs")
+    horizon: int = Field(0, ge=0, le=64, description="actions looked ahead; 0: as the task needs")
     candidates: int = Field(
         0, ge=0, le=4096, description="futures imagined a refinement; 0: as the task needs"
     )
@@ -59,7 +73,7 @@ class MpcParameters(Settings):
         GapSettings().steps,
         ge=0,
         le=30,
-        description="transitions imagined again in hindsight, for the monitor; 0: none",
+        description="model periods imagined again in hindsight, for the monitor; 0: none",
     )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="of the first activation; each next one adds 1")
     trace_path: str = Field("", description="JSON-lines file with a line a cycle and plan; empty: none")
@@ -73,7 +87,7 @@ class MpcParameters(Settings):
         return MpcSettings(
             goal=GoalSettings(source=self.goal_source),
             gap=GapSettings(steps=self.gap_steps),
-            model=WorldModelSettings(loops=self.loops, provider=self.provider, threads=self.threads),
+            model=self._model(),
             planner=planner_settings(
                 task,
                 self.planner,
@@ -82,4 +96,14 @@ class MpcParameters(Settings):
                 refinements=self.refinements,
                 proposal="" if self.proposal == "task" else self.proposal,
             ),
+        )
+
+    def _model(self) -> WorldModelSettings:
+        return WorldModelSettings(
+            provider=self.provider,
+            threads=self.threads,
+            loops=self.loops,
+            exit=self.exit,
+            change_threshold=self.change_threshold or None,
+            readout_tolerance=self.readout_tolerance,
         )

@@ -30,7 +30,7 @@ class Planner(Protocol):
     def plan(self, state: F32, objective: Objective, elapsed: int, deadline: float | None) -> Plan:
         """Best actions from `state` (tokens, width).
 
-        `elapsed`: transitions since the last plan's start, by which the warm start is shifted.
+        `elapsed`: model periods since the last plan's start, by which the warm start is shifted.
         `deadline`: on the planner's clock; None plans in full (lockstep).
         """
         ...

@@ -18,7 +18,7 @@ class PolicyPlanner:
     """
 
     def __init__(self, policy: Policy, model: WorldModel, steps: int) -> None:
-        """`steps`: transitions of a plan."""
+        """`steps`: actions of a plan."""
         self._policy, self._model, self._steps = policy, model, steps
 
     def reset(self, seed: int) -> None:

@@ -8,7 +8,7 @@ from loopwm_ros.types import F32
 
 
 def shifted(actions: F32, steps: int) -> F32:
-    """A plan (horizon, action_dim) `steps` transitions later; beyond its end, stand still."""
+    """A plan (horizon, action_dim) `steps` actions later; beyond its end, stand still."""
     following = np.zeros_like(actions)
     kept = max(0, len(actions) - steps)
     following[:kept] = actions[len(actions) - kept :]

@@ -17,7 +17,7 @@ class PlannerSettings(Settings):
     """Choices of the planner; loops per transition are the world model's."""
 
     kind: PlannerKind = Field("mppi", description="policy: no search, the bundle's policy decides")
-    horizon: int = Field(8, ge=1, description="transitions looked ahead")
+    horizon: int = Field(8, ge=1, description="actions looked ahead")
     candidates: Candidates = Field(64, description="futures imagined per refinement")
     fewer_candidates: tuple[Candidates, ...] = Field((32, 16), description="tried when time is short")
     refinements: int = Field(2, ge=1, description="sample, score, update this many times")

@@ -29,6 +29,11 @@ def action_from_displacement(
     return np.asarray(displacement[..., :action_dim] / (max_tool_speed * model_period), dtype=np.float32)
 
 
+def spans(spec: ModelSpec, count: int) -> list[slice]:
+    """Which of `count` actions each imagined transition spans: `chunk` each, the last one what is left."""
+    return [slice(begin, min(begin + spec.chunk, count)) for begin in range(0, count, spec.chunk)]
+
+
 def chunked(spec: ModelSpec, actions: F32) -> F32:
     """What the prelude is told (..., action_input) of a transition's actions (..., 1 to chunk, action_dim).
 

@@ -104,7 +104,7 @@ class SimNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, size) to the same; each group sums to its length."""
-        return 8 * torch.softmax(x.reshape(len(x), -1, 8), dim=-1).flatten(1)
+        return 8 * torch.softmax(x.unflatten(-1, (-1, 8)), dim=-1).flatten(-2)
 
 
 class LatentMlp(nn.Module):
@@ -114,7 +114,7 @@ class LatentMlp(nn.Module):
         super().__init__()
         self.shape = (settings.tokens, settings.width)
         size, hidden = settings.tokens * settings.width, settings.inner_width
-        self.encode = _normed(size, hidden, size, depth=1)
+        self.encode = _normed(size, hidden, size, depth=0)
         self.advance = _normed(size + action_input, hidden, size, depth=2)
 
     def forward(self, state: Tensor, tokens: Tensor, action: Tensor) -> Tensor:
@@ -130,9 +130,9 @@ def observed(tokens: Tensor) -> Tensor:
 
 
 def _normed(inputs: int, hidden: int, outputs: int, depth: int) -> nn.Sequential:
-    """Linear layers, each but the last with LayerNorm and Mish, then SimNorm."""
+    """Linear layers, all but the last with LayerNorm and SiLU, then SimNorm; TD-MPC2 has Mish."""
     sizes = [inputs, *[hidden] * depth]
     layers: list[nn.Module] = []
     for before, after in itertools.pairwise(sizes):
-        layers += [nn.Linear(before, after), nn.LayerNorm(after), nn.Mish()]
-    return nn.Sequential(*layers, nn.Linear(hidden, outputs), nn.LayerNorm(outputs), SimNorm())
+        layers += [nn.Linear(before, after), nn.LayerNorm(after), nn.SiLU()]
+    return nn.Sequential(*layers, nn.Linear(sizes[-1], outputs), nn.LayerNorm(outputs), SimNorm())

@@ -13,7 +13,7 @@ from torch import Tensor
 from loopwm_ros.bundle import Bundle, ModelSpec
 from loopwm_ros.errors import ExportError
 from loopwm_ros.processing.images import normalise_image
-from loopwm_ros.processing.states import normalise_proprio
+from loopwm_ros.processing.states import chunked, normalise_proprio, spans
 from loopwm_ros.training.graphs import graph_modules, random_inputs
 from loopwm_ros.training.model import LoopWM, fixed_loops, noise_state
 from loopwm_ros.training.sample import RealWindows
@@ -62,16 +62,19 @@ def rollout_inputs(model: LoopWM, spec: ModelSpec, windows: RealWindows) -> dict
     core, count = model.core, len(windows.images)
     observations = _encoder_inputs(spec, windows)
     tokens = model.encoder(*observations)[0].unflatten(0, (count, -1))
-    actions = torch.from_numpy(np.pad(windows.actions, ((0, 0), (1, 0), (0, 0))))  # none led to the first
+    actions = np.pad(windows.actions, ((0, 0), (1, 0), (0, 0)))  # none led to the first
+    observed = [slice(step, step + 1) for step in range(CONTEXT)]
+    imagined = [slice(CONTEXT + s.start, CONTEXT + s.stop) for s in spans(spec, actions.shape[1] - CONTEXT)]
     state = noise_state(spec, count, torch.Generator().manual_seed(1))
     met: dict[str, list[Inputs]] = {name: [] for name in graph_modules(model)}
-    for step, action in enumerate(actions.unbind(1)):
+    for step, span in enumerate([*observed, *imagined]):
         given = tokens[:, step] if step < CONTEXT else torch.zeros_like(state)
-        met["prelude"].append((state, given, action))
-        injected = core.prelude(state, given, action)
+        told = torch.from_numpy(chunked(spec, actions[:, span]))
+        met["prelude"].append((state, given, told))
+        injected = core.prelude(state, given, told)
         for _ in range(spec.mean_loops):
             met["block"].append((state, injected))
-            state = core.block.step(state, injected)
+            state, _ = core.block(state, injected)
         met["coda"].append((state,))
         state = core.coda(state)
         met["heads"].append((state,))
@@ -100,7 +103,10 @@ def graph_error(model: LoopWM, bundle: Bundle, name: str, inputs: Inputs) -> flo
 
 @torch.no_grad()
 def rollout_error(model: LoopWM, runtime: OnnxWorldModel, window: RealWindows) -> float:
-    """Max abs error of the read-outs [m] after each imagined step of one window, runtime against torch."""
+    """Max abs error of the read-outs [m] after each imagined step of one window, runtime against torch.
+
+    Candidates as they are rolled out, and one as it is predicted: after every action, within a chunk too.
+    """
     spec = runtime.spec
     seen = np.concatenate([np.zeros_like(window.actions[:1]), window.actions[: CONTEXT - 1]])
     horizon = len(window.actions) - CONTEXT + 1
@@ -111,22 +117,27 @@ def rollout_error(model: LoopWM, runtime: OnnxWorldModel, window: RealWindows) -
     expected = _torch_rollout(model, spec, window, torch.from_numpy(state)[None], seen, actions)
     for observation, action in zip(_observations(spec, window), seen, strict=True):
         state = runtime.update(state, runtime.encode(observation), action)
-    rollout = runtime.rollout(state, actions, 0, None)
-    return float(np.abs(rollout.readouts - expected).max())
+    rollout, predicted = runtime.rollout(state, actions, 0, None), runtime.predict(state, actions[0])
+    rolled = np.abs(rollout.readouts - expected[:, [step - 1 for step in rollout.steps]])
+    return float(max(rolled.max(), np.abs(predicted - expected[0]).max()))
 
 
 def _torch_rollout(
     model: LoopWM, spec: ModelSpec, window: RealWindows, state: Tensor, seen: F32, actions: F32
 ) -> F32:
-    """The same in torch, (candidates, horizon, quantities)."""
+    """The same in torch after each action, (candidates, horizon, quantities)."""
     tokens = model.encoder(*(part[:CONTEXT] for part in _encoder_inputs(spec, window)))[0]
-    for token, action in zip(tokens, torch.from_numpy(seen), strict=True):
-        state = model.core(state, token[None], action[None], fixed_loops(spec.mean_loops, 1))
+    for token, action in zip(tokens, seen, strict=True):
+        told = torch.from_numpy(chunked(spec, action[None]))[None]
+        state = model.core(state, token[None], told, fixed_loops(spec.mean_loops, 1))
     state, loops = state.repeat(len(actions), 1, 1), fixed_loops(spec.mean_loops, len(actions))
     readouts = []
-    for action in torch.from_numpy(actions).unbind(1):
-        state = model.core(state, torch.zeros_like(state), action, loops)
-        readouts.append(model.heads.locate(state))
+    for span in spans(spec, actions.shape[1]):
+        start = state
+        for end in range(span.start + 1, span.stop + 1):
+            told = torch.from_numpy(chunked(spec, actions[:, span.start : end]))
+            state = model.core(start, torch.zeros_like(start), told, loops)
+            readouts.append(model.heads.locate(state))
     return torch.stack(readouts, 1).numpy()
 
 

@@ -38,6 +38,7 @@ def model_spec(
         rod=arm.rod,
         action_dim=task.action_dim,
         quantities=task.quantities,
+        unpredicted=settings.rollout.unpredicted,
         max_tool_speed=task.max_tool_speed,
         control_period=1 / world.control_rate,
         stride=settings.stride,

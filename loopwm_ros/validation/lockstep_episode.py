@@ -52,7 +52,7 @@ class LockstepRunner:
         self._model_period = 2.0 / request.world.control_rate
         if request.bundle is not None:
             spec = request.bundle.manifest.spec
-            names = (TOOL, *(n for n in request.task.objects if f"{n}_x" in spec.quantities))
+            names = (TOOL, *filter(spec.locates, request.task.objects))
             self._points = {name: spec.columns(name) for name in names}
             self._model_period = spec.model_period
         self._fault = None if request.fault is None else Fault(request.fault)
@@ -233,6 +233,7 @@ class LockstepRunner:
 
     def _offsets(self, read_outs: int) -> F64:
         """Times of the read-outs after the plan's start [s]."""
-        settings = self._request.settings
-        steps = settings.model.readout_steps(settings.planner.horizon)
+        settings, bundle = self._request.settings, self._request.bundle
+        assert bundle is not None, "without a model nothing is imagined"
+        steps = settings.model.readout_steps(settings.planner.horizon, bundle.manifest.spec)
         return self._model_period * np.asarray(steps[:read_outs], dtype=float)

@@ -68,7 +68,7 @@ class PlannerFacts(Record):
     """What the planner was asked for; what it had time for is in `Summary`."""
 
     kind: str
-    horizon: int  # transitions
+    horizon: int  # actions
     candidates: int
     refinements: int
     proposal: str = "none"  # what it starts from besides its last plan
@@ -192,7 +192,7 @@ class Measurements:
         self.table_forces += [table] * (table > 0)
 
     def add_gap(self, name: str, step: int, metres: float) -> None:
-        """Reality was this far from what had been imagined `step` transitions ahead."""
+        """Reality was this far from what had been imagined `step` model periods ahead."""
         self.gaps.setdefault(name, {}).setdefault(step, []).append(min(metres, NOWHERE))
 
     def merge(self, other: Measurements) -> None:

@@ -73,10 +73,12 @@ class WorldModel(Protocol):
     def rollout(self, state: F32, actions: F32, loops: int, deadline: float | None) -> Rollout:
         """Imagine candidates (candidates, horizon, action_dim) from one state.
 
+        A transition spans `spec.chunk` actions, the last one what is left of the horizon.
+
         `loops` caps the iterations of each transition (0: the model's own cap with early exit as
         configured). `deadline` is on the model's clock: as it comes near, transitions get fewer
         iterations, and where one each no longer fits, the rollout stops (`completed` is False, and
-        `steps` holds those read until then).
+        `steps` holds those read until then, counted in actions).
         """
         ...
 

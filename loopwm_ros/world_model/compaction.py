@@ -15,6 +15,7 @@ class RunningBatch:
         state: h^(t) of the running rows, (running, tokens, width).
         before: h^(t-1) of the same rows; None before the first iteration.
         injected: the prelude's output for the same rows.
+        read: what was read in h^(t) of the same rows, (running, quantities); None where nothing was.
         used: iterations of each candidate so far, (batch,).
     """
 
@@ -22,6 +23,7 @@ class RunningBatch:
         self.state = state
         self.before: F32 | None = None
         self.injected = injected
+        self.read: F32 | None = None
         self.used = np.zeros(len(state), dtype=np.int64)
         self._compact_below = compact_below
         self._terminal = np.empty_like(state)
@@ -33,14 +35,14 @@ class RunningBatch:
         """Whether no candidate needs another iteration."""
         return not self._open.any()
 
-    def advance(self, following: F32, done: NDArray[np.bool_]) -> None:
-        """Take h^(t+1) of the running rows and drop those that are done (running,)."""
+    def advance(self, following: F32, done: NDArray[np.bool_], read: F32 | None = None) -> None:
+        """Take h^(t+1) of the running rows and what was `read` in it; drop those that are done (running,)."""
         self.used[self._row[self._open]] += 1
         ending = self._open & done
         if ending.any():
             self._terminal[self._row[ending]] = following[ending]
             self._open &= ~ending
-        self.before, self.state = self.state, following
+        self.before, self.state, self.read = self.state, following, read
         if np.count_nonzero(self._open) < self._compact_below * len(self._open):
             self._compact()
 
@@ -55,4 +57,5 @@ class RunningBatch:
         keep = self._open
         self.state, self.injected, self._row = self.state[keep], self.injected[keep], self._row[keep]
         self.before = None if self.before is None else self.before[keep]
+        self.read = None if self.read is None else self.read[keep]
         self._open = np.ones(len(self._row), dtype=bool)

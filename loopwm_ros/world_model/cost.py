@@ -64,8 +64,9 @@ class RowCost:
 class StageCosts:
     """A stopwatch over the stages of a rollout, and the costs that it has measured."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, iteration: tuple[Stage, ...] = ("block",)) -> None:
+        """`iteration`: what is called in each."""
+        self._clock, self._iteration = clock, iteration
         self._lap = 0.0
         self._costs = {stage: RowCost() for stage in get_args(Stage)}
 
@@ -85,20 +86,24 @@ class StageCosts:
         """Cost of one call [s]."""
         return self._costs[stage].seconds(rows)
 
+    def iteration(self, rows: int) -> float:
+        """Cost of one iteration, with what its exit test calls [s]."""
+        return sum(self.stage(stage, rows) for stage in self._iteration)
+
     def rollout(self, rows: int, transitions: int, loops: float, readouts: int) -> float:
         """Cost of `transitions` with `loops` iterations each, and `readouts` calls of the heads [s]."""
         outside = self.stage("prelude", rows) + self.stage("coda", rows)
-        transition = outside + loops * self.stage("block", rows)
+        transition = outside + loops * self.iteration(rows)
         return transitions * transition + readouts * self.stage("heads", rows)
 
     def fitting_loops(self, rows: int, transitions: int, readouts: int, seconds: float, cap: int) -> int:
         """Most iterations per transition, up to `cap`, that fit into `seconds`; 0 if not even one does."""
         spare = seconds - self.rollout(rows, transitions, 0, readouts)
-        block = transitions * self.stage("block", rows)
-        if spare < block:
+        once = transitions * self.iteration(rows)
+        if spare < once:
             self._relax()
             return 0
-        return cap if spare >= cap * block else int(spare / block)
+        return cap if spare >= cap * once else int(spare / once)
 
     def _relax(self) -> None:
         for cost in self._costs.values():

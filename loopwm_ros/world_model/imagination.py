@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from loopwm_ros.bundle import ModelSpec
+from loopwm_ros.processing.states import chunked, spans
 from loopwm_ros.types import F32, Rollout
 from loopwm_ros.world_model.cost import StageCosts
 from loopwm_ros.world_model.loop import LoopedCore
@@ -25,22 +26,24 @@ class Imagination:
     ) -> Rollout:
         """Imagine `actions` (candidates, horizon, action_dim) from `states` (candidates, tokens, width).
 
-        Before each transition its iterations are cut to what the deadline allows; `steps` are read.
+        Before each transition its iterations are cut to what the deadline allows. The heads read after
+        `steps` actions, each the end of a transition.
         """
         rows, horizon, _ = actions.shape
+        transitions = spans(self._spec, horizon)
         unseen = np.zeros_like(states)
         readouts = np.empty((rows, len(steps), len(self._spec.quantities)), dtype=np.float32)
         reward = np.full(rows, np.nan, dtype=np.float32)
         loops = np.zeros(self._spec.max_loops + 1, dtype=np.int64)
         read = 0
-        for step in range(1, horizon + 1):
-            room = self._room(rows, horizon - step, len(steps) - read, cap, deadline)
+        for left, span in zip(reversed(range(len(transitions))), transitions, strict=True):
+            room = self._room(rows, left, len(steps) - read, cap, deadline)
             if room is None:
                 return Rollout(steps[:read], readouts[:, :read], reward, loops, completed=False)
-            action = np.ascontiguousarray(actions[:, step - 1], dtype=np.float32)
-            states, used = self._core.transition(states, unseen, action, *room)
+            told = chunked(self._spec, actions[:, span])
+            states, used = self._core.transition(states, unseen, told, *room)
             loops += np.bincount(used, minlength=len(loops))
-            if step == steps[read]:
+            if span.stop == steps[read]:
                 readouts[:, read], reward, _, _ = self._heads(states)
                 self._costs.lap("heads", rows)
                 read += 1

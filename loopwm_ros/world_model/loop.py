@@ -22,14 +22,17 @@ class LoopedCore:
     def __init__(
         self,
         sessions: dict[str, Session],
+        predicted: list[int],
         exit_test: ExitTest | None,
         compact_below: float,
         costs: StageCosts,
     ) -> None:
+        """`predicted`: the quantities that an exit test by read-outs looks at."""
         self._prelude = sessions["prelude"]
         self._block = sessions["block"]
         self._coda = sessions["coda"]
-        self._exit = exit_test
+        self._heads = sessions["heads"]
+        self._predicted, self._exit = predicted, exit_test
         self._compact_below = compact_below
         self._costs = costs
 
@@ -52,16 +55,27 @@ class LoopedCore:
         batch = RunningBatch(state, injected, self._compact_below)
         for iteration in range(cap):
             rows = len(batch.state)
-            if iteration and now + self._costs.stage("block", rows) > leave_by:
+            if iteration and now + self._costs.iteration(rows) > leave_by:
                 break
             following, gate = self._block(batch.state, batch.injected)
-            batch.advance(following, self._done(following, batch, gate))
-            now = self._costs.lap("block", rows)
+            read = self._readout(following) if iteration + 1 < cap else None
+            batch.advance(following, self._done(following, batch, gate, read), read)
+            now = self._costs.lap("block" if read is None else "heads", rows)
             if batch.finished:
                 break
         return batch.terminal(), batch.used
 
-    def _done(self, following: F32, batch: RunningBatch, gate: F32) -> NDArray[np.bool_]:
+    def _readout(self, state: F32) -> F32 | None:
+        """The predicted quantities [m] in h^(t) of the running rows; None where no exit test needs them."""
+        if self._exit is None or self._exit.readout is None:
+            return None
+        self._costs.lap("block", len(state))
+        (decoded,) = self._coda(state)
+        self._costs.lap("coda", len(state))
+        return self._heads(decoded)[0][:, self._predicted]
+
+    def _done(self, following: F32, batch: RunningBatch, gate: F32, read: F32 | None) -> NDArray[np.bool_]:
         if self._exit is None:
             return np.zeros(len(following), dtype=bool)
-        return self._exit(following, batch.state, batch.before, gate)
+        moved = None if read is None or batch.read is None else np.abs(read - batch.read).max(axis=1)
+        return self._exit(following, batch.state, batch.before, gate, moved)

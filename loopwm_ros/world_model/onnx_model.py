@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from loopwm_ros.bundle import Bundle, ModelSpec
 from loopwm_ros.processing.images import prepare_image
 from loopwm_ros.processing.reprojection import Reprojection
-from loopwm_ros.processing.states import normalise_proprio, proprio_vector
+from loopwm_ros.processing.states import chunked, normalise_proprio, proprio_vector, spans
 from loopwm_ros.types import F32, F64, Encoding, Observation, Rollout
 from loopwm_ros.world_model.base import Clock
 from loopwm_ros.world_model.cost import Estimate, StageCosts
@@ -64,13 +64,14 @@ class OnnxWorldModel:
         self._encoder, self._monitor, self._heads = (sessions[n] for n in ("encoder", "monitor", "heads"))
         self.policy: ImaginedPolicy | None = None
         if "policy" in sessions:
-            self.policy = ImaginedPolicy(sessions["policy"], self.spec.action_dim, self.advance)
-        self._costs = StageCosts(clock)
-        self._core = LoopedCore(sessions, exit_test(settings, self.spec), settings.compact_below, self._costs)
+            self.policy = ImaginedPolicy(sessions["policy"], self.spec, self.advance)
+        test = exit_test(settings, self.spec)
+        self._costs = StageCosts(clock) if test is None else StageCosts(clock, test.calls)
+        predicted = self.spec.predicted
+        self._core = LoopedCore(sessions, predicted, test, settings.compact_below, self._costs)
         self._imagination = Imagination(self.spec, self._core, self._heads, self._costs)
         self._loops = np.zeros(self.spec.max_loops + 1, dtype=np.int64)
         self._mean_loops = Estimate()
-        self._unseen = np.zeros((1, self.spec.tokens, self.spec.width), dtype=np.float32)
         self._warm_up()
         self._mean_loops = Estimate(mean=min(self.spec.mean_loops, self._cap))
 
@@ -92,12 +93,17 @@ class OnnxWorldModel:
 
     def update(self, state: F32, encoding: Encoding, action: F32) -> F32:
         """`h_k = L(h_{k-1}, e_k, u_k)`, (tokens, width)."""
-        return self._single(state, encoding.tokens[None], action)
+        told = chunked(self.spec, np.asarray(action)[None])
+        following = self._transition(state[None], encoding.tokens[None], told[None])
+        return np.asarray(following[0])
 
     def advance(self, state: F32, actions: F32) -> F32:
-        """`h_{k+1} = L(h_k, 0, u_k)` for each of `actions` (steps, action_dim), heads never called."""
-        for action in actions:
-            state = self._single(state, self._unseen, action)
+        """`h_{k+1} = L(h_k, 0, u_k)` through all of `actions` (steps, action_dim), heads never called.
+
+        The transitions are those of `rollout`: a chunk of actions each, the last one what is left.
+        """
+        for span in spans(self.spec, len(actions)):
+            state = self._imagined(state, chunked(self.spec, actions[span])[None])[0]
         return state
 
     def summarise(self, state: F32, actions: F32) -> F32:
@@ -110,10 +116,16 @@ class OnnxWorldModel:
         return self._heads(self._states(state, actions))[0]
 
     def _states(self, state: F32, actions: F32) -> F32:
-        """`h_{k+1} = L(h_k, 0, u_k)` after each action, (steps, tokens, width)."""
+        """`h_{k+1} = L(h_k, 0, u_k)` after each action, (steps, tokens, width).
+
+        Within a chunk each is the end of a shorter transition from its start, on which nothing builds.
+        """
         states = np.empty((len(actions), self.spec.tokens, self.spec.width), dtype=np.float32)
-        for step, action in enumerate(actions):
-            state = states[step] = self._single(state, self._unseen, action)
+        for span in spans(self.spec, len(actions)):
+            ends = range(span.start + 1, span.stop + 1)
+            told = np.stack([chunked(self.spec, actions[span.start : end]) for end in ends])
+            states[span] = self._imagined(state, told)
+            state = states[span.stop - 1]
         return states
 
     def rollout(self, state: F32, actions: F32, loops: int, deadline: float | None) -> Rollout:
@@ -121,30 +133,35 @@ class OnnxWorldModel:
         rows, horizon, _ = actions.shape
         cap = min(loops, self._cap) if loops else self._cap
         states = np.repeat(state[None], rows, axis=0)
-        steps = self.settings.readout_steps(horizon)
+        steps = self.settings.readout_steps(horizon, self.spec)
         end = math.inf if deadline is None else deadline
         rollout = self._imagination.rollout(states, actions, steps, cap, end)
         self._loops += rollout.loops
         if rollout.completed and cap == self._cap:
-            self._mean_loops.add(float(rollout.loops @ np.arange(len(rollout.loops))) / (rows * horizon))
+            self._mean_loops.add(float(rollout.loops @ np.arange(len(rollout.loops))) / rollout.loops.sum())
         return rollout
 
     def rollout_seconds(self, candidates: int, horizon: int, loops: int) -> float:
         """Measured cost of a rollout; with early exit, at the iterations lately used [s]."""
         cap = min(loops, self._cap) if loops else self._cap
         expected = min(self._mean_loops.high, cap)
-        return self._costs.rollout(candidates, horizon, expected, len(self.settings.readout_steps(horizon)))
+        transitions, steps = spans(self.spec, horizon), self.settings.readout_steps(horizon, self.spec)
+        return self._costs.rollout(candidates, len(transitions), expected, len(steps))
 
     def loops_seen(self) -> NDArray[np.int64]:
         """Histogram of iterations used since the last call, (max_loops + 1,)."""
         seen, self._loops = self._loops, np.zeros_like(self._loops)
         return seen
 
-    def _single(self, state: F32, tokens: F32, action: F32) -> F32:
-        row = np.asarray(action, dtype=np.float32)[None]
-        following, used = self._core.transition(state[None], tokens, row, self._cap)
-        self._loops[used[0]] += 1
-        return np.asarray(following[0])
+    def _imagined(self, state: F32, told: F32) -> F32:
+        """One transition from `state` (tokens, width) for each of `told` (rows, action_input)."""
+        states = np.repeat(state[None], len(told), axis=0)
+        return self._transition(states, np.zeros_like(states), told)
+
+    def _transition(self, states: F32, tokens: F32, told: F32) -> F32:
+        following, used = self._core.transition(states, tokens, told, self._cap)
+        self._loops += np.bincount(used, minlength=len(self._loops))
+        return following
 
     def _warm_up(self) -> None:
         """Run every graph once or more: allocates, and gives the cost model its first figures."""

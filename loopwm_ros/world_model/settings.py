@@ -9,6 +9,9 @@ from pydantic import Field
 from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.config import Settings
 from loopwm_ros.errors import ConfigError
+from loopwm_ros.processing.states import spans
+
+ExitKind = Literal["gate", "second_difference", "either", "change", "readout", "none"]
 
 
 class WorldModelSettings(Settings):
@@ -17,12 +20,18 @@ class WorldModelSettings(Settings):
     provider: Literal["cpu", "cuda", "auto"] = Field("cpu", description="auto: CUDA where it works, else CPU")
     threads: int = Field(1, ge=1, description="threads within one operator")
     loops: int = Field(0, ge=0, description="iterations of every transition; 0: as the exit test decides")
-    exit: Literal["gate", "second_difference", "either", "none"] = Field(
-        "either", description="test that ends a candidate's loop; none: the training mean for all"
+    exit: ExitKind = Field(
+        "either",
+        description="test that ends a candidate's loop; either: gate or second_difference; "
+        "none: the training mean for all",
     )
     gate_threshold: float | None = Field(None, gt=0, le=1, description="instead of the bundle's tau")
     second_difference_threshold: float | None = Field(None, ge=0, description="instead of the bundle's")
-    readout_every: int = Field(2, ge=1, description="transitions between head calls; the last is always read")
+    change_threshold: float | None = Field(None, gt=0, description="of exit change: norm of h^(t) - h^(t-1)")
+    readout_tolerance: float = Field(
+        0.002, gt=0, description="of exit readout: motion of each predicted quantity in an iteration [m]"
+    )
+    readout_every: int = Field(2, ge=1, description="actions between head calls; the last is always read")
     compact_below: float = Field(0.95, ge=0, le=1, description="running share that compacts the batch")
     initial_seed: int = Field(0, ge=0, description="of the Gaussian state before the first observation")
 
@@ -40,6 +49,15 @@ class WorldModelSettings(Settings):
             return self.loops
         return spec.mean_loops if self.exit == "none" else spec.max_loops
 
-    def readout_steps(self, horizon: int) -> tuple[int, ...]:
-        """Steps (1-based) after which the heads are called: every `readout_every`-th and the last."""
-        return tuple(s for s in range(1, horizon + 1) if s % self.readout_every == 0 or s == horizon)
+    def readout_steps(self, horizon: int, spec: ModelSpec) -> tuple[int, ...]:
+        """Actions (1-based) after which the heads are called: every `readout_every`-th and the last.
+
+        Where it falls within a transition that spans several, its end is read instead.
+        """
+        ends = [span.stop for span in spans(spec, horizon)]
+        every = self.readout_every
+        return tuple(
+            end
+            for begin, end in zip([0, *ends], ends, strict=False)
+            if begin // every < end // every or end == horizon
+        )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from loopwm_ros.config import load_arm, load_task
+from loopwm_ros.processing.states import spans
 from loopwm_ros.types import JointState, Observation
 from loopwm_ros.world_model.base import WorldModel
 from loopwm_ros.world_model.onnx_model import OnnxWorldModel
@@ -22,9 +23,16 @@ def onnx_model(tmp_path_factory: pytest.TempPathFactory) -> WorldModel:
     return OnnxWorldModel(bundle, FixedTool((0.45, 0.1, 0.5)), WorldModelSettings())
 
 
-@pytest.fixture(params=["fake", "onnx"])
-def model(request: pytest.FixtureRequest, onnx_model: WorldModel) -> WorldModel:
-    chosen = KinematicModel() if request.param == "fake" else onnx_model
+@pytest.fixture(scope="module")
+def chunked_model(tmp_path_factory: pytest.TempPathFactory) -> WorldModel:
+    arm, task = load_arm("panda"), load_task("reach")
+    bundle = make_bundle(tmp_path_factory.mktemp("chunked"), arm, task, chunk=3)
+    return OnnxWorldModel(bundle, FixedTool((0.45, 0.1, 0.5)), WorldModelSettings())
+
+
+@pytest.fixture(params=["fake", "onnx", "chunked"])
+def model(request: pytest.FixtureRequest, onnx_model: WorldModel, chunked_model: WorldModel) -> WorldModel:
+    chosen = {"fake": KinematicModel(), "onnx": onnx_model, "chunked": chunked_model}[request.param]
     chosen.loops_seen()
     return chosen
 
@@ -91,10 +99,13 @@ def test_a_candidate_is_imagined_the_same_whoever_is_beside_it(model):
 
 
 def test_advance_and_rollout_agree(model):
-    state, actions = start(model), draw(model, 1, 4)
+    half = 2 * model.spec.chunk
+    state, actions = start(model), draw(model, 1, 2 * half)
     whole = model.rollout(state, actions, 0, None).readouts[0, -1]
-    half_way = model.advance(state, actions[0, :2])
-    assert model.rollout(half_way, actions[:, 2:], 0, None).readouts[0, -1] == pytest.approx(whole, abs=1e-5)
+    half_way = model.advance(state, actions[0, :half])
+    assert model.rollout(half_way, actions[:, half:], 0, None).readouts[0, -1] == pytest.approx(
+        whole, abs=1e-5
+    )
     assert np.array_equal(model.advance(state, actions[0, :0]), state)
 
 
@@ -111,17 +122,17 @@ def test_actions_matter(model):
 def test_loops_are_capped_and_counted(model, cap):
     rollout = model.rollout(start(model), draw(model, 6, 5), cap, None)
     assert rollout.loops.shape == (model.spec.max_loops + 1,)
-    assert rollout.loops.sum() == 6 * 5
+    assert rollout.loops.sum() == 6 * len(spans(model.spec, 5))
     assert rollout.loops[0] == 0
     assert not rollout.loops[(cap or model.spec.max_loops) + 1 :].any()
 
 
 def test_loops_seen_counts_everything_once(model):
     state = start(model)
-    model.advance(state, draw(model, 1, 3)[0])
+    model.advance(state, draw(model, 1, 4)[0])
     rolled = model.rollout(state, draw(model, 6, 5), 0, None).loops
     seen = model.loops_seen()
-    assert seen.sum() == 1 + 3 + 6 * 5
+    assert seen.sum() == 1 + len(spans(model.spec, 4)) + 6 * len(spans(model.spec, 5))
     assert (seen >= rolled).all()
     assert model.loops_seen().sum() == 0
 

@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from loopwm_ros.processing.states import (
     action_from_displacement,
+    chunked,
     normalise_proprio,
     proprio_vector,
+    spans,
     tool_velocity,
 )
 from loopwm_ros.types import JointState
@@ -54,3 +56,20 @@ def test_velocity_and_displacement_are_inverse(values: list[float]) -> None:
     moved = tool_velocity(spec, action) * spec.model_period
     again = action_from_displacement(moved, spec.action_dim, spec.max_tool_speed, spec.model_period)
     assert np.allclose(again, action, atol=1e-6)
+
+
+@given(st.integers(1, 9), st.integers(0, 40))
+def test_transitions_span_all_actions_once_and_only_the_last_is_short(chunk: int, count: int) -> None:
+    found = spans(make_spec(chunk=chunk), count)
+    assert [step for span in found for step in range(span.start, span.stop)] == list(range(count))
+    lengths = [span.stop - span.start for span in found]
+    assert all(length == chunk for length in lengths[:-1])
+    assert all(1 <= length <= chunk for length in lengths)
+
+
+def test_a_whole_chunk_and_a_part_of_one_as_the_prelude_is_told() -> None:
+    spec, actions = make_spec(chunk=3, action_dim=2), np.arange(1, 7, dtype=np.float32).reshape(3, 2)
+    assert chunked(spec, actions).tolist() == [1, 2, 3, 4, 5, 6, 1]
+    assert np.allclose(chunked(spec, actions[:2]), [1, 2, 3, 4, 0, 0, 2 / 3])
+    assert np.allclose(chunked(spec, np.stack([actions[1:], actions[:2]]))[0], [3, 4, 5, 6, 0, 0, 2 / 3])
+    assert chunked(make_spec(action_dim=2), actions[:1]).tolist() == [1, 2]

@@ -14,7 +14,7 @@ SETTINGS = CoreSettings(tokens=3, width=16, heads=2, hidden=16, mean_loops=3, ma
 @pytest.fixture
 def core() -> LoopedCore:
     torch.manual_seed(0)
-    return LoopedCore(SETTINGS, action_dim=3)
+    return LoopedCore(SETTINGS, action_input=3)
 
 
 @pytest.fixture
@@ -127,3 +127,27 @@ def test_state_stays_bounded_over_long_rollouts(core: LoopedCore, inputs: tuple[
             action = torch.randn(5, 3, generator=generator)
             state = core(state, torch.zeros_like(tokens), action, fixed_loops(3, 5))
     assert state.abs().max() < 100
+
+
+def test_masked_iterations_are_those_of_a_shrinking_batch(
+    core: LoopedCore, inputs: tuple[torch.Tensor, ...]
+) -> None:
+    loops, results = torch.tensor([1, 6, 2, 3, 4]), []
+    for masked in (False, True):
+        core.masked = masked
+        state = inputs[0].clone().requires_grad_()
+        core.zero_grad()
+        following = core(state, *inputs[1:], loops)
+        following.square().sum().backward()
+        weights = [parameter.grad for parameter in core.parameters() if parameter.grad is not None]
+        results.append([following.detach(), state.grad, *(grad.clone() for grad in weights)])
+    for shrinking, masked_one in zip(*results, strict=True):
+        assert torch.allclose(shrinking, masked_one, atol=1e-4)
+
+
+def test_free_retention_starts_as_asked_and_may_leave_zero_one() -> None:
+    retention = Retention(8, initial=0.3, free=True)
+    assert torch.allclose(retention.retained, torch.full((8,), 0.3))
+    with torch.no_grad():
+        retention.free.fill_(1.5)
+    assert (retention.retained == 1.5).all()

@@ -11,6 +11,7 @@ import pytest
 from loopwm_ros.backends.blank_camera import BlankCamera
 from loopwm_ros.bundle import Bundle
 from loopwm_ros.config import load_arm, load_task, load_world
+from loopwm_ros.control.assembly import MpcSettings, planner_settings
 from loopwm_ros.errors import ConfigError, MismatchError
 from loopwm_ros.validation import stage
 from loopwm_ros.validation.engines import CELLS
@@ -87,6 +88,21 @@ def test_imagined_paths_are_the_tools_whatever_the_order_of_the_quantities(tmp_p
         assert np.linalg.norm(plan.path[0] - episode.trace.tool.nearest(plan.stamp)) < 0.12  # 0.2 s ahead
         assert len(plan.offsets) == len(plan.path)
         assert plan.goal is not None
+
+
+def test_a_model_whose_transitions_span_several_actions_reaches_the_goal(tmp_path: Path) -> None:
+    task = load_task("reach").model_copy(update={"planner": {"horizon": 10}})
+    planner = planner_settings(task, "mppi")
+    (episode,), measured = run(
+        controller="mpc",
+        task=task,
+        bundle=make_bundle(tmp_path, ARM, task, chunk=4),
+        settings=MpcSettings(planner=planner),
+    )
+    assert episode.result.success
+    assert set(measured.gaps["tool"]) == set(range(1, 11)), "hindsight is of every action"
+    for plan in episode.trace.imagined:
+        np.testing.assert_allclose(plan.offsets, [0.4, 0.8, 1.0])
 
 
 def test_blank_camera_changes_nothing_but_the_pixels() -> None:
@@ -191,6 +207,27 @@ def test_what_the_encoder_saw_and_the_model_imagined_of_the_object_is_on_the_tra
     reading, truth = trace.readings["cube"], trace.points["cube"].values[0]
     assert np.linalg.norm((reading.values - truth)[:, :2], axis=1).max() < 0.03
     assert all(plan.moved is not None and plan.moved.shape == plan.path.shape for plan in trace.imagined)
+
+
+def test_a_model_of_more_objects_plans_the_same_for_fewer(push_bundle: Bundle, tmp_path: Path) -> None:
+    clutter = load_task("clutter")
+    more = clutter.model_copy(update={"quantities": clutter.quantities[::-1]})
+    plain, among_others = (
+        push(controller="mpc", bundle=bundle)[0][0].trace
+        for bundle in (push_bundle, make_bundle(tmp_path, PUSH_ARM, more))
+    )
+    assert set(among_others.readings) == {"tool", "cube", "goal"}
+    assert np.array_equal(among_others.tool.values, plain.tool.values)
+    for one, other in zip(among_others.imagined, plain.imagined, strict=True):
+        assert np.array_equal(one.path, other.path)
+        assert np.array_equal(one.moved, other.moved)
+
+
+def test_of_an_object_that_is_read_in_the_plane_alone_no_point_is_shown(tmp_path: Path) -> None:
+    clutter = load_task("clutter").nominal().model_copy(update={"time_limit": 0.3})
+    (episode,), _ = push(controller="mpc", task=clutter, bundle=make_bundle(tmp_path, PUSH_ARM, clutter))
+    assert set(episode.trace.points) == {"cube", "blue", "yellow", "goal"}
+    assert set(episode.trace.readings) == {"tool", "cube", "goal"}
 
 
 def test_something_happens_and_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:

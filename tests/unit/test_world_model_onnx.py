@@ -92,9 +92,9 @@ def test_longer_moves_take_more_loops(bundle):
 
 
 @pytest.mark.parametrize("compact_below", [0.0, 0.7, 1.0])
-@pytest.mark.parametrize("exit_test", ["gate", "second_difference", "either"])
+@pytest.mark.parametrize("exit_test", ["gate", "second_difference", "either", "change", "readout"])
 def test_compaction_changes_nothing_but_the_time(bundle, compact_below, exit_test):
-    settings = {"exit": exit_test, "second_difference_threshold": 0.004}
+    settings = {"exit": exit_test, "second_difference_threshold": 0.004, "change_threshold": 0.004}
     model, plain = (
         make(bundle, compact_below=compact_below, **settings),
         make(bundle, compact_below=0.0, **settings),

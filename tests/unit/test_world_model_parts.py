@@ -38,12 +38,28 @@ def test_gate_exits_above_its_threshold_only():
     assert done.tolist() == [False, False, True]
 
 
+def test_change_is_the_norm_over_the_whole_state():
+    norm = 0.1 * np.sqrt(6)
+    arrays = states(1.1), states(1.0), None, np.zeros(1, dtype=np.float32)
+    assert ExitTest(None, None, change=norm * 1.01)(*arrays)[0]
+    assert not ExitTest(None, None, change=norm * 0.99)(*arrays)[0]
+
+
+def test_readout_exits_where_nothing_has_moved_further_and_needs_two_iterations():
+    test, gate = ExitTest(None, None, readout=0.002), np.ones(3, dtype=np.float32)
+    arrays = states(0, 0, 0), states(1, 1, 1), None, gate
+    assert test(*arrays, np.array([0.0019, 0.002, 0.0021], np.float32)).tolist() == [True, False, False]
+    assert not test(*arrays).any()
+
+
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
         ({}, ExitTest(0.7, 0.2)),
         ({"exit": "gate"}, ExitTest(0.7, None)),
         ({"exit": "second_difference"}, ExitTest(None, 0.2)),
+        ({"exit": "change", "change_threshold": 0.5}, ExitTest(None, None, change=0.5)),
+        ({"exit": "readout", "readout_tolerance": 0.01}, ExitTest(None, None, readout=0.01)),
         ({"exit": "none"}, None),
         ({"loops": 3}, None),
         ({"gate_threshold": 0.9, "second_difference_threshold": 0.0}, ExitTest(0.9, None)),
@@ -52,6 +68,11 @@ def test_gate_exits_above_its_threshold_only():
 def test_settings_choose_the_exit(settings, expected):
     spec = make_spec(gate_threshold=0.7, second_difference_threshold=0.2)
     assert exit_test(WorldModelSettings.model_validate(settings), spec) == expected
+
+
+def test_a_test_without_a_threshold_is_refused():
+    with pytest.raises(ConfigError, match=r"exit is 'change'.*set change_threshold"):
+        exit_test(WorldModelSettings(exit="change"), make_spec())
 
 
 @given(
@@ -76,8 +97,8 @@ def test_running_batch_shrinks_when_enough_have_finished():
     batch = RunningBatch(states(*range(10)), states(*range(10)), compact_below=0.8)
     batch.advance(states(*range(10)), np.arange(10) < 2)
     assert len(batch.state) == 10
-    batch.advance(states(*range(10)), np.arange(10) < 3)
-    assert batch.state[:, 0, 0].tolist() == [3, 4, 5, 6, 7, 8, 9]
+    batch.advance(states(*range(10)), np.arange(10) < 3, read=np.arange(10, dtype=np.float32)[:, None])
+    assert batch.state[:, 0, 0].tolist() == batch.read[:, 0].tolist() == [3, 4, 5, 6, 7, 8, 9]
     assert len(batch.injected) == len(batch.before) == 7
 
 
@@ -140,7 +161,15 @@ def test_a_silent_fall_back_to_the_cpu_is_an_error():
 
 
 def test_readout_steps_end_with_the_horizon():
-    settings = WorldModelSettings(readout_every=3)
-    assert settings.readout_steps(8) == (3, 6, 8)
-    assert settings.readout_steps(6) == (3, 6)
-    assert settings.readout_steps(1) == (1,)
+    settings, spec = WorldModelSettings(readout_every=3), make_spec()
+    assert settings.readout_steps(8, spec) == (3, 6, 8)
+    assert settings.readout_steps(6, spec) == (3, 6)
+    assert settings.readout_steps(1, spec) == (1,)
+
+
+@pytest.mark.parametrize(
+    ("chunk", "every", "steps"),
+    [(2, 2, (2, 4, 6, 8, 10, 11)), (4, 2, (4, 8, 11)), (4, 5, (8, 11)), (8, 2, (8, 11)), (16, 2, (11,))],
+)
+def test_readouts_are_where_transitions_end(chunk, every, steps):
+    assert WorldModelSettings(readout_every=every).readout_steps(11, make_spec(chunk=chunk)) == steps

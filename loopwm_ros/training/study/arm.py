@@ -19,8 +19,9 @@ from loopwm_ros.training.settings import TrainSettings
 from loopwm_ros.training.study.bank import StudyBank
 from loopwm_ros.training.study.batches import Sampler
 from loopwm_ros.training.study.stacked import TRAINED, StackedTrainer, fresh_models
-from loopwm_ros.training.windows import Bank, Starts, Window, chunk_lengths, spaced, windows_at
+from loopwm_ros.training.windows import Bank, Starts, Window, WindowStarts, chunk_lengths, spaced, windows_at
 
+TIMED = 20  # steps
 Progress = Callable[[int, dict[str, float]], None]  # steps done, held-out metrics of the first seed
 
 
@@ -48,24 +49,14 @@ def train_arm(
     arm: Arm, encoder: dict[str, Tensor], bank: StudyBank, out: Path, device: torch.device, progress: Progress
 ) -> None:
     """Train all seeds; write `out`/seed-N.safetensors, then `out`/curve.json. `encoder` is the frozen one."""
-
-    def make() -> LoopWM:
-        model = LoopWM(arm.settings, arm.spec)
-        model.load_state_dict(encoder, strict=False)
-        model.encoder.requires_grad_(False)
-        return model.to(device)
-
-    settings, rollout = arm.settings, arm.settings.rollout
-    on_device = Bank(*(part.to(device) for part in bank.bank))
-    sampler = Sampler(on_device, bank.stride, settings.chunk, rollout, settings.core)
-    trainer = StackedTrainer(fresh_models(make, arm.seeds), settings, sampler)
+    rollout, on_device = arm.settings.rollout, Bank(*(part.to(device) for part in bank.bank))
+    trainer = _trainer(arm, encoder, on_device, bank.stride)
     starts = bank.starts(arm.spec, rollout.moving_points, held_out=False)
     window = held_out_window(arm, bank, on_device)
     out.mkdir(parents=True, exist_ok=True)
     began, curve = time.perf_counter(), []
     for done, steps, transitions in _pieces(arm):
-        chosen = starts.of(rollout.context + transitions * settings.chunk)
-        trainer.run(steps, Starts(*(part.to(device) for part in chosen)), transitions)
+        trainer.run(steps, _starts(arm, starts, transitions, device), transitions)
         metrics = [rollout_metrics(model, arm.spec, window, rollout) for model in trainer.models()]
         curve.append({"step": done + steps, "seconds": time.perf_counter() - began, "metrics": metrics})
         progress(done + steps, metrics[0])
@@ -75,13 +66,42 @@ def train_arm(
     (out / "curve.json").write_text(json.dumps(curve) + "\n", encoding="utf-8")
 
 
+def time_arm(arm: Arm, encoder: dict[str, Tensor], bank: StudyBank, device: torch.device) -> list[float]:
+    """Seconds of single steps of all seeds, with the full horizon."""
+    rollout, on_device = arm.settings.rollout, Bank(*(part.to(device) for part in bank.bank))
+    starts = bank.starts(arm.spec, rollout.moving_points, held_out=False)
+    transitions = -(-rollout.horizon // arm.settings.chunk)
+    chosen = _starts(arm, starts, transitions, device)
+    return _trainer(arm, encoder, on_device, bank.stride).time(TIMED, chosen, transitions)
+
+
+def _trainer(arm: Arm, encoder: dict[str, Tensor], bank: Bank, stride: int) -> StackedTrainer:
+    settings = arm.settings
+
+    def make() -> LoopWM:
+        model = LoopWM(settings, arm.spec)
+        model.load_state_dict(encoder, strict=False)
+        model.encoder.requires_grad_(False)
+        return model.to(bank.tokens.device)
+
+    sampler = Sampler(bank, stride, settings.chunk, settings.rollout, settings.core)
+    return StackedTrainer(fresh_models(make, arm.seeds), settings, sampler)
+
+
+def _starts(arm: Arm, starts: WindowStarts, transitions: int, device: torch.device) -> Starts:
+    """First frames of windows with so many imagined transitions."""
+    found = starts.of(arm.settings.rollout.context + transitions * arm.settings.chunk)
+    return Starts(*(part.to(device) for part in found))
+
+
 def held_out_window(arm: Arm, bank: StudyBank, on_device: Bank) -> Window:
     """Windows of held-out episodes for the learning curve, the same for every seed."""
     settings, rollout = arm.settings, arm.settings.rollout
     chunk, random = settings.chunk, torch.Generator()
     longest = rollout.context + -(-rollout.horizon // chunk) * chunk
     found = bank.starts(arm.spec, rollout.moving_points, held_out=True).of(longest)
-    kept = torch.from_numpy(spaced(found.moving.numpy(), settings.evaluation_windows))
+    matter = found.moving if len(found.moving) else found.still
+    kept = torch.from_numpy(spaced(matter.numpy(), settings.evaluation_windows))
     lengths = chunk_lengths(rollout.context, rollout.horizon, chunk, len(kept), 0.0, random)
     device = on_device.tokens.device
     return windows_at(on_device, chunk, bank.stride, kept.to(device), lengths.to(device))

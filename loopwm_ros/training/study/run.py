@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import functools
+import json
+import platform
 import shutil
+import statistics
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +21,7 @@ from loopwm_ros.training.run import Description
 from loopwm_ros.training.sample import real_windows, save_windows
 from loopwm_ros.training.spec import quantity_statistics
 from loopwm_ros.training.stages import EncoderStage
-from loopwm_ros.training.study.arm import Arm, arm_spec, train_arm
+from loopwm_ros.training.study.arm import Arm, arm_spec, time_arm, train_arm
 from loopwm_ros.training.study.bank import build_study_bank, load_study_bank, save_study_bank
 from loopwm_ros.training.study.settings import StudySettings
 from loopwm_ros.training.trainer import Listener, Trainer
@@ -74,6 +77,22 @@ def train_arms(
             continue
         arm = make_arm(settings, name, description)
         train_arm(arm, encoder, bank, folder, device, functools.partial(on_arm, name))
+
+
+def time_arms(settings: StudySettings, out: Path, arms: list[str], device: torch.device) -> dict[str, float]:
+    """Median seconds of a training step of each arm, alone; `out`/arms/ARM/time.json has every step."""
+    description = run.load_description(out)
+    encoder, _ = checkpoint.load_tensors(out / ENCODER)
+    bank, medians = load_study_bank(out / BANK), {}
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or "cpu"
+    for name in arms:
+        seconds = time_arm(make_arm(settings, name, description), encoder, bank, device)
+        folder = out / "arms" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        row = {"device": where, "threads": torch.get_num_threads(), "seconds": seconds}
+        (folder / "time.json").write_text(json.dumps(row) + "\n", encoding="utf-8")
+        medians[name] = statistics.median(seconds)
+    return medians
 
 
 def make_arm(settings: StudySettings, name: str, description: Description) -> Arm:

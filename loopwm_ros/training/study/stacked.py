@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping
 
 import torch
@@ -59,6 +60,19 @@ class StackedTrainer:
             steps -= WARM_UP
         for _ in range(steps):
             step()
+
+    def time(self, steps: int, starts: Starts, transitions: int) -> list[float]:
+        """Seconds of each of `steps` steps, after some to warm up."""
+        step: Callable[[], None] = lambda: self._once(starts, transitions)  # noqa: E731
+        cuda, taken = self._step.device.type == "cuda", []
+        step = self._captured(step) if cuda else step
+        for _ in range(steps + 1):
+            began = time.perf_counter()
+            step()
+            if cuda:
+                torch.cuda.synchronize()
+            taken.append(time.perf_counter() - began)
+        return taken[1:]
 
     def models(self) -> list[LoopWM]:
         """The models, with the averaged weights."""

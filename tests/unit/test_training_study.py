@@ -1,0 +1,115 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from loopwm_ros.config import load_settings, share_dir
+from loopwm_ros.errors import ConfigError
+from loopwm_ros.training.distributed import Workers
+from loopwm_ros.training.run import load_description, load_run
+from loopwm_ros.training.settings import TrainSettings
+from loopwm_ros.training.study.arm import _pieces
+from loopwm_ros.training.study.bank import load_study_bank
+from loopwm_ros.training.study.batches import Sampler
+from loopwm_ros.training.study.run import make_arm, prepare, train_arms, write_runs
+from loopwm_ros.training.study.settings import ArmSettings, StudySettings
+from tests.synthetic import synthetic_dataset
+
+TINY = load_settings(share_dir() / "config/train/tiny.yaml", TrainSettings)
+ONE_PASS = {"mean_loops": 1, "max_loops": 1}
+STUDY = StudySettings(
+    base=TINY.model_copy(update={"chunk": 2, "held_out": 0.3}),
+    curve_points=2,
+    arms={
+        "loop": ArmSettings(seeds=2, changes={"core": {"mean_loops": 2, "max_loops": 3}}),
+        "gru": ArmSettings(seeds=1, changes={"core": {"kind": "gru", "inner_width": 8, **ONE_PASS}}),
+        "gru-wide": ArmSettings(like="gru", seeds=1, changes={"core": {"inner_width": 16}}),
+    },
+)
+CPU = torch.device("cpu")
+
+
+class Silent:
+    def scalars(self, stage: str, step: int, values: dict[str, float]) -> None:
+        """Nobody listens."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("study")
+    prepare(STUDY, synthetic_dataset(), out, Workers(0, 1, CPU), Silent())
+    train_arms(STUDY, out, ["loop", "gru"], CPU, lambda *_: None)
+    return out
+
+
+def test_each_seed_is_a_run_of_its_own_on_the_same_encoder(folder: Path) -> None:
+    runs = [load_run(path) for path in write_runs(STUDY, folder, list(STUDY.arms))]
+    assert [(run.settings.name, run.settings.seed) for run in runs] == [("loop", 0), ("loop", 1), ("gru", 0)]
+    first, second, gru = (run.model for run in runs)
+    assert gru.core.prelude.inputs[0].out_features == 8
+    for name, tensor in first.encoder.state_dict().items():
+        assert torch.equal(tensor, second.encoder.state_dict()[name])
+    assert not torch.allclose(first.core.prelude.join.weight, second.core.prelude.join.weight)
+    assert runs[0].description.spec.chunk == 2
+    assert gru.heads.quantity_mean.abs().sum() > 0
+
+
+def test_training_lowers_the_error_of_every_seed(folder: Path, tmp_path: Path) -> None:
+    import json
+
+    longer = {"rollout": {"stage": {"steps": 150, "batch": 16, "learning_rate": 0.003}}}
+    study = STUDY.model_copy(update={"arms": {"long": ArmSettings(like="", seeds=2, changes=longer)}})
+    for name in ("settings.yaml", "run.json", "model.safetensors", "bank.safetensors"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    train_arms(study, tmp_path, ["long"], CPU, lambda *_: None)
+    curve = json.loads((tmp_path / "arms/long/curve.json").read_text())
+    for seed in range(2):
+        errors = [point["metrics"][seed] for point in curve]
+        ends = [row[next(key for key in row if key.startswith("open_loop_tool"))] for row in errors]
+        assert ends[-1] < 0.7 * ends[0]
+
+
+def test_a_finished_study_is_left_alone(folder: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")}
+    prepare(STUDY, synthetic_dataset(), folder, Workers(0, 1, CPU), Silent())
+    train_arms(STUDY, folder, ["loop", "gru"], CPU, lambda *_: None)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_loops_are_drawn_as_in_the_usual_training(folder: Path) -> None:
+    bank = load_study_bank(folder / "bank.safetensors").bank
+    settings = TINY.core.model_copy(update={"mean_loops": 4, "max_loops": 8})
+    drawn = Sampler(bank, 1, 2, TINY.rollout, settings)._drawn_loops(2, 20000).float()
+    assert drawn.min() == 1
+    assert drawn.max() == 8
+    assert drawn.mean().item() == pytest.approx(4.0, abs=0.08)
+    alike = Sampler(bank, 1, 2, TINY.rollout, settings.model_copy(update={"draw_loops": "batch"}))
+    assert len(alike._drawn_loops(1, 50).unique()) == 1
+    fixed = Sampler(bank, 1, 2, TINY.rollout, settings.model_copy(update={"draw_loops": "fixed"}))
+    assert (fixed._drawn_loops(2, 50) == 4).all()
+
+
+def test_the_horizon_grows_to_its_full_length_in_stages(folder: Path) -> None:
+    changes = {
+        "rollout": {
+            "horizon": 12,
+            "horizon_every": 10,
+            "stage": {"steps": 400, "batch": 4, "learning_rate": 0.001},
+        }
+    }
+    study = STUDY.model_copy(update={"arms": {"x": ArmSettings(changes=changes)}, "horizon_stages": 3})
+    pieces = _pieces(make_arm(study, "x", load_description(folder)))
+    assert [transitions for _, _, transitions in pieces] == sorted(t for _, _, t in pieces)
+    assert {transitions for _, _, transitions in pieces} == {2, 4, 6}
+    assert sum(steps for _, steps, _ in pieces) == 400
+    assert [done for done, _, _ in pieces[1:]] == [done + steps for done, steps, _ in pieces[:-1]]
+
+
+def test_an_arm_that_is_not_there_or_makes_no_sense_is_named(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown arm 'gur'; valid: gru, gru-wide, loop"):
+        STUDY.train_settings("gur")
+    bad = STUDY.model_copy(update={"arms": {"x": ArmSettings(changes={"core": {"widht": 3}})}})
+    with pytest.raises(ConfigError, match=r"arm 'x': core\.widht"):
+        bad.train_settings("x")
+    with pytest.raises(ConfigError, match="cannot read"):
+        train_arms(STUDY, folder / "elsewhere", ["gru"], CPU, lambda *_: None)
