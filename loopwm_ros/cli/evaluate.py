@@ -40,11 +40,15 @@ def evaluate(
     cache: Annotated[Path, typer.Option(help="Where decoded recordings are kept.")] = Path("data/cache"),
     device: Annotated[str, typer.Option(help="auto, cpu or cuda; costs are those of one CPU core.")] = "auto",
 ) -> None:
-    """Measure runs on held-out recordings, with 95 % intervals; runs that differ in their seed are pooled."""
+    """Measure runs on held-out recordings, with 95 % intervals; runs that differ in their seed are pooled.
+
+    A second start with the same --out goes on where the first one ended.
+    """
     from rich.console import Console
 
     from loopwm_ros.training.distributed import workers
     from loopwm_ros.training.evaluation.evaluator import Evaluator
+    from loopwm_ros.training.evaluation.kept import Kept
     from loopwm_ros.training.evaluation.material import Material
     from loopwm_ros.training.evaluation.page import write_page
     from loopwm_ros.training.evaluation.subjects import load_subject
@@ -56,7 +60,9 @@ def evaluate(
         subjects = [load_subject(folder, these.device) for folder in run]
         material = Material(cache, these, readout or [])
         sections = [one.value for one in section or Sections]
-        result = Evaluator(material, data, long or [], sections, windows, console.print).run(subjects)
+        kept = Kept(out / "groups")
+        evaluator = Evaluator(material, data, long or [], sections, windows, console.print, kept)
+        result = evaluator.run(subjects)
     path = write_text_atomically(out / "evaluation.json", result.model_dump_json(indent=1) + "\n")
     print_evaluation(console, result)
     page = write_page(out / "evaluation.html", result)

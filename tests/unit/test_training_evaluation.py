@@ -14,6 +14,7 @@ from loopwm_ros.errors import MismatchError
 from loopwm_ros.training.distributed import Workers
 from loopwm_ros.training.evaluation import loops, material, stability
 from loopwm_ros.training.evaluation.evaluator import Evaluator
+from loopwm_ros.training.evaluation.kept import Kept
 from loopwm_ros.training.evaluation.material import Material
 from loopwm_ros.training.evaluation.results import Evaluation
 from loopwm_ros.training.evaluation.subjects import grouped, load_subject
@@ -157,6 +158,25 @@ def test_tokens_are_worked_out_once(runs: list[Path]) -> None:
     assert first.shape == (2, 3, subject.spec.tokens, subject.spec.width)
     assert torch.equal(first[0, 0], first[0, 2])
     assert not torch.equal(first[0, 0], first[0, 1])
+
+
+def test_what_is_finished_is_not_done_again(runs: list[Path], tmp_path: Path) -> None:
+    subjects = [load_subject(run, torch.device("cpu")) for run in runs]
+    said: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(material, "read_data", part)
+        shared = Material(Path("cache"), ALONE)
+        one = Evaluator(shared, [Path("one")], [], ["prediction"], 9, said.append, Kept(tmp_path))
+        first = one.run(subjects[:1])
+        both = one.run([subjects[0], subjects[2]])
+        assert said.count("a") == said.count("b") == 1
+        assert both.groups[0] == first.groups[0]
+        with torch.no_grad():
+            next(subjects[0].model.heads.parameters()).add_(0.01)
+        assert one.run(subjects[:1]).groups != first.groups
+        assert said.count("a") == 2
+        replace(one, windows=8).run(subjects[:1])
+    assert said.count("a") == 3
 
 
 def test_runs_of_two_tasks_are_not_compared(runs: list[Path]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from loopwm_ros.errors import ExportError
 from loopwm_ros.training.evaluation import gain, loops, stability
 from loopwm_ros.training.evaluation.flops import flops, parameters
+from loopwm_ros.training.evaluation.kept import Kept, group_key
 from loopwm_ros.training.evaluation.material import Material
 from loopwm_ros.training.evaluation.prediction import HORIZONS, prediction_values, still_values, summarise
 from loopwm_ros.training.evaluation.probe import CONTEXT
@@ -43,6 +44,7 @@ class Evaluator:
     sections: Sequence[str]  # of SECTIONS
     windows: int  # of each part, at most
     say: Callable[[str], None]
+    kept: Kept | None = None  # where finished groups are
 
     def run(self, subjects: Sequence[Subject]) -> Evaluation:
         """Evaluate everything.
@@ -74,6 +76,18 @@ class Evaluator:
         )
 
     def _group(self, label: str, members: Sequence[Subject]) -> Group:
+        """Evaluate a group, or take what was kept of it."""
+        if self.kept is None:
+            return self._evaluate(label, members)
+        roots = (*self.data, *self.long, *self.material.readout)
+        data = [f"{root.name} {self.material.recordings(root, members[0]).data_sha256}" for root in roots]
+        key = group_key(label, members, [*data, *self.sections, str(self.windows)])
+        if (found := self.kept.get(key)) is None:
+            found = self._evaluate(label, members)
+            self.kept.put(key, found)
+        return found
+
+    def _evaluate(self, label: str, members: Sequence[Subject]) -> Group:
         first, chosen = members[0], self.sections
         parts = {section: self.data if section in chosen else () for section in SECTIONS}
         long = self.long if "stability" in chosen else ()

@@ -25,7 +25,7 @@ class Material:
 
     def __init__(self, cache: Path, workers: Workers, readout: Sequence[Path] = ()) -> None:
         """`readout`: training recordings that the joints' read-out is fitted on; none: no joints."""
-        self._cache, self._workers, self._readout = cache, workers, readout
+        self._cache, self._workers, self.readout = cache, workers, readout
         self._recordings: dict[tuple[Path, str, str, int, int], Dataset] = {}
         self._tokens: dict[tuple[str, str, str], Tensor] = {}
         self._joints: dict[str, JointReadout] = {}
@@ -62,7 +62,7 @@ class Material:
     def joints(self, subject: Subject) -> JointReadout | None:
         """The joints' read-out for the subject's encoder; None where there is nothing to fit it on."""
         key = subject.encoder_sha256
-        if self._readout and key not in self._joints:
-            data = [self.recordings(root, subject) for root in self._readout]
+        if self.readout and key not in self._joints:
+            data = [self.recordings(root, subject) for root in self.readout]
             self._joints[key] = fit_joint_readout(subject.model, data, subject.spec)
         return self._joints.get(key)

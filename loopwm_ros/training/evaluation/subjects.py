@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.config import load_task
@@ -37,16 +38,21 @@ class Subject:
     @functools.cached_property
     def encoder_sha256(self) -> str:
         """Of the encoder's weights."""
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self.model.encoder.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()
+        return weights_sha256(self.model.encoder)
 
     @property
     def looped(self) -> bool:
         """Is there a loop, whose iterations can be counted?"""
         return self.spec.max_loops > 1
+
+
+def weights_sha256(module: nn.Module) -> str:
+    """Of all weights by name."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def load_subject(folder: Path, device: torch.device) -> Subject:
