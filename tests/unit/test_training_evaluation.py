@@ -132,6 +132,8 @@ def test_iterations_are_looked_at_where_there_is_a_loop(runs: list[Path]) -> Non
         (looped,) = one.run([subject]).groups
         (passed,) = one.run([flat]).groups
     assert set(looped.looping) == {"one"}
+    assert [made.loops for made in passed.transition["one"]] == ["1"]
+    assert "free" in looped.transition["one"][0].errors
     assert not looped.prediction
     assert not passed.looping
 

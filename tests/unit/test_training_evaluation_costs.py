@@ -71,7 +71,7 @@ def test_the_robots_runtime_is_timed(
     monkeypatch.setattr(timing, "Kinematics", lambda _arm: LinearKinematics())
     found = timings(subject, windows, seen)
     assert {(made.loops, made.candidates, made.base_steps) for made in found} == {
-        *itertools.product(("mean", "max", "gate"), (1, 64), (1, 64))
+        *itertools.product(("mean", "max", "gate", "readout"), (1, 64), (1, 64))
     }
     iterations = {made.loops: made.mean_loops for made in found}
     assert iterations["mean"] == subject.spec.mean_loops

@@ -12,7 +12,9 @@ from loopwm_ros.training.evaluation.loops import by_phase, looping, needed
 from loopwm_ros.training.evaluation.phases import FREE, ONSET, SUSTAINED, phases
 from loopwm_ros.training.evaluation.points import Points
 from loopwm_ros.training.evaluation.probe import CONTEXT, Probe, probe
+from loopwm_ros.training.evaluation.rollouts import Rule, observe, transition
 from loopwm_ros.training.evaluation.subjects import Subject
+from loopwm_ros.training.evaluation.transition_errors import transition_errors
 from loopwm_ros.training.model import LoopWM
 from loopwm_ros.training.run import describe
 from loopwm_ros.training.settings import TrainSettings
@@ -111,6 +113,28 @@ def test_iterations_that_change_nothing_are_not_needed(
     loose = SETTINGS.rollout.model_copy(update={"settle_tolerance": 1e6})
     easy = replace(subject, settings=SETTINGS.model_copy(update={"rollout": loose}))
     assert all((step == 1).all() for step in needed(easy, seen, windows, HORIZON))
+
+
+def test_one_transition_is_split_by_what_happens_in_it(
+    subject: Subject, windows: Probe, seen: torch.Tensor
+) -> None:
+    quantities = windows.quantities.copy()
+    quantities[0, CONTEXT:, 3] += 0.5  # contact begins in the first transition
+    found = transition_errors([subject], replace(windows, quantities=quantities), [seen])
+    assert [made.loops for made in found] == ["1", "2", "4", "8", "gate"]
+    (four,) = (made.errors for made in found if made.loops == "4")
+    assert four["onset"]["object"].windows == 1
+    assert four["free"]["object"].windows == len(windows) - 1
+    assert four["sustained"] == {}
+    assert four["onset"]["object_moved"].mean == four["onset"]["object"].mean
+    assert "object_moved" not in four["free"]
+    with torch.no_grad():
+        told = torch.from_numpy(windows.actions[:, CONTEXT])
+        state = observe(subject.model, subject.spec, windows, seen, Rule(4))
+        state, _ = transition(subject.model, state, torch.zeros_like(state), told, Rule(4))
+        located = subject.model.heads.locate(state)[0, 3:6].numpy()
+    off = float(np.linalg.norm(located - quantities[0, CONTEXT, 3:6]))
+    assert four["onset"]["object"].mean == pytest.approx(off, rel=1e-4)
 
 
 def test_every_exit_is_held_against_all_iterations(

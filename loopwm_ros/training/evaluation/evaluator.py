@@ -25,10 +25,12 @@ from loopwm_ros.training.evaluation.results import (
     Run,
     Stability,
     Timing,
+    TransitionErrors,
 )
 from loopwm_ros.training.evaluation.rollouts import Rule
 from loopwm_ros.training.evaluation.subjects import Subject, grouped
 from loopwm_ros.training.evaluation.timing import timings
+from loopwm_ros.training.evaluation.transition_errors import transition_errors
 
 SECTIONS = ("prediction", "loops", "costs", "stability", "gain")
 FEW = 300  # windows of each part, at most, that every exit test is tried on
@@ -101,6 +103,7 @@ class Evaluator:
             max_loops=first.spec.max_loops,
             prediction={root.name: self._prediction(root, members) for root in parts["prediction"]},
             looping={root.name: self._looping(root, members) for root in looped},
+            transition={root.name: self._transition(root, members) for root in parts["loops"]},
             costs=self._costs(first) if "costs" in chosen else None,
             stability={root.name: self._stability(root, members) for root in long},
             gain={root.name: tuple(self._gain(root, one) for one in members) for root in parts["gain"]},
@@ -121,6 +124,12 @@ class Evaluator:
         return loops.looping(
             members, windows, [self.material.seen(root, subject, windows) for subject in members]
         )
+
+    def _transition(self, root: Path, members: Sequence[Subject]) -> tuple[TransitionErrors, ...]:
+        chunk = members[0].spec.chunk
+        windows = self.material.probe(root, members[0], chunk, self.windows, least=chunk)
+        seen = [self.material.seen(root, subject, windows) for subject in members]
+        return transition_errors(members, windows, seen)
 
     def _costs(self, subject: Subject) -> Costs:
         self.say("  costs")

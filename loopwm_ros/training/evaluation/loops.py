@@ -31,7 +31,7 @@ READOUTS = (0.0005, 0.001, 0.002, 0.005)  # [m]
 
 
 @dataclass(frozen=True)
-class _Tried:
+class Tried:
     """One rule on one run."""
 
     errors: dict[int, Values]  # by horizon
@@ -44,9 +44,9 @@ def looping(members: Sequence[Subject], probe: Probe, seen: Sequence[Tensor]) ->
     horizons = tuple(k for k in HORIZONS if probe.reaching(k))
     most = first.spec.max_loops
 
-    def tried(rule: Rule) -> list[_Tried]:
+    def tried(rule: Rule) -> list[Tried]:
         pairs = zip(members, seen, strict=True)
-        return [_try(subject, probe, tokens, rule, horizons) for subject, tokens in pairs]
+        return [try_rule(subject, tokens, probe, rule, horizons) for subject, tokens in pairs]
 
     full = tried(Rule(most))
     depths = sorted({1, 2, first.spec.mean_loops, most, 2 * most, 3 * most, 4 * most})
@@ -125,7 +125,8 @@ def needed(subject: Subject, seen: Tensor, probe: Probe, horizon: int) -> list[T
     return used
 
 
-def _try(subject: Subject, probe: Probe, seen: Tensor, rule: Rule, horizons: tuple[int, ...]) -> _Tried:
+def try_rule(subject: Subject, seen: Tensor, probe: Probe, rule: Rule, horizons: tuple[int, ...]) -> Tried:
+    """Roll out a run's windows; `seen`: tokens of the observed steps."""
     rollout = roll(subject.model, subject.spec, probe, seen, rule, horizons)
     errors = {}
     for k, state in rollout.states.items():
@@ -133,12 +134,10 @@ def _try(subject: Subject, probe: Probe, seen: Tensor, rule: Rule, horizons: tup
             located = subject.model.heads.locate(state).cpu().numpy()
         values = place_errors(probe, subject.points, CONTEXT + k - 1, located)
         errors[k] = {name: padded(values[name], len(probe)) for name in MEASURES if name in values}
-    return _Tried(errors, rollout.used)
+    return Tried(errors, rollout.used)
 
 
-def _exit(
-    probe: Probe, phase: NDArray[np.int64], rule: Rule, tried: list[_Tried], full: list[_Tried]
-) -> Exit:
+def _exit(probe: Probe, phase: NDArray[np.int64], rule: Rule, tried: list[Tried], full: list[Tried]) -> Exit:
     assert rule.test is not None
     return Exit(
         test=rule.test,
@@ -148,7 +147,7 @@ def _exit(
     )
 
 
-def _against(probe: Probe, tried: list[_Tried], full: list[_Tried]) -> dict[str, Errors]:
+def _against(probe: Probe, tried: list[Tried], full: list[Tried]) -> dict[str, Errors]:
     """Errors, and their ratio to those of `max_loops` iterations."""
     errors: Errors = {}
     ratios: Errors = {}
@@ -162,5 +161,5 @@ def _against(probe: Probe, tried: list[_Tried], full: list[_Tried]) -> dict[str,
     return {"errors": errors, "against_full": ratios}
 
 
-def _stacked(runs: list[_Tried], horizon: int, name: str) -> F64:
+def _stacked(runs: list[Tried], horizon: int, name: str) -> F64:
     return np.stack([run.errors[horizon][name] for run in runs])

@@ -70,6 +70,13 @@ class Looping(Record):
     needed: LoopsByPhase = Field(description="until the read-out settles near that of max_loops iterations")
 
 
+class TransitionErrors(Record):
+    """Errors after one whole transition, by what happens in it."""
+
+    loops: str = Field(description="iterations, or: gate")
+    errors: dict[str, dict[str, Interval]] = Field(description="by phase and measure")
+
+
 class Flops(Record):
     """Floating-point operations, multiplication and addition counted as two."""
 
@@ -81,7 +88,7 @@ class Flops(Record):
 class Timing(Record):
     """Duration of a rollout by ONNX Runtime with one thread, heads called once."""
 
-    loops: str = Field(description="mean, max: that many iterations; gate: until the gate exceeds tau")
+    loops: str = Field(description="mean, max: that many; gate, readout: as that exit test says")
     candidates: int
     base_steps: int = Field(description="the chunk: one transition")
     ms: Spread
@@ -142,6 +149,7 @@ class Group(Record):
     max_loops: int
     prediction: dict[str, Errors] = Field({}, description="by part, with mean_loops iterations a transition")
     looping: dict[str, Looping] = Field({}, description="by part; empty where there is no loop")
+    transition: dict[str, tuple[TransitionErrors, ...]] = Field({}, description="by part")
     costs: Costs | None = Field(None, description="of the first run")
     stability: dict[str, Stability] = Field({}, description="by part of long episodes")
     gain: dict[str, tuple[Gain, ...]] = Field({}, description="by part: of each run")

@@ -59,7 +59,13 @@ def runtimes(subject: Subject) -> dict[str, WorldModelSettings]:
     if not subject.looped:
         return {"mean": fixed}
     most = fixed.model_copy(update={"loops": subject.spec.max_loops})
-    return {"mean": fixed, "max": most, "gate": fixed.model_copy(update={"exit": "gate"})}
+    tolerance = subject.settings.rollout.settle_tolerance
+    return {
+        "mean": fixed,
+        "max": most,
+        "gate": fixed.model_copy(update={"exit": "gate"}),
+        "readout": fixed.model_copy(update={"exit": "readout", "readout_tolerance": tolerance}),
+    }
 
 
 def _timing(name: str, model: OnnxWorldModel, states: F32, probe: Probe, rows: int, steps: int) -> Timing:
