@@ -16,6 +16,7 @@ from loopwm_ros.training.evaluation import loops, material, stability
 from loopwm_ros.training.evaluation.evaluator import Evaluator
 from loopwm_ros.training.evaluation.kept import Kept
 from loopwm_ros.training.evaluation.material import Material
+from loopwm_ros.training.evaluation.page import write_page
 from loopwm_ros.training.evaluation.results import Evaluation
 from loopwm_ros.training.evaluation.subjects import grouped, load_subject
 from loopwm_ros.training.run import train
@@ -121,7 +122,7 @@ def test_each_run_has_its_gain(evaluation: Path) -> None:
     assert 0 < gains[0].retained.max < 1
 
 
-def test_iterations_are_looked_at_where_there_is_a_loop(runs: list[Path]) -> None:
+def test_iterations_are_looked_at_where_there_is_a_loop(runs: list[Path], tmp_path: Path) -> None:
     subject = load_subject(runs[0], torch.device("cpu"))
     flat = replace(subject, spec=subject.spec.model_copy(update={"max_loops": 1, "mean_loops": 1}))
     with pytest.MonkeyPatch.context() as patch:
@@ -129,11 +130,15 @@ def test_iterations_are_looked_at_where_there_is_a_loop(runs: list[Path]) -> Non
         for name in ("GATES", "CHANGES", "READOUTS"):
             patch.setattr(loops, name, (0.5,))
         one = Evaluator(Material(Path("cache"), ALONE), [Path("one")], [], ["loops"], 9, lambda _text: None)
-        (looped,) = one.run([subject]).groups
+        evaluated = one.run([subject])
+        (looped,) = evaluated.groups
         (passed,) = one.run([flat]).groups
     assert set(looped.looping) == {"one"}
     assert [made.loops for made in passed.transition["one"]] == ["1"]
     assert "free" in looped.transition["one"][0].errors
+    html = write_page(tmp_path / "page.html", evaluated).read_text()
+    assert "table of single transitions" in html
+    assert "a: exit tests" in html
     assert not looped.prediction
     assert not passed.looping
 

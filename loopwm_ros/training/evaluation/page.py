@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Undefined
+
 from loopwm_ros.training.evaluation import plots
 from loopwm_ros.training.evaluation.flops import HORIZON
 from loopwm_ros.training.evaluation.intervals import Interval
@@ -47,9 +49,9 @@ def write_page(path: Path, evaluation: Evaluation) -> Path:
     return write_text_atomically(path, html)
 
 
-def cell(found: Interval | None, factor: float = 1.0, digits: int = 2) -> str:
+def cell(found: Interval | Undefined | None, factor: float = 1.0, digits: int = 2) -> str:
     """A mean with its interval; a dash where there is none."""
-    if found is None:
+    if not isinstance(found, Interval):
         return NOTHING
     mean, low, high = (f"{value * factor:.{digits}f}" for value in (found.mean, found.low, found.high))
     return f"{mean} ({low} to {high})"
