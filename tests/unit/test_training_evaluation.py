@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from loopwm_ros.cli.main import app
 from loopwm_ros.config import load_settings, share_dir
 from loopwm_ros.data.dataset import Dataset
-from loopwm_ros.errors import MismatchError
+from loopwm_ros.errors import ConfigError, MismatchError
 from loopwm_ros.training.distributed import Workers
 from loopwm_ros.training.evaluation import loops, material, stability
 from loopwm_ros.training.evaluation.evaluator import Evaluator
@@ -184,6 +184,14 @@ def test_what_is_finished_is_not_done_again(runs: list[Path], tmp_path: Path) ->
         assert said.count("a") == 2
         replace(one, windows=8).run(subjects[:1])
     assert said.count("a") == 3
+
+
+def test_parts_have_names_of_their_own(runs: list[Path]) -> None:
+    subject = load_subject(runs[0], torch.device("cpu"))
+    folders = [Path("a/one"), Path("b/one")]
+    one = Evaluator(Material(Path("cache"), ALONE), folders, [], ["prediction"], 9, lambda _text: None)
+    with pytest.raises(ConfigError, match="two folders are named one"):
+        one.run([subject])
 
 
 def test_runs_of_two_tasks_are_not_compared(runs: list[Path]) -> None:

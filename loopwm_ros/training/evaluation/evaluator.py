@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from loopwm_ros.errors import ExportError
+from loopwm_ros.errors import ConfigError, ExportError
 from loopwm_ros.training.evaluation import gain, loops, stability
 from loopwm_ros.training.evaluation.flops import flops, parameters
 from loopwm_ros.training.evaluation.kept import Kept, group_key
@@ -53,10 +53,14 @@ class Evaluator:
 
         Raises:
             BagError: a folder has no recordings that can be used.
-            ConfigError: a part has no episode that is long enough.
+            ConfigError: a part has no episode that is long enough, or two have one name.
             MismatchError: runs cannot be compared with each other, or not with the recordings.
         """
         first = subjects[0]
+        for roots in (self.data, self.long):
+            names = [root.name for root in roots]
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                raise ConfigError(f"two folders are named {', '.join(twice)}; a part's name is its folder's")
         return Evaluation(
             created=datetime.now(timezone.utc),
             task=first.settings.task,
