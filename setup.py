@@ -74,6 +74,7 @@ setup(
     package_data={
         NAME: ["py.typed"],
         f"{NAME}.calibration": ["templates/*"],
+        f"{NAME}.training.evaluation": ["templates/*"],
         f"{NAME}.validation": ["templates/*"],
     },
     data_files=[

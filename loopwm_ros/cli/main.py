@@ -22,6 +22,10 @@ COMMANDS = {  # what it does, an example
         "Train a world model.",
         "loopwm train --config config/train/reach.yaml --data data/reach --out runs/reach --resume",
     ),
+    "evaluate": (
+        "Measure what trained models predict on recordings they have not seen.",
+        "loopwm evaluate --run runs/reach --data data/reach_test --out out/evaluation",
+    ),
     "study": (
         "Compare cores: train each on the tokens of one frozen encoder.",
         "loopwm study --config config/study/contact.yaml --data data/contact --out runs/study",

@@ -51,6 +51,8 @@ def reading_metrics(model: LoopWM, data: Dataset, spec: ModelSpec, at: Indices) 
     metrics: dict[str, float] = {}
     for name, columns in points(spec.quantities).items():
         known = data.label_mask[at][:, columns].all(1)
+        if not known.any():
+            continue
         off = (reading - data.labels[at])[:, columns][known]
         metrics |= percentiles(f"reading_{name}", np.linalg.norm(off, axis=1))
         metrics[f"reading_{name}_within_2_sigma"] = float((np.abs(off) < 2 * std[:, columns][known]).mean())
@@ -99,7 +101,8 @@ def open_loop(
         for k in (k for k in HORIZONS if k <= len(truth) * spec.chunk and k % spec.chunk == 0):
             step = k // spec.chunk - 1
             values = distance[step][known[step][:, columns].all(-1)]
-            metrics[f"{name}_{point}_k{k}_cm"] = float(values.mean() * 100)
+            if len(values):
+                metrics[f"{name}_{point}_k{k}_cm"] = float(values.mean() * 100)
     return metrics
 
 

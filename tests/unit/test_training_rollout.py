@@ -135,6 +135,16 @@ def test_open_loop_errors_are_centimetres_against_truth(data: Dataset, window: W
     assert metrics["x_ball_k1_cm"] == pytest.approx(0.0, abs=1e-3)
 
 
+def test_a_point_without_labels_has_no_error(data: Dataset, window: Window) -> None:
+    spec = describe(SETTINGS, data).spec
+    known = window.known.clone()
+    known[..., 3:] = False
+    nothing = window.quantities[CONTEXT:].flatten(0, 1)
+    metrics = evaluate.open_loop(spec, nothing, window._replace(known=known), SETTINGS.rollout, "x")
+    assert "x_tool_k1_cm" in metrics
+    assert not any(name.startswith("x_ball") for name in metrics)
+
+
 def test_points_group_coordinates() -> None:
     assert evaluate.points(("a_x", "a_y", "b_z", "angle")) == {"a": [0, 1], "b": [2], "angle": [3]}
 

@@ -1,0 +1,1 @@
+"""What trained world models are worth on recordings they have not seen: `loopwm evaluate`."""

@@ -1,0 +1,100 @@
+"""Wall time on one core, by the robot's own runtime: the exported bundle in ONNX Runtime with one thread."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from loopwm_ros.config import load_arm
+from loopwm_ros.control.kinematics import Kinematics
+from loopwm_ros.training.evaluation.flops import BATCHES, HORIZON
+from loopwm_ros.training.evaluation.probe import CONTEXT, Probe
+from loopwm_ros.training.evaluation.results import Timing
+from loopwm_ros.training.evaluation.rollouts import Rule, observe
+from loopwm_ros.training.evaluation.subjects import Subject
+from loopwm_ros.training.export import export_bundle
+from loopwm_ros.training.run import load_run
+from loopwm_ros.types import F32
+from loopwm_ros.validation.statistics import spread
+from loopwm_ros.world_model.onnx_model import OnnxWorldModel
+from loopwm_ros.world_model.settings import WorldModelSettings
+
+SECONDS = 2.0  # for each figure
+REPEATS = (20, 300)  # fewest and most
+
+
+def timings(subject: Subject, probe: Probe, seen: Tensor) -> tuple[Timing, ...]:
+    """Rollouts of one transition and of `HORIZON` base steps, heads called once, for 1 and 64 candidates.
+
+    From states along the probe's windows, under actions of other windows; `seen`: tokens of the observed
+    steps, (windows, CONTEXT, tokens, width).
+
+    Raises:
+        ExportError: the exported graphs do not compute what the model does.
+    """
+    states = observe(subject.model, subject.spec, probe, seen, Rule(subject.spec.mean_loops)).cpu().numpy()
+    trained = load_run(subject.folder)
+    kinematics = Kinematics(load_arm(trained.settings.arm))
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = export_bundle(trained, kinematics, Path(folder) / "bundle").bundle
+        made = []
+        for name, settings in runtimes(subject).items():
+            model = OnnxWorldModel(bundle, kinematics, settings)
+            made += [
+                _timing(name, model, states, probe, rows, steps)
+                for steps in (subject.spec.chunk, HORIZON)
+                for rows in BATCHES
+            ]
+    return tuple(made)
+
+
+def runtimes(subject: Subject) -> dict[str, WorldModelSettings]:
+    """The runtime's settings by name: the training mean of iterations and, where there is a loop, others."""
+    fixed = WorldModelSettings(exit="none", readout_every=HORIZON)
+    if not subject.looped:
+        return {"mean": fixed}
+    most = fixed.model_copy(update={"loops": subject.spec.max_loops})
+    tolerance = subject.settings.rollout.settle_tolerance
+    return {
+        "mean": fixed,
+        "max": most,
+        "gate": fixed.model_copy(update={"exit": "gate"}),
+        "readout": fixed.model_copy(update={"exit": "readout", "readout_tolerance": tolerance}),
+    }
+
+
+def _timing(name: str, model: OnnxWorldModel, states: F32, probe: Probe, rows: int, steps: int) -> Timing:
+    actions = np.resize(probe.actions[:, CONTEXT : CONTEXT + steps], (rows, steps, model.spec.action_dim))
+    model.loops_seen()
+
+    def call(turn: int) -> None:
+        model.rollout(states[turn % len(states)], np.roll(actions, turn, axis=0), 0, None)
+
+    taken = measured(call)
+    loops = model.loops_seen()
+    return Timing(
+        loops=name,
+        candidates=rows,
+        base_steps=steps,
+        ms=spread([1e3 * seconds for seconds in taken]),
+        repeats=len(taken),
+        mean_loops=float(np.arange(len(loops)) @ loops / loops.sum()),
+    )
+
+
+def measured(call: Callable[[int], None]) -> list[float]:
+    """Durations of calls [s], each given its number; a few more before them warm up."""
+    fewest, most = REPEATS
+    for turn in range(3):
+        call(turn)
+    taken: list[float] = []
+    while len(taken) < fewest or (len(taken) < most and sum(taken) < SECONDS):
+        begin = time.perf_counter()
+        call(len(taken))
+        taken.append(time.perf_counter() - begin)
+    return taken
