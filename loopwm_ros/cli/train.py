@@ -9,16 +9,21 @@ import typer
 
 
 def train(
+    *,
     config: Annotated[Path, typer.Option(help="Training settings, e.g. config/train/reach.yaml.")],
     data: Annotated[list[Path], typer.Option(help="Folder of recordings; may be given again.")],
     out: Annotated[Path, typer.Option(help="Folder of the run: checkpoints, metrics, TensorBoard.")],
     cache: Annotated[Path, typer.Option(help="Where decoded recordings are kept.")] = Path("data/cache"),
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in OUT exactly.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    start: Annotated[
+        Path | None,
+        typer.Option(help="A finished run, whose weights take the place of the stages encoder and core."),
+    ] = None,
     arm: Annotated[str, typer.Option(help="Instead of the settings' arm, by name or YAML file.")] = "",
     seed: Annotated[int | None, typer.Option(min=0, help="Instead of the settings' seed.")] = None,
 ) -> None:
-    """Train encoder, then looped core, then a policy where the settings ask for one.
+    """Train encoder, then core, then both together and a policy where the settings ask for it.
 
     Several GPUs: torchrun --nproc-per-node N -m loopwm_ros.cli.main train ...
     """
@@ -37,6 +42,6 @@ def train(
     with workers(device, settings.threads) as these:
         dataset = read_data(settings, data, cache, these)
         with RunListener(settings, out / "tensorboard", these.leads) as listener:
-            metrics = run(settings, dataset, out, these, listener, resume)
+            metrics = run(settings, dataset, out, these, listener, resume, start)
         if these.leads:
             print_metrics(metrics)

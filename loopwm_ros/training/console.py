@@ -16,6 +16,7 @@ from loopwm_ros.data.cache import build_cache
 from loopwm_ros.data.dataset import Dataset
 from loopwm_ros.training.distributed import Workers
 from loopwm_ros.training.export import Exported
+from loopwm_ros.training.joint_stage import BEFORE
 from loopwm_ros.training.parity import LIMIT
 from loopwm_ros.training.settings import TrainSettings
 
@@ -27,6 +28,8 @@ class RunListener:
 
     def __init__(self, settings: TrainSettings, folder: Path, leads: bool) -> None:
         self._totals = {"encoder": settings.encoder.stage.steps, "core": settings.rollout.stage.steps}
+        if settings.joint is not None:
+            self._totals["joint"] = settings.joint.stage.steps
         if settings.policy is not None:
             self._totals["policy"] = settings.policy.stage.steps
         self._writer = SummaryWriter(str(folder)) if leads else None
@@ -88,10 +91,14 @@ def read_data(settings: TrainSettings, roots: Sequence[Path], cache: Path, worke
 
 
 def print_metrics(metrics: dict[str, float]) -> None:
-    """A table of metrics on held-out episodes."""
-    table = Table("held-out metric", "value")
+    """A table of metrics on held-out episodes; beside them what they were before stage joint, if it ran."""
+    joint = any(name.startswith(BEFORE) for name in metrics)
+    table = Table("held-out metric", *(["before joint"] if joint else []), "value")
     for name, value in metrics.items():
-        table.add_row(name, f"{value:.3f}")
+        if not name.startswith(BEFORE):
+            before = metrics.get(f"{BEFORE}{name}")
+            cells = ["" if before is None else f"{before:.3f}"] if joint else []
+            table.add_row(name, *cells, f"{value:.3f}")
     Console().print(table)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.config import load_task
@@ -16,6 +16,7 @@ from loopwm_ros.training.experience import Experience, gather
 from loopwm_ros.training.model import LoopWM
 from loopwm_ros.training.policy import Actor, CloningLoss, Decisions
 from loopwm_ros.training.settings import TrainSettings
+from loopwm_ros.training.stages import Group
 from loopwm_ros.training.windows import Indices
 from loopwm_ros.types import F32
 
@@ -38,7 +39,7 @@ class PolicyStage:
         model.actor.policy.requires_grad_(True)
         self.loss = CloningLoss(model.actor)
         self._spec, self._data = spec, data
-        self._episodes = data.split(settings.held_out, settings.seed)
+        self._episodes = data.split(settings.held_out, settings.split_seed)
 
     @cached_property
     def _train(self) -> Experience:
@@ -53,8 +54,8 @@ class PolicyStage:
     def _gather(self, part: int) -> Experience:
         return gather(self.model, self._data, self._spec, self._task, self.policy, self._episodes[part])
 
-    def parameters(self) -> list[nn.Parameter]:
-        return list(self.model.actor.policy.parameters())
+    def groups(self) -> list[Group]:
+        return [Group(list(self.model.actor.policy.parameters()))]
 
     def batch(self, step: int, size: int, generator: torch.Generator) -> tuple[Any, ...]:  # noqa: ARG002
         return (self._train.batch(size, generator),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.config import CameraConfig, Settings, load_arm, load_settings, load_task, load_world
 from loopwm_ros.data.dataset import Dataset
 from loopwm_ros.errors import ConfigError
-from loopwm_ros.training import checkpoint
+from loopwm_ros.training import checkpoint, revision
+from loopwm_ros.training.continuing import require_same_run, require_start
 from loopwm_ros.training.distributed import Workers
+from loopwm_ros.training.joint_stage import JointStage
 from loopwm_ros.training.model import LoopWM
 from loopwm_ros.training.policy_stage import PolicyStage
 from loopwm_ros.training.revision import UNKNOWN, note_revision, noted_revisions
@@ -26,7 +29,7 @@ from loopwm_ros.training.stages import CoreStage, EncoderStage, Stage
 from loopwm_ros.training.trainer import Listener, Trainer
 
 SETTINGS, DESCRIPTION, MODEL, METRICS = "settings.yaml", "run.json", "model.safetensors", "metrics.json"
-SAMPLE = "sample.safetensors"
+SAMPLE, START = "sample.safetensors", "start.safetensors"
 
 
 class Description(Settings):
@@ -53,29 +56,40 @@ class Trained:
 
 
 def train(
-    settings: TrainSettings, data: Dataset, out: Path, workers: Workers, listener: Listener, resume: bool
+    settings: TrainSettings,
+    data: Dataset,
+    out: Path,
+    workers: Workers,
+    listener: Listener,
+    resume: bool,
+    start: Path | None = None,
 ) -> dict[str, float]:
     """All stages, one after the other; returns the metrics on held-out episodes.
 
-    A run that was finished without a policy can be resumed with one.
+    A run that was finished without the stages joint or policy can be resumed with them. `start`: a finished
+    run whose weights take the place of the stages encoder and core.
 
     Raises:
-        ConfigError: the folder holds a run already and `resume` is off, or it holds another run.
+        ConfigError: the folder holds a run already and `resume` is off, it holds another run, or `start` is
+            of another model or other data.
     """
     description = describe(settings, data)
     if workers.leads:
+        take_start(out, settings, description, start)
         open_folder(out, settings, description, resume)
     workers.wait()
     torch.manual_seed(settings.seed)
     model = LoopWM(settings, description.spec)
-    train_frames = data.frames(data.split(settings.held_out, settings.seed)[0])
+    train_frames = data.frames(data.split(settings.held_out, settings.split_seed)[0])
     model.set_quantity_scale(*(torch.from_numpy(part) for part in quantity_statistics(data, train_frames)))
-    model.to(workers.device)
     metrics: dict[str, float] = {}
-    kinds: list[type[EncoderStage | CoreStage | PolicyStage]] = [EncoderStage, CoreStage]
-    if settings.policy is not None:
-        kinds.append(PolicyStage)
-    for kind in kinds:
+    started = (out / START).exists()
+    if started:
+        tensors, state = checkpoint.load_tensors(out / START)
+        checkpoint.restore_module(model, tensors, out / START)
+        metrics = dict(state["metrics"])
+    model.to(workers.device)
+    for kind in _stages(settings, started):
         stage: Stage = kind(settings, description.spec, data, model)
         trainer = Trainer(stage, model, workers, settings.seed, listener)
         path = out / f"{stage.name}.safetensors"
@@ -83,7 +97,7 @@ def train(
             trainer.load(path)
         metrics |= trainer.fit(path)
     if workers.leads:
-        held_out = data.split(settings.held_out, settings.seed)[1]
+        held_out = data.split(settings.held_out, settings.split_seed)[1]
         save_windows(out / SAMPLE, real_windows(data, description.spec, held_out))
         checkpoint.save_tensors(out / MODEL, model.state_dict(), {"seed": settings.seed})
         (out / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
@@ -91,11 +105,25 @@ def train(
     return metrics
 
 
+def _stages(
+    settings: TrainSettings, started: bool
+) -> list[type[EncoderStage | CoreStage | JointStage | PolicyStage]]:
+    """What a run trains, in order; one that started from another has its encoder and core already."""
+    kinds: list[type[EncoderStage | CoreStage | JointStage | PolicyStage]] = []
+    if not started:
+        kinds += [EncoderStage, CoreStage]
+    if settings.joint is not None:
+        kinds.append(JointStage)
+    if settings.policy is not None:
+        kinds.append(PolicyStage)
+    return kinds
+
+
 def describe(settings: TrainSettings, data: Dataset) -> Description:
     """The run's spec and data, before any training."""
     task, arm = load_task(settings.task), load_arm(settings.arm)
     world = load_world(task.world)
-    frames = data.frames(data.split(settings.held_out, settings.seed)[0])
+    frames = data.frames(data.split(settings.held_out, settings.split_seed)[0])
     return Description(
         arm=arm.name,
         task=task.name,
@@ -129,10 +157,9 @@ def open_folder(out: Path, settings: TrainSettings, description: Description, re
     if (out / SETTINGS).exists():
         if not resume:
             raise ConfigError(f"{out} holds a run already; continue it with --resume, or name another folder")
-        there = load_settings(out / SETTINGS, TrainSettings)
-        same = there in (settings, settings.model_copy(update={"policy": None}))
-        if not (same and load_description(out) == description):
+        if load_description(out) != description:
             raise ConfigError(f"{out} holds a run with other settings or data; name another folder")
+        require_same_run(out, load_settings(out / SETTINGS, TrainSettings), settings)
         note_revision(out)
         write_settings(out, settings)
         return
@@ -140,6 +167,32 @@ def open_folder(out: Path, settings: TrainSettings, description: Description, re
     note_revision(out)
     write_description(out, description)
     write_settings(out, settings)
+
+
+def take_start(out: Path, settings: TrainSettings, description: Description, start: Path | None) -> None:
+    """Keep the weights of run `start` in a new folder, which then needs that run no longer.
+
+    Raises:
+        ConfigError: it is not finished, of another model or other data, or `out` holds a run that began
+            without it.
+    """
+    if (out / SETTINGS).exists():
+        if start is not None and not (out / START).exists():
+            raise ConfigError(f"{out} holds a run that began without --start; name another folder")
+        return
+    (out / START).unlink(missing_ok=True)
+    if start is None:
+        return
+    begun = load_run(start)
+    require_start(start, begun.settings, settings)
+    if begun.description != description:
+        raise ConfigError(f"{start} was trained on other data; give the same recordings, in the same order")
+    out.mkdir(parents=True, exist_ok=True)
+    if (start / revision.FILE).exists():
+        shutil.copy(start / revision.FILE, out / revision.FILE)
+    begun.model.policy = None
+    state = {"metrics": begun.metrics, "run": begun.settings.name, "seed": begun.settings.seed}
+    checkpoint.save_tensors(out / START, begun.model.state_dict(), state)
 
 
 def load_description(run: Path) -> Description:

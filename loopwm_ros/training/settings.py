@@ -152,6 +152,18 @@ class RolloutSettings(Settings):
     stage: StageSettings
 
 
+class JointSettings(Settings):
+    """Encoder, core, heads and monitor trained together on images, after the core."""
+
+    reading_weight: float = Field(
+        1.0, ge=0, description="of the encoder's reading loss beside the losses on windows"
+    )
+    encoder_rate: float = Field(
+        0.1, ge=0, le=1, description="share of the learning rate for the encoder; 0: it stays as it is"
+    )
+    stage: StageSettings
+
+
 class PolicySettings(Settings):
     """The policy cloned from the recordings' actions, on states of the finished encoder and core."""
 
@@ -190,10 +202,17 @@ class TrainSettings(Settings):
     stride: int = Field(2, ge=1, description="control periods per action")
     chunk: int = Field(1, ge=1, description="actions that an imagined transition may span")
     held_out: float = Field(0.1, gt=0, lt=1, description="share of episodes kept for evaluation, by seed")
+    held_out_seed: int | None = Field(None, ge=0, description="that they are drawn by; none: the seed")
     evaluation_frames: int = Field(2000, ge=1)
     evaluation_windows: int = Field(512, ge=1)
     image: ImageSettings = ImageSettings()
     encoder: EncoderSettings
     core: CoreSettings = CoreSettings()
     rollout: RolloutSettings
+    joint: JointSettings | None = Field(None, description="none: the encoder stays as its own stage left it")
     policy: PolicySettings | None = Field(None, description="none: no policy is trained")
+
+    @property
+    def split_seed(self) -> int:
+        """What the held-out episodes are drawn by."""
+        return self.seed if self.held_out_seed is None else self.held_out_seed

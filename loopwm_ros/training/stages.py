@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from loopwm_ros.training.windows import (
     Bank,
     Frames,
     Indices,
+    Window,
     WindowStarts,
     actions_ahead,
     chunk_lengths,
@@ -32,6 +33,24 @@ from loopwm_ros.training.windows import (
     spaced,
     windows_at,
 )
+
+
+class Group(NamedTuple):
+    """Parameters that learn alike."""
+
+    parameters: list[nn.Parameter]
+    rate: float = 1.0  # share of the stage's learning rate
+
+
+class Draw(NamedTuple):
+    """What is drawn for one batch of windows."""
+
+    starts: Tensor  # first frames, (batch,)
+    lengths: Tensor  # actions of each transition, (steps, batch)
+    context: int  # observed steps
+    loops: Tensor  # iterations, (batch,)
+    probed: Tensor  # the step that teaches the gate, (1,)
+    noise: Tensor  # states before the first observation, (batch, tokens, width)
 
 
 class Stage(Protocol):
@@ -45,7 +64,7 @@ class Stage(Protocol):
         """From a batch to the total loss and its parts."""
         ...
 
-    def parameters(self) -> list[nn.Parameter]:
+    def groups(self) -> list[Group]:
         """What this stage trains."""
         ...
 
@@ -80,7 +99,7 @@ class EncoderStage:
     name = "encoder"
 
     def __init__(self, settings: TrainSettings, spec: ModelSpec, data: Dataset, model: LoopWM) -> None:
-        train, held_out = data.split(settings.held_out, settings.seed)
+        train, held_out = data.split(settings.held_out, settings.split_seed)
         self.settings, self.model = settings.encoder.stage, model
         self.loss = ReadingLoss(model, settings.encoder)
         self._spec, self._data = spec, data
@@ -88,8 +107,8 @@ class EncoderStage:
         self._held_out = spaced(data.frames(held_out), settings.evaluation_frames)
         self._augment = Augment.of(settings.encoder.augment, spec)
 
-    def parameters(self) -> list[nn.Parameter]:
-        return list(self.model.encoder.parameters())
+    def groups(self) -> list[Group]:
+        return [Group(list(self.model.encoder.parameters()))]
 
     def batch(self, step: int, size: int, generator: torch.Generator) -> tuple[Any, ...]:  # noqa: ARG002
         frames = frames_at(self._data, self._spec, draw(self._train, size, generator))
@@ -124,9 +143,9 @@ class CoreStage:
     name = "core"
 
     def __init__(self, settings: TrainSettings, spec: ModelSpec, data: Dataset, model: LoopWM) -> None:
-        train, held_out = data.split(settings.held_out, settings.seed)
+        train, held_out = data.split(settings.held_out, settings.split_seed)
         self.settings, self.model = settings.rollout.stage, model
-        self.loss = RolloutLoss(model, settings.rollout, settings.core)
+        self.loss: nn.Module = RolloutLoss(model, settings.rollout, settings.core)
         self._spec, self._data = spec, data
         self._rollout, self._core = settings.rollout, settings.core
         self._stride = data.stride_frames(spec.model_period)
@@ -161,26 +180,37 @@ class CoreStage:
         columns = [columns_of((point,), self._spec.quantities) for point in points]
         return WindowStarts(labels, known, torch.from_numpy(inside), self._stride, columns)
 
-    def parameters(self) -> list[nn.Parameter]:
+    def groups(self) -> list[Group]:
         parts = (self.model.core, self.model.heads, self.model.monitor)
-        return [parameter for part in parts for parameter in part.parameters()]
+        return [Group([parameter for part in parts for parameter in part.parameters()])]
 
     def batch(self, step: int, size: int, generator: torch.Generator) -> tuple[Any, ...]:
+        horizon = curriculum_horizon(step, self._rollout.horizon, self._rollout.horizon_every)
+        drawn = self._draw(horizon, size, generator)
+        window = self._windows(drawn.starts, drawn.lengths)
+        window.known[..., self._unpredicted] = False
+        return drawn.noise, window, drawn.context, drawn.loops, drawn.probed
+
+    def _draw(self, horizon: int, size: int, generator: torch.Generator) -> Draw:
+        """Windows of training episodes with up to `horizon` imagined actions."""
         rollout, chunk = self._rollout, self._spec.chunk
         context = 1 + int(torch.randint(rollout.context, (), generator=generator))
-        horizon = curriculum_horizon(step, rollout.horizon, rollout.horizon_every)
         lengths = chunk_lengths(context, horizon, chunk, size, rollout.partial_share, generator)
         most = context + -(-horizon // chunk) * chunk
         starts = draw_mixed(self._train.of(most), rollout.moving_share, size, generator)
-        window = windows_at(self._bank, chunk, self._stride, starts, lengths)
-        window.known[..., self._unpredicted] = False
         loops = draw_loops(self._core, size, generator)
         probed = torch.randint(len(lengths), (1,), generator=generator)
-        return noise_state(self._spec, size, generator), window, context, loops, probed
+        return Draw(starts, lengths, context, loops, probed, noise_state(self._spec, size, generator))
 
-    def evaluate(self, model: LoopWM) -> dict[str, float]:
+    def _windows(self, starts: Tensor, lengths: Tensor) -> Window:
+        return windows_at(self._bank, self._spec.chunk, self._stride, starts, lengths)
+
+    def _held_out_windows(self) -> tuple[Tensor, Tensor]:
+        """First frames (batch,) and lengths (steps, batch) of the windows to evaluate on."""
         rollout, chunk, random = self._rollout, self._spec.chunk, torch.Generator()
         lengths = chunk_lengths(rollout.context, rollout.horizon, chunk, len(self._held_out), 0.0, random)
-        starts = torch.from_numpy(self._held_out)
-        window = windows_at(self._bank, chunk, self._stride, starts, lengths)
+        return torch.from_numpy(self._held_out), lengths
+
+    def evaluate(self, model: LoopWM) -> dict[str, float]:
+        window = self._windows(*self._held_out_windows())
         return evaluate.rollout_metrics(model, self._spec, window, self._rollout)

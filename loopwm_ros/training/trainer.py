@@ -18,7 +18,7 @@ from loopwm_ros.training import checkpoint
 from loopwm_ros.training.distributed import Workers
 from loopwm_ros.training.model import LoopWM
 from loopwm_ros.training.schedule import average_decay, learning_rate, step_generator
-from loopwm_ros.training.stages import Stage
+from loopwm_ros.training.stages import Group, Stage
 
 REPORT_EVERY = 20  # steps between scalars
 AHEAD = 12  # batches that are made while a GPU works on others
@@ -48,7 +48,10 @@ class Trainer:
         self.stage, self.model, self.workers, self.seed, self.listener = stage, model, workers, seed, listener
         self.average = copy.deepcopy(model).requires_grad_(False)
         self.progress = Progress(0, {})
-        self._optimiser = torch.optim.AdamW(_groups(stage.parameters(), stage.settings.weight_decay))
+        groups = stage.groups()
+        self._trained = [parameter for group in groups for parameter in group.parameters]
+        rows = [row for group in groups for row in _rows(group, stage.settings.weight_decay)]
+        self._optimiser = torch.optim.AdamW(rows)
         self._loss = workers.wrap(stage.loss)
 
     def fit(self, path: Path) -> dict[str, float]:
@@ -118,9 +121,9 @@ class Trainer:
         self._optimiser.zero_grad(set_to_none=True)
         total.backward()
         settings = self.stage.settings
-        norm = nn.utils.clip_grad_norm_(self.stage.parameters(), settings.clip, error_if_nonfinite=True)
+        norm = nn.utils.clip_grad_norm_(self._trained, settings.clip, error_if_nonfinite=True)
         for group in self._optimiser.param_groups:
-            group["lr"] = learning_rate(step, settings)
+            group["lr"] = group["rate"] * learning_rate(step, settings)
         self._optimiser.step()
         self._update_average(average_decay(step, settings.ema))
         return {"loss": total.detach(), "gradient_norm": norm, **parts}
@@ -154,9 +157,10 @@ def to_device(value: Any, device: torch.device) -> Any:  # noqa: ANN401 (a tree 
     return value
 
 
-def _groups(parameters: list[nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
-    """Matrices are decayed; biases, gains and the retention's vectors are not."""
+def _rows(group: Group, weight_decay: float) -> list[dict[str, Any]]:
+    """The optimiser's: matrices are decayed; biases, gains and the retention's vectors are not."""
+    matrices, others = ([p for p in group.parameters if (p.dim() >= 2) == many] for many in (True, False))
     return [
-        {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
+        {"params": matrices, "weight_decay": weight_decay, "rate": group.rate},
+        {"params": others, "weight_decay": 0.0, "rate": group.rate},
     ]

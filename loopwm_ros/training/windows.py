@@ -86,15 +86,19 @@ def make_bank(data: Dataset, spec: ModelSpec, tokens: Tensor) -> Bank:
     return Bank(tokens, torch.from_numpy(actions), *labels)
 
 
+def frames_of(starts: Tensor, stride: int, lengths: Tensor) -> Tensor:
+    """Index of the frame that each step of windows observes, (steps, batch); as for `windows_at`."""
+    return starts + stride * (lengths.cumsum(0) - lengths[:1])
+
+
 def windows_at(bank: Bank, chunk: int, stride: int, starts: Tensor, lengths: Tensor) -> Window:
     """Windows that begin at frames `starts` (batch,); `lengths` (steps, batch): actions of each transition.
 
     `stride`: frames of one action. The first step is an observation alone: its length is 1, its action zero.
     """
-    before = lengths.cumsum(0) - lengths[:1]  # actions from the first frame on
-    ends = starts + stride * before
+    ends = frames_of(starts, stride, lengths)
     back = lengths[..., None] - 1 - torch.arange(chunk, device=lengths.device)
-    valid = (back >= 0) & (before[..., None] > 0)
+    valid = (back >= 0) & (ends != starts)[..., None]
     actions = bank.actions[(ends[..., None] - stride * back).clamp(min=0, max=len(bank.actions) - 1)]
     told = chunk_input(actions * valid[..., None], lengths)
     return Window(bank.tokens[ends].to(told.dtype), told, *(column[ends] for column in bank[2:]))

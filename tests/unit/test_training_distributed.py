@@ -9,7 +9,7 @@ from loopwm_ros.config import load_settings, share_dir
 from loopwm_ros.training import checkpoint
 from loopwm_ros.training.distributed import Workers, workers
 from loopwm_ros.training.run import MODEL, train
-from loopwm_ros.training.settings import TrainSettings
+from loopwm_ros.training.settings import JointSettings, TrainSettings
 from tests.synthetic import synthetic_dataset
 
 PROCESSES = 2
@@ -25,7 +25,8 @@ def _short_settings() -> TrainSettings:
     steps = {"steps": 4}
     encoder = settings.encoder.model_copy(update={"stage": settings.encoder.stage.model_copy(update=steps)})
     rollout = settings.rollout.model_copy(update={"stage": settings.rollout.stage.model_copy(update=steps)})
-    return settings.model_copy(update={"encoder": encoder, "rollout": rollout})
+    joint = JointSettings(stage=rollout.stage)
+    return settings.model_copy(update={"encoder": encoder, "rollout": rollout, "joint": joint})
 
 
 def _process(rank: int, port: int, out: Path) -> None:

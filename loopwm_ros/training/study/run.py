@@ -36,7 +36,7 @@ def prepare(settings: StudySettings, data: Dataset, out: Path, workers: Workers,
     run.open_folder(out, base, description, resume=(out / run.SETTINGS).exists())
     torch.manual_seed(base.seed)
     model = LoopWM(base, description.spec)
-    train, held_out = data.split(base.held_out, base.seed)
+    train, held_out = data.split(base.held_out, base.split_seed)
     scale = quantity_statistics(data, data.frames(train))
     model.set_quantity_scale(*(torch.from_numpy(part) for part in scale))
     model.to(workers.device)
@@ -115,7 +115,8 @@ def write_runs(settings: StudySettings, out: Path, arms: list[str]) -> list[Path
             folder = weights.with_suffix("")
             folder.mkdir(exist_ok=True)
             tensors, _ = checkpoint.load_tensors(weights)
-            named = arm.settings.model_copy(update={"name": name, "seed": seed})
+            own = {"name": name, "seed": seed, "held_out_seed": settings.base.split_seed}
+            named = arm.settings.model_copy(update=own)
             run.write_settings(folder, named)
             run.write_description(folder, description.model_copy(update={"spec": arm.spec}))
             checkpoint.save_tensors(folder / run.MODEL, {**encoder, **tensors}, {"seed": seed})
