@@ -98,8 +98,8 @@ class LoopedCore(nn.Module):
         the prelude, whose result every iteration sees.
         """
         injected = self.prelude(state, tokens, action)
-        if self.masked or loops.is_cuda:
-            return self.coda(self.iterate_masked(state, injected, loops))
+        if self.masked or state.is_cuda:
+            return self.coda(self.iterate_masked(state, injected, loops.to(state.device)))
         tracked = loops.clamp(max=self.tracked)
         with torch.no_grad():
             advanced = self.iterate(state, injected, loops - tracked)
