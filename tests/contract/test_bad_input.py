@@ -104,7 +104,7 @@ def test_a_control_period_that_the_bundle_was_not_trained_for(
     ("arguments", "message"),
     [
         (("--arm", "pandaa"), "no arm 'pandaa'; valid: iiwa, panda"),
-        (("--task", "reech"), "no task 'reech'; valid: push, reach"),
+        (("--task", "reech"), "no task 'reech'; valid: clutter, push, reach"),
         (("--loops", "9"), "the bundle allows 1 to 8"),
         (("--loops", "many"), "expected auto, or a number"),
     ],

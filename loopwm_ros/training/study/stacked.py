@@ -15,7 +15,7 @@ from loopwm_ros.training.model import LoopWM
 from loopwm_ros.training.rollout import RolloutLoss
 from loopwm_ros.training.settings import TrainSettings
 from loopwm_ros.training.study.batches import Draws, Sampler
-from loopwm_ros.training.windows import Starts, Window
+from loopwm_ros.training.windows import Starts
 
 WARM_UP = 3  # steps before a graph is captured
 TRAINED = ("core", "heads", "monitor")
@@ -117,9 +117,9 @@ class StackedTrainer:
             return total
 
         if self._seeds == 1:  # not batched, as some kernels are faster then
-            alone = Draws(drawn.start[0], Window(*(part[:, 0] for part in drawn.window)), drawn.loops[0], drawn.probed)
             weights = {name: weight[0] for name, weight in self.weights.items()}
-            return one(weights, alone.start, tuple(alone.window), alone.loops)[None]
+            window = tuple(part[:, 0] for part in drawn.window)
+            return one(weights, drawn.start[0], window, drawn.loops[0])[None]
         batched = torch.vmap(one, in_dims=(0, 0, 1, 0), randomness="different")
         result: Tensor = batched(self.weights, drawn.start, tuple(drawn.window), drawn.loops)
         return result
