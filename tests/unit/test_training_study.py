@@ -65,7 +65,7 @@ def test_training_lowers_the_loss_of_every_seed_by_itself(folder: Path) -> None:
     losses, finals = [], []
     for count in (2, 1):  # the first seed alone, too: it takes another path, of the same arithmetic
         models = fresh_models(lambda: LoopWM(arm.settings, arm.spec), count)
-        sampler = Sampler(bank.bank, bank.stride, 2, arm.settings.rollout, arm.settings.core)
+        sampler = Sampler(bank.bank, bank.stride, 2, arm.settings.rollout, arm.settings.core, [])
         trainer = StackedTrainer(models, arm.settings, sampler)
         torch.manual_seed(0)
         trainer.run(1, starts, 2)
@@ -87,14 +87,22 @@ def test_a_finished_study_is_left_alone(folder: Path) -> None:
 def test_loops_are_drawn_as_in_the_usual_training(folder: Path) -> None:
     bank = load_study_bank(folder / "bank.safetensors").bank
     settings = TINY.core.model_copy(update={"mean_loops": 4, "max_loops": 8})
-    drawn = Sampler(bank, 1, 2, TINY.rollout, settings)._drawn_loops(2, 20000).float()
+    drawn = Sampler(bank, 1, 2, TINY.rollout, settings, [])._drawn_loops(2, 20000).float()
     assert drawn.min() == 1
     assert drawn.max() == 8
     assert drawn.mean().item() == pytest.approx(4.0, abs=0.08)
-    alike = Sampler(bank, 1, 2, TINY.rollout, settings.model_copy(update={"draw_loops": "batch"}))
+    alike = Sampler(bank, 1, 2, TINY.rollout, settings.model_copy(update={"draw_loops": "batch"}), [])
     assert len(alike._drawn_loops(1, 50).unique()) == 1
-    fixed = Sampler(bank, 1, 2, TINY.rollout, settings.model_copy(update={"draw_loops": "fixed"}))
+    fixed = Sampler(bank, 1, 2, TINY.rollout, settings.model_copy(update={"draw_loops": "fixed"}), [])
     assert (fixed._drawn_loops(2, 50) == 4).all()
+
+
+def test_no_loss_is_put_on_what_cannot_be_predicted(folder: Path) -> None:
+    bank = load_study_bank(folder / "bank.safetensors")
+    starts = bank.starts(make_arm(STUDY, "gru", load_description(folder)).spec, (), held_out=False).of(6)
+    drawn = Sampler(bank.bank, 1, 2, TINY.rollout, TINY.core, [3, 5]).draw(starts, 2, seeds=2, size=3)
+    assert drawn.window.known.shape == (TINY.rollout.context + 2, 2, 3, 6)
+    assert drawn.window.known.flatten(0, 2).all(0).tolist() == [True, True, True, False, True, False]
 
 
 def test_the_horizon_grows_to_its_full_length_in_stages(folder: Path) -> None:

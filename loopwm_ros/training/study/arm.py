@@ -16,6 +16,7 @@ from loopwm_ros.training import checkpoint
 from loopwm_ros.training.evaluate import rollout_metrics
 from loopwm_ros.training.model import LoopWM
 from loopwm_ros.training.settings import TrainSettings
+from loopwm_ros.training.stages import columns_of
 from loopwm_ros.training.study.bank import StudyBank
 from loopwm_ros.training.study.batches import Sampler
 from loopwm_ros.training.study.stacked import TRAINED, StackedTrainer, fresh_models
@@ -84,7 +85,8 @@ def _trainer(arm: Arm, encoder: dict[str, Tensor], bank: Bank, stride: int) -> S
         model.encoder.requires_grad_(False)
         return model.to(bank.tokens.device)
 
-    sampler = Sampler(bank, stride, settings.chunk, settings.rollout, settings.core)
+    left_out = columns_of(settings.rollout.unpredicted, arm.spec.quantities)
+    sampler = Sampler(bank, stride, settings.chunk, settings.rollout, settings.core, left_out)
     return StackedTrainer(fresh_models(make, arm.seeds), settings, sampler)
 
 

@@ -25,10 +25,19 @@ class Sampler:
     """Draws windows, states to start from, and iterations; from torch's default generator of the device."""
 
     def __init__(
-        self, bank: Bank, stride: int, chunk: int, rollout: RolloutSettings, core: CoreSettings
+        self,
+        bank: Bank,
+        stride: int,
+        chunk: int,
+        rollout: RolloutSettings,
+        core: CoreSettings,
+        unpredicted: list[int],
     ) -> None:
+        """`unpredicted`: columns on whose future no loss is put; `stride`: frames of one action."""
         self._bank, self._stride, self._chunk = bank, stride, chunk
         self._rollout, self._core = rollout, core
+        self._predicted = torch.ones(bank.known.shape[1], dtype=torch.bool, device=bank.known.device)
+        self._predicted[unpredicted] = False
         self._loops = _distribution(core).to(bank.tokens.device)
 
     def draw(self, starts: Starts, transitions: int, seeds: int, size: int) -> Draws:
@@ -43,6 +52,7 @@ class Sampler:
         first = self._mixed(starts, seeds, size)
         window = windows_at(self._bank, self._chunk, self._stride, first.flatten(), lengths)
         window = Window(*(part.unflatten(1, (seeds, size)) for part in window))
+        window = window._replace(known=window.known & self._predicted)
         begin = torch.randn(seeds, size, *self._bank.tokens.shape[1:], device=device)
         probed = torch.randint(len(lengths), (1,), device=device)
         return Draws(begin, window, self._drawn_loops(seeds, size), probed)
