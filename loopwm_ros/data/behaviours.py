@@ -77,7 +77,7 @@ def build_behaviour(
         goals = RandomGoals(rng, low, high, lambda: goal() + offset, GOAL_PERIOD)
         return ScriptedController(kinematics, motion, goals, speed, gain, noise)
     if name not in ("push", "pushes", "chains"):
-        raise choices("behaviour", name, [*REACHING, *PUSHING, *OTHERS])
+        raise choices("behaviour", name, {*REACHING, *PUSHING, *OTHERS})
     settings = PushSettings(
         speed=speed,
         standoff=float(rng.uniform(0.06, 0.1)),

@@ -141,8 +141,12 @@ def test_activate_refuses_unusable_sensors(bench, mpc, wrong, said) -> None:
         sensors = Sensors(bench, **wrong)
         bench.until(lambda: sensors.matched)
         bench.until(lambda: len(heard) >= 2)
-    assert mpc.trigger_activate() == FAILURE
-    bench.until(lambda: status(bench, heard, said))
+
+    def refused() -> bool:  # for this reason, once the sensors have been heard
+        assert mpc.trigger_activate() == FAILURE
+        return status(bench, heard, said)
+
+    bench.until(refused)
     assert not plans
 
 
