@@ -200,7 +200,7 @@ class TrainSettings(Settings):
     seed: int = Field(0, ge=0)
     threads: int = Field(0, ge=0, description="CPU threads; 0: all cores")
     stride: int = Field(2, ge=1, description="control periods per action")
-    chunk: int = Field(1, ge=1, description="actions that an imagined transition may span")
+    chunk: int = Field(1, ge=1, le=64, description="actions that an imagined transition may span")
     held_out: float = Field(0.1, gt=0, lt=1, description="share of episodes kept for evaluation, by seed")
     held_out_seed: int | None = Field(None, ge=0, description="that they are drawn by; none: the seed")
     evaluation_frames: int = Field(2000, ge=1)

@@ -77,6 +77,26 @@ def test_training_lowers_the_loss_of_every_seed_by_itself(folder: Path) -> None:
     assert not torch.allclose(*finals[0])
 
 
+def test_an_evaluation_in_between_does_not_end_the_training_mode(folder: Path) -> None:
+    bank = load_study_bank(folder / "bank.safetensors")
+    arm = make_arm(STUDY, "gru", load_description(folder))
+    models = fresh_models(lambda: LoopWM(arm.settings, arm.spec), 1)
+    sampler = Sampler(bank.bank, bank.stride, 2, arm.settings.rollout, arm.settings.core, [])
+    trainer = StackedTrainer(models, arm.settings, sampler)
+    trainer.models()[0].eval()
+    trainer.run(1, bank.starts(arm.spec, (), held_out=False).of(TINY.rollout.context + 4), 2)
+    assert models[0].core.prelude.training  # the state-space model draws in this mode alone
+
+
+def test_an_arm_of_other_settings_is_neither_kept_nor_relabelled(folder: Path) -> None:
+    other = ArmSettings(seeds=1, changes={"core": {"kind": "gru", "inner_width": 24, **ONE_PASS}})
+    study = STUDY.model_copy(update={"arms": {"gru": other}})
+    with pytest.raises(ConfigError, match="arm 'gru' was trained with other settings"):
+        train_arms(study, folder, ["gru"], CPU, lambda *_: None)
+    with pytest.raises(ConfigError, match="arm 'gru' was trained with other settings"):
+        write_runs(study, folder, ["gru"])
+
+
 def test_a_finished_study_is_left_alone(folder: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")}
     prepare(STUDY, synthetic_dataset(), folder, Workers(0, 1, CPU), Silent())

@@ -40,9 +40,16 @@ class Arm:
 
 def arm_spec(spec: ModelSpec, settings: TrainSettings) -> ModelSpec:
     """The base's spec as an arm's settings have it."""
-    core = settings.core
+    core, rollout = settings.core, settings.rollout
     return spec.model_copy(
-        update={"chunk": settings.chunk, "max_loops": core.max_loops, "mean_loops": core.mean_loops}
+        update={
+            "chunk": settings.chunk,
+            "max_loops": core.max_loops,
+            "mean_loops": core.mean_loops,
+            "unpredicted": rollout.unpredicted,
+            "gate_threshold": rollout.gate_threshold,
+            "second_difference_threshold": rollout.second_difference_threshold,
+        }
     )
 
 
@@ -116,7 +123,7 @@ def _pieces(arm: Arm) -> list[tuple[int, int, int]]:
     full = -(-rollout.horizon // arm.settings.chunk)
     curriculum = min(total // 2, stages * rollout.horizon_every)  # full length from then on
     ends = {round(total * (k + 1) / arm.curve_points) for k in range(arm.curve_points)}
-    ends |= {round(curriculum * (k + 1) / stages) for k in range(stages - 1)}
+    ends |= {-(-curriculum * (k + 1) // stages) for k in range(stages - 1)}
     pieces, done = [], 0
     for end in sorted(ends):
         stage = min(stages, 1 + done * stages // max(1, curriculum))

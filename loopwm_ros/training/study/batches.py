@@ -72,7 +72,7 @@ class Sampler:
             return torch.ones(seeds, size, dtype=torch.long, device=self._loops.device)
         alike = self._core.draw_loops == "batch"
         drawn = torch.rand(seeds, 1 if alike else size, device=self._loops.device)
-        return 1 + torch.bucketize(drawn, self._loops).expand(seeds, size)
+        return 1 + torch.bucketize(drawn, self._loops, right=True).expand(seeds, size)
 
 
 def _distribution(core: CoreSettings) -> Tensor:

@@ -13,12 +13,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from loopwm_ros.config import load_settings
 from loopwm_ros.data.dataset import Dataset
+from loopwm_ros.errors import ConfigError
 from loopwm_ros.training import checkpoint, revision, run
 from loopwm_ros.training.distributed import Workers
 from loopwm_ros.training.model import LoopWM
 from loopwm_ros.training.run import Description
 from loopwm_ros.training.sample import real_windows, save_windows
+from loopwm_ros.training.settings import TrainSettings
 from loopwm_ros.training.spec import quantity_statistics
 from loopwm_ros.training.stages import EncoderStage
 from loopwm_ros.training.study.arm import Arm, arm_spec, time_arm, train_arm
@@ -66,17 +69,39 @@ def train_arms(
     """Train arms that are not finished in a prepared folder `out`.
 
     Raises:
-        ConfigError: no such arm, or the folder is not prepared.
+        ConfigError: no such arm, the folder is not prepared, or an arm in it has other settings.
     """
     description = run.load_description(out)
     encoder, _ = checkpoint.load_tensors(out / ENCODER)
     bank = load_study_bank(out / BANK)
     for name in arms:
-        folder = out / "arms" / name
+        folder, arm = out / "arms" / name, make_arm(settings, name, description)
+        _claim(folder, arm)
         if (folder / "curve.json").exists():
             continue
-        arm = make_arm(settings, name, description)
         train_arm(arm, encoder, bank, folder, device, functools.partial(on_arm, name))
+
+
+def _claim(folder: Path, arm: Arm) -> None:
+    """Note what an arm is trained with, and by which revision, or check that it is the same.
+
+    Raises:
+        ConfigError: the arm in this folder was trained with other settings.
+    """
+    if (folder / run.SETTINGS).exists():
+        _require_same(folder, arm)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    revision.note_revision(folder)
+    run.write_settings(folder, arm.settings)
+
+
+def _require_same(folder: Path, arm: Arm) -> None:
+    if load_settings(folder / run.SETTINGS, TrainSettings) != arm.settings:
+        raise ConfigError(
+            f"arm '{arm.name}' was trained with other settings than the study has now; remove {folder}, or "
+            "give the arm another name"
+        )
 
 
 def time_arms(settings: StudySettings, out: Path, arms: list[str], device: torch.device) -> dict[str, float]:
@@ -112,6 +137,7 @@ def write_runs(settings: StudySettings, out: Path, arms: list[str]) -> list[Path
             weights = out / "arms" / name / f"seed-{seed}.safetensors"
             if not weights.exists():
                 continue
+            _require_same(weights.parent, arm)
             folder = weights.with_suffix("")
             folder.mkdir(exist_ok=True)
             tensors, _ = checkpoint.load_tensors(weights)
@@ -121,7 +147,10 @@ def write_runs(settings: StudySettings, out: Path, arms: list[str]) -> list[Path
             run.write_description(folder, description.model_copy(update={"spec": arm.spec}))
             checkpoint.save_tensors(folder / run.MODEL, {**encoder, **tensors}, {"seed": seed})
             shutil.copy(out / run.SAMPLE, folder / run.SAMPLE)
-            shutil.copy(out / revision.FILE, folder / revision.FILE)
+            revisions = dict.fromkeys(
+                line for there in (out, weights.parent) for line in revision.noted_revisions(there)
+            )
+            (folder / revision.FILE).write_text("".join(f"{line}\n" for line in revisions), encoding="utf-8")
             (folder / run.METRICS).write_text("{}\n", encoding="utf-8")
             written.append(folder)
     return written

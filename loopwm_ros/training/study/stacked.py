@@ -54,6 +54,7 @@ class StackedTrainer:
 
     def run(self, steps: int, starts: Starts, transitions: int) -> None:
         """`steps` steps with so many imagined transitions."""
+        self._loss.train()  # an evaluation between two runs leaves the modules in the other mode
         step: Callable[[], None] = lambda: self._once(starts, transitions)  # noqa: E731
         if self._step.device.type == "cuda" and steps > WARM_UP:
             step = self._captured(step)
@@ -63,6 +64,7 @@ class StackedTrainer:
 
     def time(self, steps: int, starts: Starts, transitions: int) -> list[float]:
         """Seconds of each of `steps` steps, after some to warm up."""
+        self._loss.train()
         step: Callable[[], None] = lambda: self._once(starts, transitions)  # noqa: E731
         cuda, taken = self._step.device.type == "cuda", []
         step = self._captured(step) if cuda else step
