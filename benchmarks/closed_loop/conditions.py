@@ -100,4 +100,5 @@ class Harness:
         if regime.tool_speed is None:
             return settings
         faster = regime.tool_speed / spec.max_tool_speed
-        return settings.model_copy(update={"bound": faster, "noise": settings.noise * faster})
+        scaled = {name: getattr(settings, name) * faster for name in ("noise", "proposed_noise")}
+        return settings.model_copy(update={"bound": faster, **scaled})

@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks.closed_loop.conditions import Conditions, Harness
 from benchmarks.closed_loop.rows import EpisodeRow, Machine, row
 from benchmarks.closed_loop.settings import Comparison, Regime
+from loopwm_ros.errors import ConfigError
 from loopwm_ros.validation.diagnosis import diagnose
 from loopwm_ros.validation.journal import Lines, read_lines
 from loopwm_ros.validation.lockstep_episode import LockstepRunner
@@ -60,7 +61,13 @@ class Runner:
             LoopWMError: parts of the comparison do not belong together, or the folder has other results.
         """
         self._check()
-        done = {(made.conditions_sha256, made.result.index) for made in read_rows(self.out, self.machine)}
+        rows = read_rows(self.out, self.machine)
+        if others := {made.git_revision for made in rows} - {self.revision}:
+            raise ConfigError(
+                f"{self.out} has episodes of revision {', '.join(sorted(others))}, this is {self.revision}: "
+                "go on with that one, or give another --out"
+            )
+        done = {(made.conditions_sha256, made.result.index) for made in rows}
         kept = Lines(self.out / part.file, self.machine, EpisodeRow)
         for regime in self.comparison.regimes:
             for replicate in range(self.comparison.replicates):

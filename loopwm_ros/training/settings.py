@@ -117,7 +117,9 @@ class CoreSettings(Settings):
 class RolloutSettings(Settings):
     """Windows of observed, then imagined steps, and the losses on them."""
 
-    context: int = Field(4, ge=1, description="most observed steps, drawn from 1 to this")
+    context: int = Field(
+        4, ge=1, description="most observed steps, drawn from 1 to this; in a study always this many"
+    )
     horizon: int = Field(12, ge=1, description="K_max: most imagined actions")
     horizon_every: int = Field(ge=1, description="Delta_steps: K grows by one every so many steps")
     unpredicted: tuple[str, ...] = Field(

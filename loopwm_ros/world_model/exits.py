@@ -71,6 +71,10 @@ def exit_test(settings: WorldModelSettings, spec: ModelSpec) -> ExitTest | None:
     gate, second = settings.gate_threshold, settings.second_difference_threshold
     gate = spec.gate_threshold if gate is None else gate
     second = spec.second_difference_threshold if second is None else second
+    if settings.exit == "readout" and not spec.predicted:
+        raise ConfigError(
+            "exit is 'readout', and the bundle predicts no quantity; use gate or second_difference"
+        )
     if settings.exit == "change" and settings.change_threshold is None:
         raise ConfigError("exit is 'change', which has no threshold in a bundle: set change_threshold")
     return ExitTest(

@@ -121,6 +121,13 @@ def test_results_of_another_machine_are_not_added_to(folder: Path) -> None:
         read_rows(folder / "out", HERE.model_copy(update={"cpu": "two"}))
 
 
+def test_results_of_another_revision_are_not_mixed_with_these(folder: Path) -> None:
+    run(folder)
+    path, comparison = write(folder)
+    with pytest.raises(ConfigError, match="has episodes of revision r, this is later"):
+        Runner(comparison, Harness(path, comparison), HERE, "later", folder / "out").run(Part(), print)
+
+
 def test_what_does_not_fit_is_refused(folder: Path) -> None:
     with pytest.raises(ConfigError, match="reference is 'c'; valid: a, b"):
         write(folder, reference="c")

@@ -13,6 +13,7 @@ import pytest
 from loopwm_ros.bundle import Bundle
 from loopwm_ros.config import load_arm, load_task
 from loopwm_ros.errors import ConfigError
+from loopwm_ros.world_model.exits import exit_test
 from loopwm_ros.world_model.onnx_model import OnnxWorldModel
 from loopwm_ros.world_model.settings import WorldModelSettings
 from tests.bundles import CONTRACTION, make_bundle
@@ -134,3 +135,10 @@ def test_the_node_s_parameters_choose_the_test() -> None:
     assert (model.exit, model.readout_tolerance, model.change_threshold) == ("readout", 0.004, None)
     assert MpcParameters(exit="change", change_threshold=0.5).controller(TASK).model.change_threshold == 0.5
     assert MpcParameters().controller(TASK).model == WorldModelSettings()
+
+
+def test_a_model_that_predicts_nothing_has_no_read_out_to_wait_for(bundle: Bundle) -> None:
+    points = tuple(dict.fromkeys(name.rpartition("_")[0] for name in bundle.manifest.spec.quantities))
+    spec = bundle.manifest.spec.model_copy(update={"unpredicted": points})
+    with pytest.raises(ConfigError, match="the bundle predicts no quantity"):
+        exit_test(WorldModelSettings(exit="readout"), spec)

@@ -11,6 +11,8 @@ from loopwm_ros.training.evaluation.results import Group
 from loopwm_ros.training.evaluation.subjects import Subject, weights_sha256
 from loopwm_ros.validation.files import write_text_atomically
 
+SOURCES = ("training", "world_model", "processing")  # folders of the code that figures depend on
+
 
 class Kept:
     """Groups by all that they depend on: weights, settings, recordings, and the code in this folder."""
@@ -42,5 +44,6 @@ def group_key(label: str, members: Sequence[Subject], others: Sequence[str]) -> 
 
 @functools.lru_cache(maxsize=1)
 def _code_sha256() -> str:
-    files = sorted(Path(__file__).parent.glob("*.py"))
+    package = Path(__file__).parents[2]
+    files = sorted(file for name in SOURCES for file in (package / name).rglob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
