@@ -29,6 +29,7 @@ from loopwm_ros.training.windows import (
     draw,
     draw_mixed,
     frames_at,
+    longest_window,
     make_bank,
     spaced,
     windows_at,
@@ -166,8 +167,7 @@ class CoreStage:
     @property
     def _longest(self) -> int:
         """Steps of the longest window, in actions."""
-        rollout, chunk = self._rollout, self._spec.chunk
-        return rollout.context + -(-rollout.horizon // chunk) * chunk
+        return longest_window(self._rollout.context, self._rollout.horizon, self._spec.chunk)
 
     def _starts(self, ahead: Indices, episodes: Indices, points: tuple[str, ...]) -> WindowStarts:
         """Where windows of some episodes may begin."""
@@ -196,8 +196,9 @@ class CoreStage:
         rollout, chunk = self._rollout, self._spec.chunk
         context = 1 + int(torch.randint(rollout.context, (), generator=generator))
         lengths = chunk_lengths(context, horizon, chunk, size, rollout.partial_share, generator)
-        most = context + -(-horizon // chunk) * chunk
-        starts = draw_mixed(self._train.of(most), rollout.moving_share, size, generator)
+        starts = draw_mixed(
+            self._train.of(longest_window(context, horizon, chunk)), rollout.moving_share, size, generator
+        )
         loops = draw_loops(self._core, size, generator)
         probed = torch.randint(len(lengths), (1,), generator=generator)
         return Draw(starts, lengths, context, loops, probed, noise_state(self._spec, size, generator))

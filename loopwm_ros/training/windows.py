@@ -118,18 +118,35 @@ def single(actions: Tensor, chunk: int) -> Tensor:
     return chunk_input(padded, torch.ones(actions.shape[:-1], device=actions.device))
 
 
+def transitions(horizon: int, chunk: int) -> int:
+    """How many imagined transitions a horizon of so many actions takes."""
+    return -(-horizon // chunk)
+
+
+def longest_window(context: int, horizon: int, chunk: int) -> int:
+    """Frames, one action apart, of a window whose transitions all span what they may."""
+    return context + transitions(horizon, chunk) * chunk
+
+
 def chunk_lengths(
-    context: int, horizon: int, chunk: int, size: int, partial: float, generator: torch.Generator
+    context: int,
+    horizon: int,
+    chunk: int,
+    size: int,
+    partial: float,
+    generator: torch.Generator | None,
+    device: torch.device | None = None,
 ) -> Tensor:
     """Actions of each transition of a batch of windows, (steps, batch): observed ones span one.
 
-    The imagined ones span `chunk`, but for a share `partial`, which span anything from one on.
+    The imagined ones span `chunk`, but for a share `partial`, which span anything from one on. Without a
+    generator the default one of the `device` draws.
     """
-    imagined = -(-horizon // chunk)
-    lengths = torch.full((context + imagined, size), chunk)
+    imagined = transitions(horizon, chunk)
+    lengths = torch.full((context + imagined, size), chunk, device=device)
     lengths[:context] = 1
-    drawn = torch.randint(1, chunk + 1, (imagined, size), generator=generator)
-    short = torch.rand(imagined, size, generator=generator) < partial
+    drawn = torch.randint(1, chunk + 1, (imagined, size), generator=generator, device=device)
+    short = torch.rand(imagined, size, generator=generator, device=device) < partial
     lengths[context:] = torch.where(short, drawn, lengths[context:])
     return lengths
 
@@ -189,12 +206,21 @@ class WindowStarts:
         return moved
 
 
-def draw_mixed(starts: Starts, share: float, size: int, generator: torch.Generator) -> Tensor:
-    """First frames of a batch, a `share` of them where something moves, with replacement."""
+def draw_mixed(
+    starts: Starts, share: float, size: int, generator: torch.Generator | None, *batches: int
+) -> Tensor:
+    """First frames of a batch, or of several: (*batches, size), a `share` of each where something moves.
+
+    With replacement. Without a generator the default one of the frames' device draws.
+    """
     share = share if len(starts.moving) and len(starts.still) else float(len(starts.moving) > 0)
     count = round(share * size)
-    parts = ((starts.moving, count), (starts.still, size - count))
-    return torch.cat([rows[torch.randint(len(rows), (n,), generator=generator)] for rows, n in parts if n])
+    drawn = [
+        rows[torch.randint(len(rows), (*batches, n), generator=generator, device=rows.device)]
+        for rows, n in ((starts.moving, count), (starts.still, size - count))
+        if n
+    ]
+    return torch.cat(drawn, dim=-1)
 
 
 def spaced(rows: Indices, count: int) -> Indices:

@@ -8,6 +8,7 @@ from loopwm_ros.errors import ConfigError
 from loopwm_ros.training.distributed import Workers
 from loopwm_ros.training.model import LoopWM
 from loopwm_ros.training.run import load_description, load_run
+from loopwm_ros.training.schedule import average_decay, learning_rate
 from loopwm_ros.training.settings import TrainSettings
 from loopwm_ros.training.study.arm import _pieces
 from loopwm_ros.training.study.bank import load_study_bank
@@ -149,3 +150,21 @@ def test_an_arm_that_is_not_there_or_makes_no_sense_is_named(folder: Path) -> No
         bad.train_settings("x")
     with pytest.raises(ConfigError, match="cannot read"):
         train_arms(STUDY, folder / "elsewhere", ["gru"], CPU, lambda *_: None)
+
+
+def test_rate_and_average_follow_the_usual_schedule(folder: Path) -> None:
+    bank = load_study_bank(folder / "bank.safetensors")
+    arm = make_arm(STUDY, "gru", load_description(folder))
+    models = fresh_models(lambda: LoopWM(arm.settings, arm.spec), 1)
+    sampler = Sampler(bank.bank, bank.stride, 2, arm.settings.rollout, arm.settings.core, [])
+    trainer, stage = StackedTrainer(models, arm.settings, sampler), arm.settings.rollout.stage
+    starts = bank.starts(arm.spec, (), held_out=False).of(TINY.rollout.context + 4)
+    for step in range(stage.steps + 1):  # one beyond the end: it stays as it was
+        before = {name: weight.clone() for name, weight in trainer.average.items()}
+        trainer.run(1, starts, 2)
+        usual = min(step, stage.steps - 1)
+        assert trainer._rate.item() == pytest.approx(learning_rate(usual, stage))
+        kept = average_decay(usual, stage.ema)
+        for name, weight in trainer.weights.items():
+            expected = kept * before[name] + (1 - kept) * weight.detach()
+            assert torch.allclose(trainer.average[name], expected, atol=1e-6)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from loopwm_ros.processing.states import chunked
+from loopwm_ros.processing.states import chunked, spans
 from loopwm_ros.training.evaluate import device_of
 from loopwm_ros.training.evaluation.results import Flops
 from loopwm_ros.training.evaluation.rollouts import Rule, transition
@@ -38,7 +38,7 @@ def flops(subject: Subject) -> Flops:
 
     def rollout(batch: int) -> None:
         following = state[:batch]
-        for _ in range(-(-HORIZON // spec.chunk)):
+        for _ in spans(spec, HORIZON):
             following, _ = transition(model, following, state[:batch], told[:batch], rule)
         model.heads(following)
 

@@ -20,7 +20,17 @@ from loopwm_ros.training.stages import columns_of
 from loopwm_ros.training.study.bank import StudyBank
 from loopwm_ros.training.study.batches import Sampler
 from loopwm_ros.training.study.stacked import TRAINED, StackedTrainer, fresh_models
-from loopwm_ros.training.windows import Bank, Starts, Window, WindowStarts, chunk_lengths, spaced, windows_at
+from loopwm_ros.training.windows import (
+    Bank,
+    Starts,
+    Window,
+    WindowStarts,
+    chunk_lengths,
+    longest_window,
+    spaced,
+    transitions,
+    windows_at,
+)
 
 TIMED = 20  # steps
 Progress = Callable[[int, dict[str, float]], None]  # steps done, held-out metrics of the first seed
@@ -63,8 +73,8 @@ def train_arm(
     window = held_out_window(arm, bank, on_device)
     out.mkdir(parents=True, exist_ok=True)
     began, curve = time.perf_counter(), []
-    for done, steps, transitions in _pieces(arm):
-        trainer.run(steps, _starts(arm, starts, transitions, device), transitions)
+    for done, steps, imagined in _pieces(arm):
+        trainer.run(steps, _starts(arm, starts, imagined, device), imagined)
         metrics = [rollout_metrics(model, arm.spec, window, rollout) for model in trainer.models()]
         curve.append({"step": done + steps, "seconds": time.perf_counter() - began, "metrics": metrics})
         progress(done + steps, metrics[0])
@@ -78,9 +88,9 @@ def time_arm(arm: Arm, encoder: dict[str, Tensor], bank: StudyBank, device: torc
     """Seconds of single steps of all seeds, with the full horizon."""
     rollout, on_device = arm.settings.rollout, Bank(*(part.to(device) for part in bank.bank))
     starts = bank.starts(arm.spec, rollout.moving_points, held_out=False)
-    transitions = -(-rollout.horizon // arm.settings.chunk)
-    chosen = _starts(arm, starts, transitions, device)
-    return _trainer(arm, encoder, on_device, bank.stride).time(TIMED, chosen, transitions)
+    full = transitions(rollout.horizon, arm.settings.chunk)
+    chosen = _starts(arm, starts, full, device)
+    return _trainer(arm, encoder, on_device, bank.stride).time(TIMED, chosen, full)
 
 
 def _trainer(arm: Arm, encoder: dict[str, Tensor], bank: Bank, stride: int) -> StackedTrainer:
@@ -97,9 +107,9 @@ def _trainer(arm: Arm, encoder: dict[str, Tensor], bank: Bank, stride: int) -> S
     return StackedTrainer(fresh_models(make, arm.seeds), settings, sampler)
 
 
-def _starts(arm: Arm, starts: WindowStarts, transitions: int, device: torch.device) -> Starts:
+def _starts(arm: Arm, starts: WindowStarts, imagined: int, device: torch.device) -> Starts:
     """First frames of windows with so many imagined transitions."""
-    found = starts.of(arm.settings.rollout.context + transitions * arm.settings.chunk)
+    found = starts.of(arm.settings.rollout.context + imagined * arm.settings.chunk)
     return Starts(*(part.to(device) for part in found))
 
 
@@ -107,7 +117,7 @@ def held_out_window(arm: Arm, bank: StudyBank, on_device: Bank) -> Window:
     """Windows of held-out episodes for the learning curve, the same for every seed."""
     settings, rollout = arm.settings, arm.settings.rollout
     chunk, random = settings.chunk, torch.Generator()
-    longest = rollout.context + -(-rollout.horizon // chunk) * chunk
+    longest = longest_window(rollout.context, rollout.horizon, chunk)
     found = bank.starts(arm.spec, rollout.moving_points, held_out=True).of(longest)
     matter = found.moving if len(found.moving) else found.still
     kept = torch.from_numpy(spaced(matter.numpy(), settings.evaluation_windows))
@@ -120,7 +130,7 @@ def _pieces(arm: Arm) -> list[tuple[int, int, int]]:
     """Steps done, steps to go, and imagined transitions, between evaluations and changes of the horizon."""
     rollout, stages = arm.settings.rollout, arm.horizon_stages
     total = rollout.stage.steps
-    full = -(-rollout.horizon // arm.settings.chunk)
+    full = transitions(rollout.horizon, arm.settings.chunk)
     curriculum = min(total // 2, stages * rollout.horizon_every)  # full length from then on
     ends = {round(total * (k + 1) / arm.curve_points) for k in range(arm.curve_points)}
     ends |= {-(-curriculum * (k + 1) // stages) for k in range(stages - 1)}

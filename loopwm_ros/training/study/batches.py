@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from loopwm_ros.training.settings import CoreSettings, RolloutSettings
-from loopwm_ros.training.windows import Bank, Starts, Window, windows_at
+from loopwm_ros.training.windows import Bank, Starts, Window, chunk_lengths, draw_mixed, windows_at
 
 
 class Draws(NamedTuple):
@@ -43,28 +43,17 @@ class Sampler:
     def draw(self, starts: Starts, transitions: int, seeds: int, size: int) -> Draws:
         """A batch of `size` windows for each seed, with so many imagined transitions."""
         device, rollout = self._bank.tokens.device, self._rollout
-        lengths = torch.full((rollout.context + transitions, seeds * size), self._chunk, device=device)
-        lengths[: rollout.context] = 1
-        if self._chunk > 1:
-            drawn = torch.randint(1, self._chunk + 1, (transitions, seeds * size), device=device)
-            short = torch.rand(drawn.shape, device=device) < rollout.partial_share
-            lengths[rollout.context :] = torch.where(short, drawn, self._chunk)
-        first = self._mixed(starts, seeds, size)
+        horizon = transitions * self._chunk
+        lengths = chunk_lengths(
+            rollout.context, horizon, self._chunk, seeds * size, rollout.partial_share, None, device
+        )
+        first = draw_mixed(starts, rollout.moving_share, size, None, seeds)
         window = windows_at(self._bank, self._chunk, self._stride, first.flatten(), lengths)
         window = Window(*(part.unflatten(1, (seeds, size)) for part in window))
         window = window._replace(known=window.known & self._predicted)
         begin = torch.randn(seeds, size, *self._bank.tokens.shape[1:], device=device)
         probed = torch.randint(len(lengths), (1,), device=device)
         return Draws(begin, window, self._drawn_loops(seeds, size), probed)
-
-    def _mixed(self, starts: Starts, seeds: int, size: int) -> Tensor:
-        """First frames (seeds, size)."""
-        share = self._rollout.moving_share if len(starts.still) else 1.0
-        count = round(share * size) if len(starts.moving) else 0
-        parts = [(starts.moving, count), (starts.still, size - count)]
-        return torch.cat(
-            [rows[torch.randint(len(rows), (seeds, n), device=rows.device)] for rows, n in parts if n], dim=1
-        )
 
     def _drawn_loops(self, seeds: int, size: int) -> Tensor:
         """Iterations (seeds, size), by the inverse of their distribution's sum."""

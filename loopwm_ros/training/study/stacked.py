@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
 
@@ -13,6 +12,7 @@ from torch.func import functional_call, stack_module_state
 from loopwm_ros.training.core import LoopedCore
 from loopwm_ros.training.model import LoopWM
 from loopwm_ros.training.rollout import RolloutLoss
+from loopwm_ros.training.schedule import average_decay, learning_rate
 from loopwm_ros.training.settings import TrainSettings
 from loopwm_ros.training.study.batches import Draws, Sampler
 from loopwm_ros.training.windows import Starts
@@ -40,9 +40,12 @@ class StackedTrainer:
         }
         self.average = {name: weight.detach().clone() for name, weight in self.weights.items()}
         device = next(iter(self.weights.values())).device
-        self._step = torch.zeros((), device=device)
+        self._step = torch.zeros(1, dtype=torch.long, device=device)
         self._rate = torch.zeros((), device=device)
         stage = settings.rollout.stage
+        steps = range(stage.steps)
+        self._rates = torch.tensor([learning_rate(step, stage) for step in steps], device=device)
+        self._decays = torch.tensor([average_decay(step, stage.ema) for step in steps], device=device)
         wide = [weight for weight in self.weights.values() if weight.dim() > 2]
         narrow = [weight for weight in self.weights.values() if weight.dim() <= 2]
         groups = [
@@ -102,9 +105,10 @@ class StackedTrainer:
         losses.sum().backward()
         self.loss.copy_(losses.detach())
         self._clip()
-        self._advance_rate()
+        self._rate.copy_(self._scheduled(self._rates))
         self._optimiser.step()
         self._update_average()
+        self._step += 1
 
     def _losses(self, drawn: Draws) -> Tensor:
         """Total loss of each seed, (seeds,)."""
@@ -136,20 +140,13 @@ class StackedTrainer:
             gradient.mul_(scale.view(-1, *[1] * (gradient.dim() - 1)))
             torch.nan_to_num_(gradient, nan=0.0, posinf=0.0, neginf=0.0)
 
-    @torch.no_grad()
-    def _advance_rate(self) -> None:
-        """`schedule.learning_rate`, on the device."""
-        stage = self._settings.rollout.stage
-        done = ((self._step - stage.warmup) / max(1, stage.steps - stage.warmup)).clamp(0.0, 1.0)
-        share = stage.final_rate + (1 - stage.final_rate) * 0.5 * (1 + torch.cos(math.pi * done))
-        warm = ((self._step + 1) / max(1, stage.warmup)).clamp(max=1.0)
-        self._rate.copy_(stage.learning_rate * torch.where(self._step < stage.warmup, warm, share))
-        self._step += 1
+    def _scheduled(self, table: Tensor) -> Tensor:
+        """This step's entry of a table by step, the last one from its end on; read on the device."""
+        return table.index_select(0, self._step.clamp(max=len(table) - 1))[0]
 
     @torch.no_grad()
     def _update_average(self) -> None:
-        """`schedule.average_decay`, on the device."""
-        decay = ((1 + self._step) / (10 + self._step)).clamp(max=self._settings.rollout.stage.ema)
+        decay = self._scheduled(self._decays)
         for average, weight in zip(self.average.values(), self.weights.values(), strict=True):
             average.lerp_(weight, 1 - decay)
 
