@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from loopwm_ros.backends.base import Backend
 from loopwm_ros.bullet.camera import shown
@@ -99,7 +99,8 @@ def recipe_parts(recipe: Recipe) -> list[Part]:
         try:
             applied = part.applied(task)
         except ValueError as error:
-            raise ConfigError(f"part '{name}' does not fit task '{task.name}': {error}") from error
+            said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+            raise ConfigError(f"part '{name}' does not fit task '{task.name}': {said}") from error
         kept = part.model_dump(include={"seed", "duration", "behaviours", "disturbed", "unmarked"})
         collection = Collection(arm=arm, task=applied, world=world, **kept)
         parts.append(Part(name, collection, part.episodes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -134,3 +135,20 @@ def test_a_thing_elsewhere_is_the_same_thing_on_the_same_table() -> None:
     moved = cube.at(0.5, 0.1, 0.3)
     assert moved.position == (0.5, 0.1, cube.position[2])
     assert (moved.yaw, moved.size, moved.hue, moved.mass) == (0.3, cube.size, cube.hue, cube.mass)
+
+
+def test_solid_objects_do_not_overlap_but_one_may_stand_on_a_mark() -> None:
+    task = load_task("clutter").model_copy(update={"clearance": 0.0})
+    randomiser = Randomiser(load_arm("panda_rod"), task, WORLD)
+    draw = randomiser.draw(np.random.default_rng(0))
+    apart = {"cube": (0.4, 0.0), "blue": (0.5, 0.2), "yellow": (0.5, -0.2), "goal": (0.4, 0.0)}
+
+    def clear(**moved: tuple[float, float]) -> bool:
+        places = apart | moved
+        things = {name: thing.at(*places[name], 0.0) for name, thing in draw.things.items()}
+        return randomiser.clear(replace(draw, things=things))
+
+    assert clear()
+    reach = draw.things["cube"].reach + draw.things["blue"].reach
+    assert not clear(blue=(0.4, 0.99 * reach))
+    assert clear(blue=(0.4, 1.01 * reach))

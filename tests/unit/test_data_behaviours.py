@@ -19,6 +19,8 @@ from loopwm_ros.data.behaviours import (
     NEAR,
     PUSHING,
     REACHING,
+    THROUGH,
+    Chains,
     RandomGoals,
     build_behaviour,
     draw_behaviour,
@@ -26,8 +28,14 @@ from loopwm_ros.data.behaviours import (
 from loopwm_ros.errors import ConfigError
 
 BALL = np.array([0.5, 0.0, 0.1])
-SETUPS = {"reach": (arm(), task()), "push": (load_arm("panda_rod"), load_task("push"))}
+ROD = load_arm("panda_rod")
+SETUPS = {
+    "reach": (arm(), task()),
+    "push": (ROD, load_task("push")),
+    "clutter": (ROD, load_task("clutter")),
+}
 CASES = [("reach", name) for name in REACHING] + [("push", name) for name in PUSHING]
+CASES += [("clutter", "chains")]
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +123,31 @@ def test_random_goals_change_stay_inside_and_are_often_near_the_ball() -> None:
     assert (points <= high).all()
     near = (np.abs(points - BALL) <= NEAR).all(axis=1).mean()
     assert 0.4 < near < 0.65
+
+
+def test_a_chain_needs_two_objects(cells: dict[str, BulletCell]) -> None:
+    with pytest.raises(ConfigError, match="'chains' needs two objects that can be pushed; task 'push' has 1"):
+        behaviour("chains", "push", cells)
+
+
+def test_a_chain_pushes_one_object_through_another_or_to_a_point() -> None:
+    low, high = np.array([0.3, -0.2, 0.0]), np.array([0.6, 0.2, 0.0])
+    points = {
+        "a": np.array([0.4, 0.0, 0.03]),
+        "b": np.array([0.5, 0.1, 0.03]),
+        "c": np.array([0.4, 0.2, 0.03]),
+    }
+    chains = Chains(np.random.default_rng(0), dict.fromkeys(points, (low, high)), lambda: points)
+    through, pushed = 0, set()
+    for _ in range(5000):
+        here, target = chains()
+        pushed.add(next(name for name, point in points.items() if np.array_equal(point, here)))
+        for other in points.values():
+            way = other - here
+            if way.any() and np.allclose(target, other + THROUGH * way / np.linalg.norm(way)):
+                through += 1
+                break
+        else:
+            assert ((target >= low) & (target <= high)).all()
+    assert pushed == set(points)
+    assert 0.3 < through / 5000 < 0.7
