@@ -11,7 +11,9 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from loopwm_ros.training.layers import TransformerLayer, near_identity
+from loopwm_ros.training.block import SelectiveStep
+from loopwm_ros.training.core import Prelude
+from loopwm_ros.training.layers import TransformerLayer, near_identity, transformer_layers
 from loopwm_ros.training.settings import CoreSettings
 
 OPEN = 20.0  # log-odds of a gate that is open
@@ -52,15 +54,13 @@ class FixedDepth(nn.Module):
     def __init__(self, settings: CoreSettings, action_input: int) -> None:
         super().__init__()
         width, inner = settings.width, settings.inner_width or settings.width
-        hidden = settings.hidden * inner // width
         self.shape = (settings.tokens, width)
         size = settings.tokens * width
         self.embed_action = nn.Sequential(nn.Linear(action_input, size), nn.SiLU(), nn.Linear(size, size))
         self.join = nn.Linear(3 * width, width)
         near_identity(self.join, blocks=2)
         self.widen = nn.Linear(width, inner) if inner != width else nn.Identity()
-        sizes = (settings.tokens, inner, settings.heads * max(1, inner // width), hidden)
-        self.layers = nn.Sequential(*(TransformerLayer(*sizes) for _ in range(settings.layers)))
+        self.layers = transformer_layers(settings, settings.layers, inner)
         self.norm = nn.LayerNorm(inner)
         self.narrow = nn.Linear(inner, width)
         scale = settings.layers**-0.5  # of what each layer adds, so that a deep stack starts as a shallow one
@@ -77,6 +77,24 @@ class FixedDepth(nn.Module):
         inside = self.layers(self.widen(self.join(torch.cat(parts, dim=-1))))
         following: Tensor = self.narrow(self.norm(inside))
         return following.reshape(-1, *self.shape)
+
+
+class Untied(nn.Module):
+    """The selective loop with parameters of its own in each of a fixed number of steps."""
+
+    def __init__(self, settings: CoreSettings, action_input: int) -> None:
+        super().__init__()
+        self.shape = (settings.tokens, settings.width)
+        self.inject = Prelude(settings, action_input)
+        self.steps = nn.ModuleList(SelectiveStep(settings) for _ in range(settings.layers))
+
+    def forward(self, state: Tensor, tokens: Tensor, action: Tensor) -> Tensor:
+        """Next state (batch, tokens, width)."""
+        given = self.inject(state, tokens, action).reshape(-1, self.shape[1])
+        rows = state.reshape(-1, self.shape[1])
+        for step in self.steps:
+            rows = step(rows, given)
+        return rows.reshape(-1, *self.shape)
 
 
 class Recurrent(nn.Module):

@@ -5,13 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from loopwm_ros.training.layers import Retention, TransformerLayer, near_identity
+from loopwm_ros.training.block import Block, SelectiveBlock
+from loopwm_ros.training.layers import near_identity, transformer_layers
 from loopwm_ros.training.settings import CoreSettings
-
-
-def _layers(settings: CoreSettings, count: int) -> nn.Sequential:
-    size = (settings.tokens, settings.width, settings.heads, settings.hidden)
-    return nn.Sequential(*(TransformerLayer(*size) for _ in range(count)))
 
 
 class Prelude(nn.Module):
@@ -23,7 +19,7 @@ class Prelude(nn.Module):
         size = settings.tokens * settings.width
         self.embed_action = nn.Sequential(nn.Linear(action_input, size), nn.SiLU(), nn.Linear(size, size))
         self.join = nn.Linear(3 * settings.width, settings.width)
-        self.layers = _layers(settings, settings.prelude_layers)
+        self.layers = transformer_layers(settings, settings.prelude_layers)
         self.norm = nn.LayerNorm(settings.width)
         near_identity(self.join, blocks=2)
 
@@ -35,35 +31,6 @@ class Prelude(nn.Module):
         return self.norm(self.layers(joined)).reshape(-1, *self.shape)
 
 
-class Block(nn.Module):
-    """`h^(t+1) = Abar h^(t) + Bbar e + Rbar(h^(t), e)`, and its gate `g = sigmoid(w_g . h + b_g)`."""
-
-    def __init__(self, settings: CoreSettings) -> None:
-        super().__init__()
-        self.shape = (settings.tokens, settings.width)
-        self.retention = Retention(settings.width, settings.initial_retention, free=not settings.retention)
-        self.layers = _layers(settings, settings.block_layers)
-        self.gate = nn.Linear(settings.tokens * settings.width, 1)
-        nn.init.zeros_(self.gate.weight)
-        nn.init.zeros_(self.gate.bias)
-
-    def step(self, state: Tensor, injected: Tensor) -> Tensor:
-        """One iteration, (batch, tokens, width)."""
-        rows, given = state.reshape(-1, self.shape[1]), injected.reshape(-1, self.shape[1])
-        mixed = rows + given
-        nonlinear = self.layers(mixed) - mixed
-        return (self.retention(rows, given) + nonlinear).reshape(-1, *self.shape)
-
-    def gate_logit(self, state: Tensor) -> Tensor:
-        """Log-odds that the loop may end at this state, (batch,)."""
-        return self.gate(state.flatten(1))[:, 0]
-
-    def forward(self, state: Tensor, injected: Tensor) -> tuple[Tensor, Tensor]:
-        """Next state and its gate in (0, 1), (batch,)."""
-        following = self.step(state, injected)
-        return following, torch.sigmoid(self.gate_logit(following))
-
-
 class Coda(nn.Module):
     """`h_k = C(C_proj h^(T))`."""
 
@@ -71,7 +38,7 @@ class Coda(nn.Module):
         super().__init__()
         self.shape = (settings.tokens, settings.width)
         self.project = nn.Linear(settings.width, settings.width)
-        self.layers = _layers(settings, settings.coda_layers)
+        self.layers = transformer_layers(settings, settings.coda_layers)
         near_identity(self.project, blocks=1)
 
     def forward(self, state: Tensor) -> Tensor:
@@ -88,8 +55,8 @@ class LoopedCore(nn.Module):
         self.tracked, self.most = settings.tracked_loops, settings.max_loops
         self.masked = False  # whether `iterate_masked` is used on the CPU, too
         self.prelude = Prelude(settings, action_input)
-        self.block = Block(settings)
-        self.coda = Coda(settings)
+        self.block = SelectiveBlock(settings) if settings.selective else Block(settings)
+        self.coda = nn.Identity() if settings.selective else Coda(settings)
 
     def forward(self, state: Tensor, tokens: Tensor, action: Tensor, loops: Tensor) -> Tensor:
         """One transition with `loops` (batch,) iterations, its own number for each sequence.

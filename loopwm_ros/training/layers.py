@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from loopwm_ros.training.settings import CoreSettings
+
 
 class Attention(nn.Module):
     """Multi-head self-attention over the few tokens of a state, written out for small exported graphs."""
@@ -60,6 +62,13 @@ class TransformerLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(batch * tokens, width) to the same."""
         return x + self.residual(x)
+
+
+def transformer_layers(settings: CoreSettings, count: int, width: int = 0) -> nn.Sequential:
+    """`count` layers of a core; `width` 0: as wide as its tokens, else all of a layer grows with it."""
+    wider = (width or settings.width) // settings.width
+    size = (settings.tokens, settings.width * wider, settings.heads * wider, settings.hidden * wider)
+    return nn.Sequential(*(TransformerLayer(*size) for _ in range(count)))
 
 
 class Retention(nn.Module):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.config import TaskConfig
-from loopwm_ros.training.baselines import FixedDepth, LatentMlp, OnePassCore, Recurrent
+from loopwm_ros.training.baselines import FixedDepth, LatentMlp, OnePassCore, Recurrent, Untied
 from loopwm_ros.training.core import LoopedCore
 from loopwm_ros.training.encoder import Encoder
 from loopwm_ros.training.heads import Heads
@@ -53,7 +53,12 @@ def make_core(settings: CoreSettings, action_input: int) -> LoopedCore | OnePass
     """The core that the settings name."""
     if settings.kind == "looped":
         return LoopedCore(settings, action_input)
-    kinds = {"fixed_depth": FixedDepth, "gru": Recurrent, "latent_mlp": LatentMlp, "rssm": Rssm}
+    kinds = {
+        "fixed_depth": Untied if settings.selective else FixedDepth,
+        "gru": Recurrent,
+        "latent_mlp": LatentMlp,
+        "rssm": Rssm,
+    }
     return OnePassCore(kinds[settings.kind](settings, action_input))
 
 

@@ -90,6 +90,7 @@ class CoreSettings(Settings):
         "sequence", description="what has a T of its own in training; fixed: T is mean_loops"
     )
     retention: bool = Field(True, description="Abar in (0, 1) by construction; else free")
+    selective: bool = Field(False, description="Abar depends on state and input; no coda")
     gradient_loops: int = Field(
         0, ge=0, description="last iterations that gradients flow through; 0: ceil(mu / 2)"
     )

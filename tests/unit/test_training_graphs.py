@@ -16,10 +16,12 @@ SIZES = {"tokens": 2, "width": 16, "heads": 2, "hidden": 16, "head_hidden": 16}
 ONE_PASS = {"mean_loops": 1, "max_loops": 1, "inner_width": 32}
 KINDS = {
     "looped": {},
-    "fixed_depth": {**ONE_PASS, "layers": 2},
-    "gru": ONE_PASS,
-    "rssm": ONE_PASS,
-    "latent_mlp": ONE_PASS,
+    "selective": {"selective": True},
+    "fixed_depth": {"kind": "fixed_depth", **ONE_PASS, "layers": 2},
+    "untied": {"kind": "fixed_depth", "selective": True, **ONE_PASS, "layers": 2},
+    "gru": {"kind": "gru", **ONE_PASS},
+    "rssm": {"kind": "rssm", **ONE_PASS},
+    "latent_mlp": {"kind": "latent_mlp", **ONE_PASS},
 }
 
 
@@ -27,7 +29,7 @@ KINDS = {
 @pytest.mark.parametrize("part", ["prelude", "block", "coda"])
 @torch.no_grad()
 def test_a_core_is_the_same_as_a_graph_whatever_the_batch(kind: str, part: str) -> None:
-    settings = CoreSettings.model_validate({"kind": kind, **SIZES, **KINDS[kind]})
+    settings = CoreSettings.model_validate({**SIZES, **KINDS[kind]})
     spec = make_spec(tokens=2, width=16, chunk=4)
     torch.manual_seed(0)
     module = getattr(make_core(settings, spec.action_input), part).eval()

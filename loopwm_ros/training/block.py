@@ -1,0 +1,81 @@
+"""The looped block `R_theta` and its gate: with the spectral retention, or with a selective one."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from loopwm_ros.training.layers import Retention, transformer_layers
+from loopwm_ros.training.settings import CoreSettings
+
+
+class Block(nn.Module):
+    """`h^(t+1) = Abar h^(t) + Bbar e + Rbar(h^(t), e)`, and its gate `g = sigmoid(w_g . h + b_g)`."""
+
+    def __init__(self, settings: CoreSettings) -> None:
+        super().__init__()
+        self.shape = (settings.tokens, settings.width)
+        self.retention = Retention(settings.width, settings.initial_retention, free=not settings.retention)
+        self.layers = transformer_layers(settings, settings.block_layers)
+        self.gate = nn.Linear(settings.tokens * settings.width, 1)
+        nn.init.zeros_(self.gate.weight)
+        nn.init.zeros_(self.gate.bias)
+
+    def step(self, state: Tensor, injected: Tensor) -> Tensor:
+        """One iteration, (batch, tokens, width)."""
+        rows, given = state.reshape(-1, self.shape[1]), injected.reshape(-1, self.shape[1])
+        mixed = rows + given
+        nonlinear = self.layers(mixed) - mixed
+        return (self.retention(rows, given) + nonlinear).reshape(-1, *self.shape)
+
+    def gate_logit(self, state: Tensor) -> Tensor:
+        """Log-odds that the loop may end at this state, (batch,)."""
+        return self.gate(state.flatten(1))[:, 0]
+
+    def forward(self, state: Tensor, injected: Tensor) -> tuple[Tensor, Tensor]:
+        """Next state and its gate in (0, 1), (batch,)."""
+        following = self.step(state, injected)
+        return following, torch.sigmoid(self.gate_logit(following))
+
+
+class SelectiveStep(nn.Module):
+    """`h^(t+1) = Abar h^(t) + (1 - Abar) c(h^(t), e)` with `Abar = exp(-Delta(h^(t), e))`, for each value.
+
+    The retention of `Block` with a step length that depends on the input (Mamba, Gu & Dao 2023), and its
+    zero-order hold in full: every entry of `Abar` is in (0, 1) and `c` is bounded, so the state is, too. What
+    a transition does not touch has `Delta = 0` and stays as it is, however often the step is taken.
+    """
+
+    def __init__(self, settings: CoreSettings) -> None:
+        """Its layers are as wide inside as `inner_width` says."""
+        super().__init__()
+        width, inner = settings.width, settings.inner_width or settings.width
+        self.widen = nn.Linear(width, inner) if inner != width else nn.Identity()
+        self.layers = transformer_layers(settings, settings.block_layers, inner)
+        self.norm = nn.LayerNorm(inner)
+        self.proposed = nn.Linear(inner, width)
+        self.rate = nn.Linear(inner, width)
+        delta = -math.log(settings.initial_retention)
+        nn.init.constant_(self.rate.bias, math.log(math.expm1(delta)))
+
+    def forward(self, rows: Tensor, given: Tensor) -> Tensor:
+        """State and what is injected, (batch * tokens, width), to the next state."""
+        found = self.norm(self.layers(self.widen(rows + given)))
+        taken = torch.sigmoid(self.rate(found))  # 1 - Abar, as exp(-softplus(x)) = 1 - sigmoid(x)
+        return rows + taken * (self.proposed(found) - rows)
+
+
+class SelectiveBlock(Block):
+    """A block whose iteration is one `SelectiveStep`."""
+
+    def __init__(self, settings: CoreSettings) -> None:
+        super().__init__(settings)
+        del self.retention, self.layers
+        self.selective = SelectiveStep(settings)
+
+    def step(self, state: Tensor, injected: Tensor) -> Tensor:
+        """One iteration, (batch, tokens, width)."""
+        rows, given = state.reshape(-1, self.shape[1]), injected.reshape(-1, self.shape[1])
+        return self.selective(rows, given).reshape(-1, *self.shape)
