@@ -11,8 +11,8 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from loopwm_ros.training.block import SelectiveStep
-from loopwm_ros.training.core import Prelude
+from loopwm_ros.training.block import selective_step
+from loopwm_ros.training.core import make_prelude
 from loopwm_ros.training.layers import TransformerLayer, near_identity, transformer_layers
 from loopwm_ros.training.settings import CoreSettings
 
@@ -84,17 +84,15 @@ class Untied(nn.Module):
 
     def __init__(self, settings: CoreSettings, action_input: int) -> None:
         super().__init__()
-        self.shape = (settings.tokens, settings.width)
-        self.inject = Prelude(settings, action_input)
-        self.steps = nn.ModuleList(SelectiveStep(settings) for _ in range(settings.layers))
+        self.inject = make_prelude(settings, action_input)
+        self.steps = nn.ModuleList(selective_step(settings) for _ in range(settings.layers))
 
     def forward(self, state: Tensor, tokens: Tensor, action: Tensor) -> Tensor:
         """Next state (batch, tokens, width)."""
-        given = self.inject(state, tokens, action).reshape(-1, self.shape[1])
-        rows = state.reshape(-1, self.shape[1])
+        given = self.inject(state, tokens, action)
         for step in self.steps:
-            rows = step(rows, given)
-        return rows.reshape(-1, *self.shape)
+            state = step(state, given)
+        return state
 
 
 class Recurrent(nn.Module):

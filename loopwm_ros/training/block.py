@@ -6,6 +6,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from loopwm_ros.training.layers import Retention, transformer_layers
 from loopwm_ros.training.settings import CoreSettings
@@ -51,31 +52,67 @@ class SelectiveStep(nn.Module):
     def __init__(self, settings: CoreSettings) -> None:
         """Its layers are as wide inside as `inner_width` says."""
         super().__init__()
-        width, inner = settings.width, settings.inner_width or settings.width
-        self.widen = nn.Linear(width, inner) if inner != width else nn.Identity()
+        self.width = settings.width
+        inner = settings.inner_width or settings.width
+        self.widen = nn.Linear(self.width, inner) if inner != self.width else nn.Identity()
         self.layers = transformer_layers(settings, settings.block_layers, inner)
         self.norm = nn.LayerNorm(inner)
-        self.proposed = nn.Linear(inner, width)
-        self.rate = nn.Linear(inner, width)
-        delta = -math.log(settings.initial_retention)
-        nn.init.constant_(self.rate.bias, math.log(math.expm1(delta)))
+        self.proposed = nn.Linear(inner, self.width)
+        self.rate = nn.Linear(inner, self.width)
+        retain(self.rate, settings.initial_retention)
 
-    def forward(self, rows: Tensor, given: Tensor) -> Tensor:
-        """State and what is injected, (batch * tokens, width), to the next state."""
+    def forward(self, state: Tensor, injected: Tensor) -> Tensor:
+        """Both (batch, tokens, width), to the next state."""
+        rows, given = state.reshape(-1, self.width), injected.reshape(-1, self.width)
         found = self.norm(self.layers(self.widen(rows + given)))
         taken = torch.sigmoid(self.rate(found))  # 1 - Abar, as exp(-softplus(x)) = 1 - sigmoid(x)
-        return rows + taken * (self.proposed(found) - rows)
+        return (rows + taken * (self.proposed(found) - rows)).reshape(state.shape)
+
+
+class DenseStep(nn.Module):
+    """`SelectiveStep` on the flat state: every value sees every other one, in two matrix products.
+
+    `c` is a tanh, so that the state stays within [-1, 1] once it is there.
+    """
+
+    def __init__(self, settings: CoreSettings) -> None:
+        super().__init__()
+        size, inner = settings.tokens * settings.width, settings.inner_width
+        self.inward = nn.Linear(2 * size, inner)
+        self.deeper = nn.Sequential(
+            *(part for _ in range(settings.block_layers - 1) for part in (nn.SiLU(), nn.Linear(inner, inner)))
+        )
+        self.proposed = nn.Linear(inner, size)
+        self.rate = nn.Linear(inner, size)
+        retain(self.rate, settings.initial_retention)
+
+    def forward(self, state: Tensor, injected: Tensor) -> Tensor:
+        """Both (batch, tokens, width), to the next state."""
+        flat = state.flatten(1)
+        found = functional.silu(self.deeper(self.inward(torch.cat([flat, injected.flatten(1)], dim=-1))))
+        taken = torch.sigmoid(self.rate(found))
+        return (flat + taken * (torch.tanh(self.proposed(found)) - flat)).reshape(state.shape)
+
+
+def selective_step(settings: CoreSettings) -> SelectiveStep | DenseStep:
+    """A step of the kind that the settings name."""
+    return DenseStep(settings) if settings.block == "dense" else SelectiveStep(settings)
 
 
 class SelectiveBlock(Block):
-    """A block whose iteration is one `SelectiveStep`."""
+    """A block whose iteration is one step with selective retention."""
 
     def __init__(self, settings: CoreSettings) -> None:
         super().__init__(settings)
         del self.retention, self.layers
-        self.selective = SelectiveStep(settings)
+        self.selective = selective_step(settings)
 
     def step(self, state: Tensor, injected: Tensor) -> Tensor:
         """One iteration, (batch, tokens, width)."""
-        rows, given = state.reshape(-1, self.shape[1]), injected.reshape(-1, self.shape[1])
-        return self.selective(rows, given).reshape(-1, *self.shape)
+        following: Tensor = self.selective(state, injected)
+        return following
+
+
+def retain(rate: nn.Linear, initial: float) -> None:
+    """Make `Abar` start near `initial`, in (0, 1), where `rate` gives `Delta` before its softplus."""
+    nn.init.constant_(rate.bias, math.log(math.expm1(-math.log(initial))))

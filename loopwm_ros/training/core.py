@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from loopwm_ros.training.block import Block, SelectiveBlock
 from loopwm_ros.training.layers import near_identity, transformer_layers
@@ -31,6 +32,28 @@ class Prelude(nn.Module):
         return self.norm(self.layers(joined)).reshape(-1, *self.shape)
 
 
+class DensePrelude(nn.Module):
+    """The same on the flat state, without attention."""
+
+    def __init__(self, settings: CoreSettings, action_input: int) -> None:
+        super().__init__()
+        self.shape = (settings.tokens, settings.width)
+        size = settings.tokens * settings.width
+        self.inward = nn.Linear(2 * size + action_input, settings.inner_width)
+        self.outward = nn.Linear(settings.inner_width, size)
+        self.norm = nn.LayerNorm(size)
+
+    def forward(self, state: Tensor, tokens: Tensor, action: Tensor) -> Tensor:
+        """(batch, tokens, width) twice and (batch, action_input); zero `tokens` mean no observation."""
+        joined = self.inward(torch.cat([state.flatten(1), tokens.flatten(1), action], dim=-1))
+        return self.norm(self.outward(functional.silu(joined))).reshape(-1, *self.shape)
+
+
+def make_prelude(settings: CoreSettings, action_input: int) -> Prelude | DensePrelude:
+    """The prelude that goes with the block."""
+    return (DensePrelude if settings.block == "dense" else Prelude)(settings, action_input)
+
+
 class Coda(nn.Module):
     """`h_k = C(C_proj h^(T))`."""
 
@@ -54,9 +77,10 @@ class LoopedCore(nn.Module):
         super().__init__()
         self.tracked, self.most = settings.tracked_loops, settings.max_loops
         self.masked = False  # whether `iterate_masked` is used on the CPU, too
-        self.prelude = Prelude(settings, action_input)
-        self.block = SelectiveBlock(settings) if settings.selective else Block(settings)
-        self.coda = nn.Identity() if settings.selective else Coda(settings)
+        self.prelude = make_prelude(settings, action_input)
+        fixed = settings.block == "retention"
+        self.block = Block(settings) if fixed else SelectiveBlock(settings)
+        self.coda = Coda(settings) if fixed else nn.Identity()
 
     def forward(self, state: Tensor, tokens: Tensor, action: Tensor, loops: Tensor) -> Tensor:
         """One transition with `loops` (batch,) iterations, its own number for each sequence.

@@ -54,7 +54,7 @@ def make_core(settings: CoreSettings, action_input: int) -> LoopedCore | OnePass
     if settings.kind == "looped":
         return LoopedCore(settings, action_input)
     kinds = {
-        "fixed_depth": Untied if settings.selective else FixedDepth,
+        "fixed_depth": FixedDepth if settings.block == "retention" else Untied,
         "gru": Recurrent,
         "latent_mlp": LatentMlp,
         "rssm": Rssm,

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from loopwm_ros.config import Settings
 
+BlockKind = Literal["retention", "selective", "dense"]
 CoreKind = Literal["looped", "fixed_depth", "gru", "rssm", "latent_mlp"]
 
 
@@ -90,7 +91,11 @@ class CoreSettings(Settings):
         "sequence", description="what has a T of its own in training; fixed: T is mean_loops"
     )
     retention: bool = Field(True, description="Abar in (0, 1) by construction; else free")
-    selective: bool = Field(False, description="Abar depends on state and input; no coda")
+    block: BlockKind = Field(
+        "retention",
+        description="of the loop: retention: Abar fixed, attention between tokens; selective: Abar depends "
+        "on state and input, no coda; dense: the same on the flat state, without attention",
+    )
     gradient_loops: int = Field(
         0, ge=0, description="last iterations that gradients flow through; 0: ceil(mu / 2)"
     )
@@ -110,6 +115,8 @@ class CoreSettings(Settings):
             raise ValueError("a core of fixed depth needs layers, 1 at least")
         if self.kind in ("gru", "rssm", "latent_mlp") and not self.inner_width:
             raise ValueError(f"a core of kind {self.kind} needs an inner_width")
+        if self.block == "dense" and not self.inner_width:
+            raise ValueError("a dense block needs an inner_width")
         if self.max_loops < self.mean_loops:
             raise ValueError(f"max_loops {self.max_loops} must not be below mean_loops {self.mean_loops}")
         return self

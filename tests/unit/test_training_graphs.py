@@ -16,9 +16,10 @@ SIZES = {"tokens": 2, "width": 16, "heads": 2, "hidden": 16, "head_hidden": 16}
 ONE_PASS = {"mean_loops": 1, "max_loops": 1, "inner_width": 32}
 KINDS = {
     "looped": {},
-    "selective": {"selective": True},
+    "selective": {"block": "selective"},
+    "dense": {"block": "dense", "inner_width": 32},
     "fixed_depth": {"kind": "fixed_depth", **ONE_PASS, "layers": 2},
-    "untied": {"kind": "fixed_depth", "selective": True, **ONE_PASS, "layers": 2},
+    "untied": {"kind": "fixed_depth", "block": "dense", **ONE_PASS, "layers": 2},
     "gru": {"kind": "gru", **ONE_PASS},
     "rssm": {"kind": "rssm", **ONE_PASS},
     "latent_mlp": {"kind": "latent_mlp", **ONE_PASS},

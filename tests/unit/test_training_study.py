@@ -65,7 +65,7 @@ def test_training_lowers_the_loss_of_every_seed_by_itself(folder: Path) -> None:
     starts = bank.starts(arm.spec, (), held_out=False).of(TINY.rollout.context + 4)
     losses, finals = [], []
     for count in (2, 1):  # the first seed alone, too: it takes another path, of the same arithmetic
-        models = fresh_models(lambda: LoopWM(arm.settings, arm.spec), count)
+        models = fresh_models(lambda: LoopWM(arm.settings, arm.spec), range(count))
         sampler = Sampler(bank.bank, bank.stride, 2, arm.settings.rollout, arm.settings.core, [])
         trainer = StackedTrainer(models, arm.settings, sampler)
         torch.manual_seed(0)
@@ -81,7 +81,7 @@ def test_training_lowers_the_loss_of_every_seed_by_itself(folder: Path) -> None:
 def test_an_evaluation_in_between_does_not_end_the_training_mode(folder: Path) -> None:
     bank = load_study_bank(folder / "bank.safetensors")
     arm = make_arm(STUDY, "gru", load_description(folder))
-    models = fresh_models(lambda: LoopWM(arm.settings, arm.spec), 1)
+    models = fresh_models(lambda: LoopWM(arm.settings, arm.spec), [0])
     sampler = Sampler(bank.bank, bank.stride, 2, arm.settings.rollout, arm.settings.core, [])
     trainer = StackedTrainer(models, arm.settings, sampler)
     trainer.models()[0].eval()
@@ -155,7 +155,7 @@ def test_an_arm_that_is_not_there_or_makes_no_sense_is_named(folder: Path) -> No
 def test_rate_and_average_follow_the_usual_schedule(folder: Path) -> None:
     bank = load_study_bank(folder / "bank.safetensors")
     arm = make_arm(STUDY, "gru", load_description(folder))
-    models = fresh_models(lambda: LoopWM(arm.settings, arm.spec), 1)
+    models = fresh_models(lambda: LoopWM(arm.settings, arm.spec), [0])
     sampler = Sampler(bank.bank, bank.stride, 2, arm.settings.rollout, arm.settings.core, [])
     trainer, stage = StackedTrainer(models, arm.settings, sampler), arm.settings.rollout.stage
     starts = bank.starts(arm.spec, (), held_out=False).of(TINY.rollout.context + 4)

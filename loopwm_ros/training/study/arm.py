@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -33,6 +34,7 @@ from loopwm_ros.training.windows import (
 )
 
 TIMED = 20  # steps
+Point = dict[str, Any]  # of a learning curve: step, seconds, metrics of each seed
 Progress = Callable[[int, dict[str, float]], None]  # steps done, held-out metrics of the first seed
 
 
@@ -66,34 +68,68 @@ def arm_spec(spec: ModelSpec, settings: TrainSettings) -> ModelSpec:
 def train_arm(
     arm: Arm, encoder: dict[str, Tensor], bank: StudyBank, out: Path, device: torch.device, progress: Progress
 ) -> None:
-    """Train all seeds; write `out`/seed-N.safetensors, then `out`/curve.json. `encoder` is the frozen one."""
-    rollout, on_device = arm.settings.rollout, Bank(*(part.to(device) for part in bank.bank))
-    trainer = _trainer(arm, encoder, on_device, bank.stride)
+    """Train all seeds; write `out`/seed-N.safetensors, then `out`/curve.json. `encoder` is the frozen one.
+
+    On a GPU they are trained side by side, on a CPU one after the other.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    on_device = Bank(*(part.to(device) for part in bank.bank))
+    groups = [[seed] for seed in range(arm.seeds)] if device.type == "cpu" else [list(range(arm.seeds))]
+    curves = []
+    for group in groups:
+        trainer = _trainer(arm, encoder, on_device, bank.stride, group)
+        curves.append(_curve(arm, trainer, bank, on_device, progress if group[0] == 0 else _silent))
+        for seed, model in zip(group, trainer.models(), strict=True):
+            tensors = {k: v for k, v in model.state_dict().items() if k.split(".")[0] in TRAINED}
+            checkpoint.save_tensors(out / f"seed-{seed}.safetensors", tensors, {"seed": seed})
+    (out / "curve.json").write_text(json.dumps(_joined(curves)) + "\n", encoding="utf-8")
+
+
+def _curve(
+    arm: Arm, trainer: StackedTrainer, bank: StudyBank, on_device: Bank, progress: Progress
+) -> list[Point]:
+    """Train some seeds; their errors on held-out windows as they go."""
+    rollout, device = arm.settings.rollout, on_device.tokens.device
     starts = bank.starts(arm.spec, rollout.moving_points, held_out=False)
     window = held_out_window(arm, bank, on_device)
-    out.mkdir(parents=True, exist_ok=True)
     began, curve = time.perf_counter(), []
     for done, steps, imagined in _pieces(arm):
         trainer.run(steps, _starts(arm, starts, imagined, device), imagined)
         metrics = [rollout_metrics(model, arm.spec, window, rollout) for model in trainer.models()]
         curve.append({"step": done + steps, "seconds": time.perf_counter() - began, "metrics": metrics})
         progress(done + steps, metrics[0])
-    for seed, model in enumerate(trainer.models()):
-        tensors = {k: v for k, v in model.state_dict().items() if k.split(".")[0] in TRAINED}
-        checkpoint.save_tensors(out / f"seed-{seed}.safetensors", tensors, {"seed": seed})
-    (out / "curve.json").write_text(json.dumps(curve) + "\n", encoding="utf-8")
+    return curve
+
+
+def _joined(curves: list[list[Point]]) -> list[Point]:
+    """Curves of several groups of seeds as one: seconds are those of all of them."""
+    return [
+        {
+            "step": points[0]["step"],
+            "seconds": sum(point["seconds"] for point in points),
+            "metrics": [metrics for point in points for metrics in point["metrics"]],
+        }
+        for points in zip(*curves, strict=True)
+    ]
+
+
+def _silent(step: int, metrics: dict[str, float]) -> None:
+    """No progress is told of."""
 
 
 def time_arm(arm: Arm, encoder: dict[str, Tensor], bank: StudyBank, device: torch.device) -> list[float]:
-    """Seconds of single steps of all seeds, with the full horizon."""
-    rollout, on_device = arm.settings.rollout, Bank(*(part.to(device) for part in bank.bank))
+    """Seconds of single steps with the full horizon: of all seeds, or, on a CPU, of one."""
+    rollout = arm.settings.rollout
+    on_device = Bank(*(part.to(device) for part in bank.bank))
     starts = bank.starts(arm.spec, rollout.moving_points, held_out=False)
     full = transitions(rollout.horizon, arm.settings.chunk)
-    chosen = _starts(arm, starts, full, device)
-    return _trainer(arm, encoder, on_device, bank.stride).time(TIMED, chosen, full)
+    chosen, seeds = _starts(arm, starts, full, device), range(1 if device.type == "cpu" else arm.seeds)
+    return _trainer(arm, encoder, on_device, bank.stride, list(seeds)).time(TIMED, chosen, full)
 
 
-def _trainer(arm: Arm, encoder: dict[str, Tensor], bank: Bank, stride: int) -> StackedTrainer:
+def _trainer(
+    arm: Arm, encoder: dict[str, Tensor], bank: Bank, stride: int, seeds: list[int]
+) -> StackedTrainer:
     settings = arm.settings
 
     def make() -> LoopWM:
@@ -104,7 +140,7 @@ def _trainer(arm: Arm, encoder: dict[str, Tensor], bank: Bank, stride: int) -> S
 
     left_out = columns_of(settings.rollout.unpredicted, arm.spec.quantities)
     sampler = Sampler(bank, stride, settings.chunk, settings.rollout, settings.core, left_out)
-    return StackedTrainer(fresh_models(make, arm.seeds), settings, sampler)
+    return StackedTrainer(fresh_models(make, seeds), settings, sampler)
 
 
 def _starts(arm: Arm, starts: WindowStarts, imagined: int, device: torch.device) -> Starts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -31,7 +31,7 @@ class StackedTrainer:
         self._loss = RolloutLoss(models[0], settings.rollout, settings.core).train()
         for core in (model.core for model in models):
             if isinstance(core, LoopedCore):
-                core.masked = True
+                core.masked = self._seeds > 1  # what is batched needs shapes that depend on no value
         stacked, _ = stack_module_state(models)
         self.weights = {
             name: weight.detach().requires_grad_()
@@ -151,10 +151,10 @@ class StackedTrainer:
             average.lerp_(weight, 1 - decay)
 
 
-def fresh_models(make: Callable[[], LoopWM], seeds: int) -> list[LoopWM]:
+def fresh_models(make: Callable[[], LoopWM], seeds: Iterable[int]) -> list[LoopWM]:
     """One model a seed, each from its own random stream."""
     models = []
-    for seed in range(seeds):
+    for seed in seeds:
         torch.manual_seed(seed)
         models.append(make())
     return models
