@@ -11,6 +11,9 @@ from torch.nn import functional
 from loopwm_ros.training.layers import Retention, transformer_layers
 from loopwm_ros.training.settings import CoreSettings
 
+CHANGES = 32  # ways in which a state has changed that a gate tells apart
+LEAST_CHANGE = 1e-3  # one that it takes for none
+
 
 class Block(nn.Module):
     """`h^(t+1) = Abar h^(t) + Bbar e + Rbar(h^(t), e)`, and its gate `g = sigmoid(w_g . h + b_g)`."""
@@ -31,14 +34,14 @@ class Block(nn.Module):
         nonlinear = self.layers(mixed) - mixed
         return (self.retention(rows, given) + nonlinear).reshape(-1, *self.shape)
 
-    def gate_logit(self, state: Tensor) -> Tensor:
-        """Log-odds that the loop may end at this state, (batch,)."""
-        return self.gate(state.flatten(1))[:, 0]
+    def gate_logit(self, before: Tensor, after: Tensor) -> Tensor:  # noqa: ARG002
+        """Log-odds that the loop may end at `after`, which an iteration made of `before`, (batch,)."""
+        return self.gate(after.flatten(1))[:, 0]
 
     def forward(self, state: Tensor, injected: Tensor) -> tuple[Tensor, Tensor]:
         """Next state and its gate in (0, 1), (batch,)."""
         following = self.step(state, injected)
-        return following, torch.sigmoid(self.gate_logit(following))
+        return following, torch.sigmoid(self.gate_logit(state, following))
 
 
 class SelectiveStep(nn.Module):
@@ -106,11 +109,18 @@ class SelectiveBlock(Block):
         super().__init__(settings)
         del self.retention, self.layers
         self.selective = selective_step(settings)
+        self.changes = nn.Linear(settings.tokens * settings.width, CHANGES, bias=False)
+        self.weigh = nn.Linear(CHANGES, 1)
 
     def step(self, state: Tensor, injected: Tensor) -> Tensor:
         """One iteration, (batch, tokens, width)."""
         following: Tensor = self.selective(state, injected)
         return following
+
+    def gate_logit(self, before: Tensor, after: Tensor) -> Tensor:
+        """The same; the paper's gate sees `after` alone, this one what the iteration has changed as well."""
+        changed = torch.log(self.changes((after - before).flatten(1)).abs() + LEAST_CHANGE)
+        return super().gate_logit(before, after) + self.weigh(changed)[:, 0]
 
 
 def retain(rate: nn.Linear, initial: float) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.data.dataset import Dataset
 from loopwm_ros.training.model import LoopWM, fixed_loops, noise_state
-from loopwm_ros.training.rollout import iterate_fully, unroll
+from loopwm_ros.training.rollout import gate_logits, iterate_fully, unroll
 from loopwm_ros.training.settings import RolloutSettings
 from loopwm_ros.training.windows import Indices, Window, frames_at
 from loopwm_ros.types import F32, F64
@@ -115,10 +115,7 @@ def gated_rollout(model: LoopWM, spec: ModelSpec, state: Tensor, actions: Tensor
     states, used = [], []
     for action in actions:
         iterates = iterate_fully(model, state, torch.zeros_like(state), action, spec.max_loops)
-        gates = torch.sigmoid(model.core.block.gate_logit(iterates.flatten(0, 1))).unflatten(
-            0, iterates.shape[:2]
-        )
-        opened = gates > spec.gate_threshold
+        opened = torch.sigmoid(gate_logits(model, state, iterates)) > spec.gate_threshold
         opened[-1] = True
         last = opened.int().argmax(0)  # (batch,): the first that is true
         state = model.core.coda(iterates[last, torch.arange(len(last), device=last.device)])

@@ -93,12 +93,8 @@ class RolloutLoss(nn.Module):
             readouts = readouts.unflatten(0, iterates.shape[:2])
         matters = window.known.flatten(0, 1).any(0)
         target = losses.settled(readouts.detach() * matters, self.settings.settle_tolerance)
-        logit = self.model.core.block.gate_logit(iterates.detach().flatten(0, 1))
-        parts = {
-            "gate": losses.gate_loss(
-                logit.unflatten(0, iterates.shape[:2]), target, self.settings.gate_entropy
-            )
-        }
+        logit = gate_logits(self.model, state, iterates.detach())
+        parts = {"gate": losses.gate_loss(logit, target, self.settings.gate_entropy)}
         if self.settings.iteration_weight:
             error = losses.readout_error(readouts, truth.expand_as(readouts), self.settings.unit)
             parts["iterations"] = losses.masked_mean(error, known)
@@ -128,3 +124,10 @@ def iterate_fully(model: LoopWM, state: Tensor, tokens: Tensor, action: Tensor, 
         state = model.core.block.step(state, injected)
         iterates.append(state)
     return torch.stack(iterates)
+
+
+def gate_logits(model: LoopWM, state: Tensor, iterates: Tensor) -> Tensor:
+    """Log-odds of the gate after each iteration of `iterate_fully` from `state`, (loops, batch)."""
+    before = torch.cat([state[None], iterates[:-1]])
+    logits: Tensor = model.core.block.gate_logit(before.flatten(0, 1), iterates.flatten(0, 1))
+    return logits.unflatten(0, iterates.shape[:2])

@@ -70,8 +70,8 @@ def test_the_state_stays_bounded_for_any_number_of_iterations(
     step = core.block.selective
     of_norm = step.proposed.weight.abs().sum(1) * 16**0.5 + step.proposed.bias.abs()
     largest = of_norm if block == "selective" else torch.ones(())
-    after = core(100 * state, tokens, action, fixed_loops(500, 4))
-    assert (after.abs() <= largest + 1e-3).all()
+    after = core(state, 100 * tokens, 100 * action, fixed_loops(500, 4))
+    assert (after.abs() <= torch.maximum(state.abs(), largest) + 1e-3).all()
 
 
 @every_block
@@ -129,7 +129,19 @@ def test_every_input_matters_and_every_weight_learns(
         assert not torch.allclose(core(*other, loops), after)
     after.square().sum().backward()
     unused = [name for name, p in core.named_parameters() if p.grad is None or not p.grad.abs().sum()]
-    assert [name for name in unused if "gate" not in name] == []
+    of_gate = ("block.gate", "block.changes", "block.weigh")
+    assert [name for name in unused if not name.startswith(of_gate)] == []
+
+
+@every_block
+def test_the_gate_sees_what_an_iteration_has_changed(block: str, inputs: tuple[torch.Tensor, ...]) -> None:
+    core, (state, given, _) = looped(block), inputs
+    after = core.block.step(state, given)
+    logit = core.block.gate_logit(state, after)
+    assert not torch.allclose(logit, core.block.gate_logit(after, after), atol=1e-3)
+    assert torch.equal(core.block(state, given)[1], torch.sigmoid(logit))
+    logit.sum().backward()
+    assert core.block.changes.weight.grad.abs().sum() > 0
 
 
 def test_a_dense_block_without_its_width_is_refused() -> None:
