@@ -19,6 +19,7 @@ from failures_page import failures
 from filter_section import safety_filter
 from markdown_table import table
 from result_runs import FOLDER, ROOT, RUNS, Runs, options
+from study_section import study
 
 from loopwm_ros.bundle import Bundle, load_bundle
 from loopwm_ros.validation.stage import WHEN
@@ -257,6 +258,7 @@ def render(root: Path) -> dict[Path, str]:
         lines += section(title, those, load_bundle(root / "models" / f"{arm}_{task}"), page)
         if page is not None:
             pages[root / "docs" / page] = "\n".join(failures(title, filmed, root)) + "\n"
+    lines += study(root)
     lines += closed_loop(root)
     lines += safety_filter(root)
     lines += calibration(root)

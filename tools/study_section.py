@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 from markdown_table import table
+from study_claims import AHEAD, Claim, against_full, cheapest_exit, claims
+
+from loopwm_ros.training.evaluation.intervals import Interval
+from loopwm_ros.training.evaluation.results import Costs, Evaluation, Group
 
 FOLDER = "docs/results/study"
-AHEAD = "25"  # base steps: 2.5 s
 PARTS = {"test-one": "one cube", "test-chain": "three blocks", "shifted-heavy": "heavier and rougher"}
-Found = dict[str, Any]
+MEASURES = {
+    "tool": ("tool", ("test-one",)),
+    "moved": ("object_moved", tuple(PARTS)),
+    "still": ("object_static", ("test-one",)),
+}
+TESTS = ("gate", "readout", "change", "second_difference")
 
 
 def study(root: Path) -> list[str]:
@@ -19,24 +25,26 @@ def study(root: Path) -> list[str]:
     path = root / FOLDER / "evaluation.json"
     if not path.exists():
         return []
-    found = json.loads(path.read_text(encoding="utf-8"))
+    found = Evaluation.model_validate_json(path.read_text(encoding="utf-8"))
     return [
         "",
         "## Cores of the world model compared",
         "",
         *(root / FOLDER / "words.md").read_text(encoding="utf-8").splitlines(),
+        *_claims(claims(found)),
         "",
-        f"### Prediction {int(AHEAD) * found['period_s']:g} s ahead",
+        f"### Prediction {AHEAD * found.period_s:g} s ahead",
         "",
         "Mean errors [cm] on episodes that no core has seen; brackets: 95 % intervals, bootstrap over",
         "episodes, and over seeds where there are several. *Actions*: how many one transition spans.",
         "",
+        *_plots(root),
         *_predictions(found),
         *_costs(found),
         *_loops(found),
         *_stability(found),
         "",
-        "Again (the recipe's data, then the arms on a GPU, then what they predict):",
+        "Again:",
         "",
         "```sh",
         *(root / FOLDER / "commands.sh").read_text(encoding="utf-8").splitlines(),
@@ -44,38 +52,40 @@ def study(root: Path) -> list[str]:
     ]
 
 
-def _predictions(found: Found) -> list[str]:
-    measures = {
-        "tool": ("tool", ["test-one"]),
-        "moved": ("object_moved", list(PARTS)),
-        "still": ("object_static", ["test-one"]),
-    }
+def _claims(made: list[Claim]) -> list[str]:
+    if not made:
+        return []
+    return ["", *table(("what", "aim", "found", "held"), [claim.row for claim in made])]
+
+
+def _plots(root: Path) -> list[str]:
+    plots = sorted((root / FOLDER).glob("*.svg"))
+    lines = [f"![{plot.stem.replace('_', ' ')}](results/study/{plot.name})" for plot in plots]
+    return [*lines, ""] if lines else []
+
+
+def _predictions(found: Evaluation) -> list[str]:
     head = ["core", "actions", "seeds"]
-    head += [f"{name}, {PARTS[part]}" for name, (_, parts) in measures.items() for part in parts]
-    rows = [_still_row(found, measures)]
-    for group in found["groups"]:
-        cells = [group["label"], str(group["chunk"]), str(len(group["runs"]))]
-        for measure, parts in measures.values():
-            cells += [_cm(group["prediction"][part][measure].get(AHEAD)) for part in parts]
+    head += [f"{name}, {PARTS[part]}" for name, (_, parts) in MEASURES.items() for part in parts]
+    rows = [_still_row(found)]
+    for group in found.groups:
+        cells = [group.label, str(group.chunk), str(len(group.runs))]
+        for measure, parts in MEASURES.values():
+            cells += [_cm(group.prediction[part][measure].get(AHEAD)) for part in parts]
         rows.append(tuple(cells))
     return table(tuple(head), rows)
 
 
-def _still_row(found: Found, measures: dict[str, tuple[str, list[str]]]) -> tuple[str, ...]:
-    parts = {part["name"]: part["still"] for part in found["parts"]}
-    cells = [_cm(parts[part][measure].get(AHEAD)) for measure, those in measures.values() for part in those]
+def _still_row(found: Evaluation) -> tuple[str, ...]:
+    still = {part.name: part.still for part in found.parts}
+    cells = [_cm(still[part][measure].get(AHEAD)) for measure, parts in MEASURES.values() for part in parts]
     return ("nothing moves", "–", "–", *cells)
 
 
-def _costs(found: Found) -> list[str]:
-    rows = []
-    for group in (each for each in found["groups"] if each["costs"]):
-        costs = group["costs"]
-        cells = [group["label"], f"{costs['parameters']['core'] / 1e3:.0f}"]
-        cells += [f"{costs['flops'][kind]['1'] / 1e6:.2f}" for kind in ("transition", "rollout")]
-        for loops, steps in (("mean", group["chunk"]), ("mean", 64), ("gate", 64)):
-            cells.append(_timing(costs, loops, steps))
-        rows.append(tuple(cells))
+def _costs(found: Evaluation) -> list[str]:
+    rows = [
+        (group.label, *_cost_cells(group, group.costs)) for group in found.groups if group.costs is not None
+    ]
     if not rows:
         return []
     head = (
@@ -93,21 +103,28 @@ def _costs(found: Found) -> list[str]:
     ]
 
 
-def _timing(costs: Found, loops: str, steps: int) -> str:
-    for timing in costs["timings"]:
-        if (timing["loops"], timing["candidates"], timing["base_steps"]) == (loops, 64, steps):
-            return f"{timing['ms']['p50']:.2f} / {timing['ms']['p99']:.2f}"
+def _cost_cells(group: Group, costs: Costs) -> tuple[str, ...]:
+    flops = (costs.flops.transition[1], costs.flops.rollout[1])
+    cells = [f"{costs.parameters['core'] / 1e3:.0f}", *(f"{count / 1e6:.2f}" for count in flops)]
+    wanted = (("mean", group.chunk), ("mean", 64), ("gate", 64))
+    return (*cells, *(_timing(costs, loops, steps) for loops, steps in wanted))
+
+
+def _timing(costs: Costs, loops: str, steps: int) -> str:
+    for timing in costs.timings:
+        if (timing.loops, timing.candidates, timing.base_steps) == (loops, 64, steps):
+            return f"{timing.ms.p50:.2f} / {timing.ms.p99:.2f}"
     return "–"
 
 
-def _loops(found: Found) -> list[str]:
-    rows = []
-    for group in found["groups"]:
-        for part, looping in group["looping"].items():
-            if part not in PARTS:
-                continue
-            for test in ("gate", "readout", "change", "second_difference"):
-                rows += _exit_row(group["label"], part, looping, test)
+def _loops(found: Evaluation) -> list[str]:
+    rows = [
+        row
+        for group in found.groups
+        for part in (part for part in PARTS if part in group.looping)
+        for test in TESTS
+        if (row := _exit_row(group, part, test)) is not None
+    ]
     if not rows:
         return []
     head = (
@@ -126,64 +143,35 @@ def _loops(found: Found) -> list[str]:
         "### Loops by what happens",
         "",
         "Mean iterations of an imagined transition. Of each test's thresholds the cheapest whose error on",
-        f"objects that moved, {int(AHEAD) * found['period_s']:g} s ahead, is at most 2 % above that of all",
-        "iterations; where none is, the dearest.",
+        f"objects that moved, {AHEAD * found.period_s:g} s ahead, is at most 2 % above that of all",
+        "iterations; a test of which none is does not appear.",
         "",
         *table(head, rows),
     ]
 
 
-def _exit_row(label: str, part: str, looping: Found, test: str) -> list[tuple[str, ...]]:
-    exits = [each for each in looping["exits"] if each["test"] == test]
-    if not exits:
-        return []
-
-    def ratio(each: Found) -> float:
-        interval = each["against_full"].get("object_moved", {}).get(AHEAD)
-        return float("inf") if interval is None else float(interval["mean"])
-
-    def mean(each: Found, phase: str) -> float:
-        return float(each["loops"][phase]["mean"]) if each["loops"][phase] else float("nan")
-
-    good = [each for each in exits if ratio(each) <= 1.02]
-    chosen = (
-        min(good, key=lambda each: mean(each, "all"))
-        if good
-        else max(exits, key=lambda each: mean(each, "all"))
+def _exit_row(group: Group, part: str, test: str) -> tuple[str, ...] | None:
+    chosen = cheapest_exit(group, part, test)
+    if chosen is None:
+        return None
+    phases = (chosen.loops.free, chosen.loops.onset, chosen.loops.sustained)
+    counts = ["–" if phase is None else f"{phase.mean:.2f}" for phase in phases]
+    ratio = chosen.loops.onset_to_free
+    relation = "–" if ratio is None else f"{ratio.mean:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
+    name = test.replace("_", " ")
+    return (
+        group.label,
+        PARTS[part],
+        name,
+        f"{chosen.threshold:g}",
+        *counts,
+        relation,
+        f"{against_full(chosen):.3f}",
     )
-    counts = [f"{mean(chosen, phase):.2f}" for phase in ("free", "onset", "sustained")]
-    onset = chosen["loops"]["onset_to_free"]
-    relation = "–" if onset is None else f"{onset['mean']:.2f} ({onset['low']:.2f} to {onset['high']:.2f})"
-    return [
-        (
-            label,
-            PARTS[part],
-            test.replace("_", " "),
-            f"{chosen['threshold']:g}",
-            *counts,
-            relation,
-            f"{ratio(chosen):.3f}",
-        )
-    ]
 
 
-def _stability(found: Found) -> list[str]:
-    rows = []
-    for group in found["groups"]:
-        for part, stability in group["stability"].items():
-            gains = group["gain"].get("test-chain", [])
-            growth = [seed["growth"].get("object") for seed in stability["seeds"]]
-            rows.append(
-                (
-                    group["label"],
-                    part,
-                    " ".join(f"{seed['largest_rms']:.2f}" for seed in stability["seeds"]),
-                    " ".join("–" if each is None else f"{each['mean']:.2f}" for each in growth),
-                    " ".join(f"{gain['transition']['p50']:.2f}" for gain in gains) or "–",
-                    " ".join(f"{gain['iteration']['p50']:.2f}" for gain in gains if gain["iteration"]) or "–",
-                    " ".join(f"{gain['retained']['max']:.2f}" for gain in gains if gain["retained"]) or "–",
-                )
-            )
+def _stability(found: Evaluation) -> list[str]:
+    rows = [_stable_row(group, part) for group in found.groups for part in group.stability]
     if not rows:
         return []
     head = (
@@ -201,7 +189,20 @@ def _stability(found: Found) -> list[str]:
     ]
 
 
-def _cm(interval: Found | None) -> str:
+def _stable_row(group: Group, part: str) -> tuple[str, ...]:
+    seeds, gains = group.stability[part].seeds, group.gain.get("test-chain", ())
+    growth = [seed.growth.get("object") for seed in seeds]
+    columns = (
+        [f"{seed.largest_rms:.2f}" for seed in seeds],
+        ["–" if each is None else f"{each.mean:.2f}" for each in growth],
+        [f"{gain.transition.p50:.2f}" for gain in gains],
+        [f"{gain.iteration.p50:.2f}" for gain in gains if gain.iteration],
+        [f"{gain.retained.max:.2f}" for gain in gains if gain.retained],
+    )
+    return (group.label, part, *(" ".join(column) or "–" for column in columns))
+
+
+def _cm(interval: Interval | None) -> str:
     if interval is None:
         return "–"
-    return f"{100 * interval['mean']:.2f} ({100 * interval['low']:.2f} to {100 * interval['high']:.2f})"
+    return f"{100 * interval.mean:.2f} ({100 * interval.low:.2f} to {100 * interval.high:.2f})"

@@ -1,0 +1,176 @@
+"""What the study of cores found of each thing that it set out to show, computed from an evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from loopwm_ros.training.evaluation.results import Evaluation, Exit, Group
+
+AHEAD = 25  # base steps: 2.5 s
+PART = "test-one"  # where the cube is pushed
+MOVED = "object_moved"
+LOOP, DEEPEST = "loop", "depth-100"
+LOSS = 1.02  # error against that of all iterations that an exit may cost
+LONG = 64  # base steps
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One line of the table."""
+
+    what: str
+    aimed: str
+    found: str
+    held: bool | None  # None: not measured
+
+    @property
+    def row(self) -> tuple[str, str, str, str]:
+        """Its cells."""
+        verdict = {True: "yes", False: "**no**", None: "–"}[self.held]
+        return self.what, self.aimed, self.found, verdict
+
+
+def claims(found: Evaluation) -> list[Claim]:
+    """All of those whose arms were evaluated."""
+    groups = {group.label: group for group in found.groups}
+    if LOOP not in groups:
+        return []
+    loop = groups[LOOP]
+    made = [_parameters(groups, loop)]
+    if DEEPEST in groups:
+        made += [_flops(groups[DEEPEST], loop), _wall_time(groups[DEEPEST], loop)]
+        made += [_long_rollout(groups[DEEPEST], loop)]
+    return [*made, _onset(loop), _more_loops(loop), *_stability(loop)]
+
+
+def error(group: Group, part: str = PART, measure: str = MOVED, ahead: int = AHEAD) -> float:
+    """Mean error [m]."""
+    return group.prediction[part][measure][ahead].mean
+
+
+def size(group: Group) -> int:
+    """Parameters of a core."""
+    assert group.costs is not None
+    return group.costs.parameters["core"]
+
+
+def _parameters(groups: dict[str, Group], loop: Group) -> Claim:
+    fixed = [g for name, g in groups.items() if name.startswith("depth-") and g.chunk == loop.chunk]
+    fixed += [groups["one-pass"]] if "one-pass" in groups else []
+    as_good = sorted((g for g in fixed if error(g) <= loop.prediction[PART][MOVED][AHEAD].mean), key=size)
+    aimed = "at least 16 times the loop's"
+    if not as_good:
+        return Claim(_of("parameters"), aimed, f"none of {len(fixed)} reaches the loop's error", None)
+    times = size(as_good[0]) / size(loop)
+    return Claim(_of("parameters"), aimed, f"{times:.2f} times ({as_good[0].label})", times >= 16)
+
+
+def _of(what: str) -> str:
+    return f"{what} of the smallest core of fixed depth as good as the loop, {AHEAD / 10:g} s ahead"
+
+
+def cheapest_exit(group: Group, part: str, test: str | None = None) -> Exit | None:
+    """The exit with the fewest iterations that costs hardly any error; of one test, or of all."""
+    exits = [e for e in group.looping[part].exits if test in (None, e.test) and e.loops.all is not None]
+    good = [e for e in exits if against_full(e) <= LOSS]
+    return min(good, key=lambda e: e.loops.all.mean if e.loops.all else 0.0, default=None)
+
+
+def against_full(made: Exit) -> float:
+    """Error on moved objects against that of all iterations."""
+    found = made.against_full.get(MOVED, {}).get(AHEAD)
+    return float("inf") if found is None else found.mean
+
+
+def _free_flops(loop: Group) -> float | None:
+    assert loop.costs is not None
+    chosen = cheapest_exit(loop, PART)
+    if chosen is None or chosen.loops.free is None:
+        return None
+    graphs = loop.costs.flops.graphs
+    return graphs["prelude"] + chosen.loops.free.mean * graphs["block"] + graphs["coda"]
+
+
+def _flops(deep: Group, loop: Group) -> Claim:
+    assert deep.costs is not None
+    free, worse = _free_flops(loop), error(deep) < error(loop)
+    what, aimed = (
+        "operations of 100 layers to the loop's with exit, in free motion",
+        "at least 25, no more error",
+    )
+    if free is None:
+        return Claim(what, aimed, "–", None)
+    ratio = deep.costs.flops.transition[1] / free
+    said = f"{ratio:.0f} times; error {error(loop) / error(deep):.2f} times"
+    return Claim(what, aimed, said, ratio >= 25 and not worse)
+
+
+def _ms(group: Group, loops: str, steps: int) -> float | None:
+    assert group.costs is not None
+    for timing in group.costs.timings:
+        if (timing.loops, timing.candidates, timing.base_steps) == (loops, 64, steps):
+            return timing.ms.p50
+    return None
+
+
+def _wall_time(deep: Group, loop: Group) -> Claim:
+    what = "time of a transition of 100 layers to the loop's with its gate"
+    slow, quick = _ms(deep, "mean", deep.chunk), _ms(loop, "gate", loop.chunk)
+    if slow is None or quick is None:
+        return Claim(what, "at least 25", "–", None)
+    return Claim(what, "at least 25", f"{slow / quick:.0f} times", slow / quick >= 25)
+
+
+def _long_rollout(deep: Group, loop: Group) -> Claim:
+    assert deep.costs is not None
+    assert loop.costs is not None
+    what, aimed = f"operations of {LONG} actions, decoded once, with exit", "at least 100 times fewer"
+    free = _free_flops(loop)
+    if free is None:
+        return Claim(what, aimed, "–", None)
+    many = -(-LONG // deep.chunk) * (deep.costs.flops.transition[1] + deep.costs.flops.graphs["heads"])
+    ratio = many / (-(-LONG // loop.chunk) * free + loop.costs.flops.graphs["heads"])
+    return Claim(what, aimed, f"{ratio:.0f} times", ratio >= 100)
+
+
+def _onset(loop: Group) -> Claim:
+    what, aimed = "iterations at contact onset to those of free motion", "at least 1.5, error within 2 %"
+    good = [
+        e for e in loop.looping[PART].exits if against_full(e) <= LOSS and e.loops.onset_to_free is not None
+    ]
+    if not good:
+        return Claim(what, aimed, "no exit keeps the error", False)
+    best = max(good, key=lambda e: e.loops.onset_to_free.mean if e.loops.onset_to_free else 0.0)
+    assert best.loops.onset_to_free is not None
+    ratio = best.loops.onset_to_free
+    said = f"{ratio.mean:.2f} ({ratio.low:.2f} to {ratio.high:.2f}; {best.test.replace('_', ' ')})"
+    return Claim(what, aimed, said, ratio.mean >= 1.5)
+
+
+def _more_loops(loop: Group) -> Claim:
+    depths = [depth for depth in loop.looping[PART].depths if depth.loops > loop.max_loops]
+    worst = {m: max(d.against_full[m][AHEAD].mean for d in depths) for m in (MOVED, "object_static")}
+    most = max(depth.loops for depth in depths)
+    said = f"moved {worst[MOVED]:.2f}, static {worst['object_static']:.2f} times"
+    what = f"error with up to {most} iterations to that with {loop.max_loops}"
+    return Claim(what, "at most 1.02, static objects too", said, max(worst.values()) <= LOSS)
+
+
+def _stability(loop: Group) -> list[Claim]:
+    made = []
+    for part, found in loop.stability.items():
+        growth = [seed.growth[m] for seed in found.seeds for m in ("tool", "object") if m in seed.growth]
+        exponents = [each.mean for each in growth if each is not None]
+        if not exponents:
+            continue
+        largest = max(seed.largest_rms for seed in found.seeds)
+        said = f"at most K^{max(exponents):.2f}; state RMS at most {largest:.2f}"
+        made.append(
+            Claim(
+                f"growth of the error to 1,000 steps, {part}, every seed",
+                "at most K^1",
+                said,
+                max(exponents) <= 1,
+            )
+        )
+    return made
