@@ -1,0 +1,198 @@
+"""The section of docs/results.md on the study of cores: its tables, and what it says was shown."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from loopwm_ros.training.evaluation.intervals import Interval
+from loopwm_ros.training.evaluation.results import (
+    Costs,
+    Depth,
+    Evaluation,
+    Exit,
+    Flops,
+    Group,
+    Looping,
+    LoopsByPhase,
+    Part,
+    Run,
+    SeedStability,
+    Stability,
+    Timing,
+)
+from loopwm_ros.validation.statistics import Spread
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ("test-one", "test-chain", "shifted-heavy")
+
+
+@pytest.fixture
+def section(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    import study_section
+
+    return study_section
+
+
+@pytest.fixture
+def claims(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    import study_claims
+
+    return study_claims
+
+
+def around(mean: float) -> Interval:
+    return Interval(mean=mean, low=0.9 * mean, high=1.1 * mean, windows=100, episodes=10)
+
+
+def errors(moved: float) -> dict[str, dict[int, Interval]]:
+    return {
+        "tool": {25: around(0.01)},
+        "object_moved": {25: around(moved)},
+        "object_static": {25: around(0.02)},
+    }
+
+
+def costs(parameters: int, transition: int, ms: dict[str, float]) -> Costs:
+    graphs = {"prelude": 100, "block": 200, "coda": 0, "heads": 100}
+    flops = Flops(graphs=graphs, transition={1: transition}, rollout={1: 8 * transition})
+    timings = tuple(
+        Timing(
+            loops=name,
+            candidates=64,
+            base_steps=8,
+            ms=Spread(p50=p50, p99=2 * p50, max=3 * p50),
+            repeats=9,
+            mean_loops=2,
+        )
+        for name, p50 in ms.items()
+    )
+    return Costs(parameters={"core": parameters}, flops=flops, timings=timings)
+
+
+def group(label: str, moved: float, cost: Costs, **more: Any) -> Group:
+    run = Run(folder=label, seed=0, git_revision="r", data_sha256="d", encoder_sha256="e")
+    prediction = dict.fromkeys(PARTS, errors(moved))
+    base = {"label": label, "runs": (run,), "chunk": 8, "mean_loops": 4, "max_loops": 8}
+    return Group(**base, prediction=prediction, costs=cost, **more)
+
+
+def exit_of(test: str, free: float, onset: float, ratio: float) -> Exit:
+    by_phase = LoopsByPhase(
+        all=around(free),
+        free=around(free),
+        onset=around(onset),
+        sustained=around(onset),
+        onset_to_free=around(onset / free),
+        histogram={},
+    )
+    against = {"object_moved": {25: around(ratio)}, "object_static": {25: around(1.0)}}
+    return Exit(test=test, threshold=0.5, loops=by_phase, errors=errors(0.03), against_full=against)
+
+
+def looping(static: float = 1.0) -> Looping:
+    against = {"object_moved": {25: around(1.01)}, "object_static": {25: around(static)}}
+    exits = (
+        exit_of("gate", 1.0, 1.2, 1.2),
+        exit_of("gate", 2.0, 4.0, 1.01),
+        exit_of("change", 3.0, 3.0, 1.0),
+    )
+    return Looping(
+        depths=(Depth(loops=16, errors=errors(0.03), against_full=against),),
+        exits=exits,
+        needed=exits[0].loops,
+    )
+
+
+def stable(*exponents: float) -> dict[str, Stability]:
+    seeds = tuple(
+        SeedStability(seed=i, largest_rms=0.5, growth={"tool": around(p), "object": None})
+        for i, p in enumerate(exponents)
+    )
+    return {"long-one": Stability(curves={}, seeds=seeds)}
+
+
+def loop(**more: Any) -> Group:
+    values = {"looping": dict.fromkeys(PARTS, looping()), "stability": stable(0.4, 0.7)}
+    return group("loop", 0.03, costs(1000, 900, {"mean": 2.0, "gate": 1.0}), **(values | more))
+
+
+def evaluation(*groups: Group) -> Evaluation:
+    parts = tuple(
+        Part(name=name, data_sha256="d", episodes=10, windows=100, still=errors(0.08)) for name in PARTS
+    )
+    now = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    return Evaluation(created=now, task="clutter", period_s=0.1, context=8, parts=parts, groups=groups)
+
+
+def said(claims: ModuleType, *groups: Group) -> dict[str, tuple[str, bool | None]]:
+    return {claim.what: (claim.found, claim.held) for claim in claims.claims(evaluation(*groups))}
+
+
+def verdict(found: dict[str, tuple[str, bool | None]], begins: str) -> tuple[str, bool | None]:
+    return next(value for what, value in found.items() if what.startswith(begins))
+
+
+def test_the_smallest_core_as_good_as_the_loop_counts(claims: ModuleType) -> None:
+    worse = group("depth-3", 0.031, costs(500, 600, {}))
+    good = group("depth-4", 0.03, costs(2000, 600, {}))
+    large = group("depth-16x", 0.02, costs(16000, 600, {}))
+    found = said(claims, loop(), worse, good, large)
+    assert verdict(found, "parameters") == ("2.00 times (depth-4)", False)
+    assert verdict(said(claims, loop(), worse, large), "parameters") == ("16.00 times (depth-16x)", True)
+    assert verdict(said(claims, loop(), worse), "parameters") == ("none of 1 reaches the loop's error", None)
+
+
+def test_costs_are_those_of_free_motion_by_the_cheapest_exit_that_keeps_the_error(claims: ModuleType) -> None:
+    # The loop in free motion: 100 + 2 * 200 operations; of 64 actions: 8 times that, and 100 for heads.
+    deep = group("depth-100", 0.033, costs(99000, 15000, {"mean": 30.0}))
+    found = said(claims, loop(), deep)
+    assert verdict(found, "operations of 100 layers") == ("30 times; error 0.91 times", True)
+    assert verdict(found, "operations of 64") == (f"{8 * 15100 / 4100:.0f} times", False)
+    assert verdict(found, "time of a transition") == ("30 times", True)
+    better = group("depth-100", 0.02, costs(99000, 15000, {"mean": 30.0}))
+    assert verdict(said(claims, loop(), better), "operations of 100 layers")[1] is False
+
+
+def test_onset_counts_only_where_the_error_is_kept(claims: ModuleType) -> None:
+    assert verdict(said(claims, loop()), "iterations at contact") == ("2.00 (1.80 to 2.20; gate)", True)
+    spoiled = looping().model_copy(update={"exits": (exit_of("gate", 1.0, 3.0, 1.5),)})
+    found = said(claims, loop(looping=dict.fromkeys(PARTS, spoiled)))
+    assert verdict(found, "iterations at contact") == ("no exit keeps the error", False)
+
+
+def test_memory_and_growth_are_those_of_the_worst(claims: ModuleType) -> None:
+    found = said(claims, loop())
+    assert verdict(found, "error with up to 16") == ("moved 1.01, static 1.00 times", True)
+    assert verdict(found, "growth") == ("at most K^0.70; state RMS at most 0.50", True)
+    worse = said(claims, loop(looping=dict.fromkeys(PARTS, looping(1.1)), stability=stable(0.4, 1.2)))
+    assert verdict(worse, "error with up to 16") == ("moved 1.01, static 1.10 times", False)
+    assert verdict(worse, "growth") == ("at most K^1.20; state RMS at most 0.50", False)
+
+
+def test_nothing_measured_nothing_said(section: ModuleType, tmp_path: Path) -> None:
+    assert section.study(tmp_path) == []
+
+
+def test_what_was_measured_is_shown(section: ModuleType, tmp_path: Path) -> None:
+    folder = tmp_path / section.FOLDER
+    folder.mkdir(parents=True)
+    found = evaluation(loop(), group("gru", 0.04, costs(1400, 800, {"mean": 1.5})))
+    (folder / "evaluation.json").write_text(found.model_dump_json())
+    (folder / "words.md").write_text("Plain words.\n")
+    (folder / "commands.sh").write_text("loopwm study\n")
+    (folder / "1_error_ahead.svg").write_text("<svg/>")
+    text = "\n".join(section.study(tmp_path))
+    assert "Plain words." in text
+    assert "![1 error ahead](results/study/1_error_ahead.svg)" in text
+    assert "| nothing moves | – | – | 1.00 (0.90 to 1.10) | 8.00 (7.20 to 8.80) |" in text
+    assert "| gru | 8 | 1 | 1.00 (0.90 to 1.10) | 4.00 (3.60 to 4.40) |" in text
+    assert "| loop | one cube | gate | 0.5 | 2.00 | 4.00 | 4.00 | 2.00 (1.80 to 2.20) | 1.010 |" in text
+    assert "| gru | 1 | 0.00 | 0.01 | 1.50 / 3.00 | – | – |" in text
+    assert "```sh\nloopwm study\n```" in text
