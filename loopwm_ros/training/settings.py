@@ -115,10 +115,16 @@ class CoreSettings(Settings):
             raise ValueError("a core of fixed depth needs layers, 1 at least")
         if self.kind in ("gru", "rssm", "latent_mlp") and not self.inner_width:
             raise ValueError(f"a core of kind {self.kind} needs an inner_width")
-        if self.block == "dense" and not self.inner_width:
-            raise ValueError("a dense block needs an inner_width")
         if self.max_loops < self.mean_loops:
             raise ValueError(f"max_loops {self.max_loops} must not be below mean_loops {self.mean_loops}")
+        return self
+
+    @model_validator(mode="after")
+    def _block(self) -> CoreSettings:
+        if self.block == "dense" and not self.inner_width:
+            raise ValueError("a dense block needs an inner_width")
+        if self.block != "retention" and not self.retention:
+            raise ValueError(f"a {self.block} block has no Abar that could be free: retention must be true")
         return self
 
 

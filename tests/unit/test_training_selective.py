@@ -144,6 +144,13 @@ def test_the_gate_sees_what_an_iteration_has_changed(block: str, inputs: tuple[t
     assert core.block.changes.weight.grad.abs().sum() > 0
 
 
-def test_a_dense_block_without_its_width_is_refused() -> None:
-    with pytest.raises(ValueError, match="a dense block needs an inner_width"):
-        CoreSettings(block="dense")
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"block": "dense"}, "a dense block needs an inner_width"),
+        ({"block": "selective", "retention": False}, "has no Abar that could be free"),
+    ],
+)
+def test_settings_that_make_no_block_are_refused(changes: dict[str, object], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        CoreSettings.model_validate(changes)
