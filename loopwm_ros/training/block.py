@@ -16,23 +16,19 @@ LEAST_CHANGE = 1e-3  # one that it takes for none
 
 
 class Block(nn.Module):
-    """`h^(t+1) = Abar h^(t) + Bbar e + Rbar(h^(t), e)`, and its gate `g = sigmoid(w_g . h + b_g)`."""
+    """What is iterated, and its gate `g = sigmoid(w_g . h + b_g)`, which says when to stop."""
 
-    def __init__(self, settings: CoreSettings) -> None:
-        super().__init__()
-        self.shape = (settings.tokens, settings.width)
-        self.retention = Retention(settings.width, settings.initial_retention, free=not settings.retention)
-        self.layers = transformer_layers(settings, settings.block_layers)
+    gate: nn.Linear
+
+    def add_gate(self, settings: CoreSettings) -> None:
+        """Make the gate, half open whatever it sees."""
         self.gate = nn.Linear(settings.tokens * settings.width, 1)
         nn.init.zeros_(self.gate.weight)
         nn.init.zeros_(self.gate.bias)
 
     def step(self, state: Tensor, injected: Tensor) -> Tensor:
         """One iteration, (batch, tokens, width)."""
-        rows, given = state.reshape(-1, self.shape[1]), injected.reshape(-1, self.shape[1])
-        mixed = rows + given
-        nonlinear = self.layers(mixed) - mixed
-        return (self.retention(rows, given) + nonlinear).reshape(-1, *self.shape)
+        raise NotImplementedError
 
     def gate_logit(self, before: Tensor, after: Tensor) -> Tensor:  # noqa: ARG002
         """Log-odds that the loop may end at `after`, which an iteration made of `before`, (batch,)."""
@@ -44,12 +40,30 @@ class Block(nn.Module):
         return following, torch.sigmoid(self.gate_logit(state, following))
 
 
+class RetentionBlock(Block):
+    """`h^(t+1) = Abar h^(t) + Bbar e + Rbar(h^(t), e)`: the paper's."""
+
+    def __init__(self, settings: CoreSettings) -> None:
+        super().__init__()
+        self.shape = (settings.tokens, settings.width)
+        self.retention = Retention(settings.width, settings.initial_retention, free=not settings.retention)
+        self.layers = transformer_layers(settings, settings.block_layers)
+        self.add_gate(settings)
+
+    def step(self, state: Tensor, injected: Tensor) -> Tensor:
+        """One iteration, (batch, tokens, width)."""
+        rows, given = state.reshape(-1, self.shape[1]), injected.reshape(-1, self.shape[1])
+        mixed = rows + given
+        nonlinear = self.layers(mixed) - mixed
+        return (self.retention(rows, given) + nonlinear).reshape(-1, *self.shape)
+
+
 class SelectiveStep(nn.Module):
     """`h^(t+1) = Abar h^(t) + (1 - Abar) c(h^(t), e)` with `Abar = exp(-Delta(h^(t), e))`, for each value.
 
-    The retention of `Block` with a step length that depends on the input (Mamba, Gu & Dao 2023), and its
-    zero-order hold in full: every entry of `Abar` is in (0, 1) and `c` is bounded, so the state is, too. What
-    a transition does not touch has `Delta = 0` and stays as it is, however often the step is taken.
+    The retention of `RetentionBlock` with a step length that depends on the input (Mamba, Gu & Dao 2023), and
+    its zero-order hold in full: every entry of `Abar` is in (0, 1) and `c` is bounded, so the state is, too.
+    What a transition does not touch has `Delta = 0` and stays as it is, however often the step is taken.
     """
 
     def __init__(self, settings: CoreSettings) -> None:
@@ -106,9 +120,9 @@ class SelectiveBlock(Block):
     """A block whose iteration is one step with selective retention."""
 
     def __init__(self, settings: CoreSettings) -> None:
-        super().__init__(settings)
-        del self.retention, self.layers
+        super().__init__()
         self.selective = selective_step(settings)
+        self.add_gate(settings)
         self.changes = nn.Linear(settings.tokens * settings.width, CHANGES, bias=False)
         self.weigh = nn.Linear(CHANGES, 1)
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from loopwm_ros.training.block import Block, SelectiveBlock
+from loopwm_ros.training.block import Block, RetentionBlock, SelectiveBlock
 from loopwm_ros.training.layers import near_identity, transformer_layers
 from loopwm_ros.training.settings import CoreSettings
 
@@ -79,7 +79,7 @@ class LoopedCore(nn.Module):
         self.masked = False  # whether `iterate_masked` is used on the CPU, too
         self.prelude = make_prelude(settings, action_input)
         fixed = settings.block == "retention"
-        self.block = Block(settings) if fixed else SelectiveBlock(settings)
+        self.block: Block = RetentionBlock(settings) if fixed else SelectiveBlock(settings)
         self.coda = Coda(settings) if fixed else nn.Identity()
 
     def forward(self, state: Tensor, tokens: Tensor, action: Tensor, loops: Tensor) -> Tensor:
