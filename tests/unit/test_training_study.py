@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,16 @@ def test_each_seed_is_a_run_of_its_own_on_the_same_encoder(folder: Path) -> None
     assert not torch.allclose(first.core.prelude.join.weight, second.core.prelude.join.weight)
     assert runs[0].description.spec.chunk == 2
     assert gru.heads.quantity_mean.abs().sum() > 0
+
+
+def test_seeds_one_after_the_other_share_a_curve(folder: Path) -> None:
+    curve = json.loads((folder / "arms/loop/curve.json").read_text())
+    assert curve[-1]["step"] == TINY.rollout.stage.steps
+    assert [len(point["metrics"]) for point in curve] == [2] * len(curve)
+    first, second = (metrics["state_rms"] for metrics in curve[-1]["metrics"])
+    assert first != second
+    seconds = [point["seconds"] for point in curve]
+    assert seconds == sorted(seconds)
 
 
 def test_training_lowers_the_loss_of_every_seed_by_itself(folder: Path) -> None:
