@@ -67,13 +67,19 @@ def noise_state(spec: ModelSpec, batch: int, generator: torch.Generator) -> Tens
     return torch.randn(batch, spec.tokens, spec.width, generator=generator)
 
 
-def draw_loops(settings: CoreSettings, batch: int, generator: torch.Generator) -> Tensor:
-    """Iterations of each sequence, (batch,) on the CPU: `T ~ Poisson(mu)`, kept within [1, max_loops]."""
+def draw_loops(settings: CoreSettings, steps: int, batch: int, generator: torch.Generator) -> Tensor:
+    """Iterations of each transition, (steps, batch) on the CPU: `T ~ Poisson(mu)`, kept in [1, max_loops]."""
     if settings.draw_loops == "fixed":
-        return fixed_loops(settings.mean_loops, batch)
-    alike = settings.draw_loops == "batch"
-    rate = torch.full((1 if alike else batch,), float(settings.mean_loops))
-    return torch.poisson(rate, generator=generator).long().clamp(1, settings.max_loops).expand(batch)
+        return fixed_loops(settings.mean_loops, batch).expand(steps, batch)
+    rate = torch.full(drawn_loops(settings, steps, batch), float(settings.mean_loops))
+    drawn = torch.poisson(rate, generator=generator).long().clamp(1, settings.max_loops)
+    return drawn.expand(steps, batch)
+
+
+def drawn_loops(settings: CoreSettings, steps: int, batch: int) -> tuple[int, int]:
+    """How many numbers of iterations are drawn for a batch of windows: by step, and by sequence."""
+    many = {"transition": (steps, batch), "sequence": (1, batch)}
+    return many.get(settings.draw_loops, (1, 1))
 
 
 def fixed_loops(loops: int, batch: int) -> Tensor:

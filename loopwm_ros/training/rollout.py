@@ -41,10 +41,10 @@ class RolloutLoss(nn.Module):
             start: (batch, tokens, width).
             window: its first `context` steps are observed, the rest imagined.
             context: 1 at least.
-            loops: iterations of each sequence, (batch,).
+            loops: iterations of each transition, (steps, batch).
             probed: the step that is iterated to the end, to teach the gate, (1,).
         """
-        states = unroll(self.model, start, window, context, loops.expand(window.reward.shape))
+        states = unroll(self.model, start, window, context, loops)
         parts = self._readout_losses(states[1:], window)
         parts["consistency"] = self._consistency(states[context + 1 : -1], window.tokens[context:-1])
         parts["drift"] = losses.drift_hinge(states[context:], self.settings.drift_limit)

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from loopwm_ros.config import Settings
 
+DrawLoops = Literal["transition", "sequence", "batch", "fixed"]
 BlockKind = Literal["retention", "selective", "dense"]
 CoreKind = Literal["looped", "fixed_depth", "gru", "rssm", "latent_mlp"]
 
@@ -87,8 +88,10 @@ class CoreSettings(Settings):
     initial_retention: float = Field(0.5, gt=0, lt=1, description="every entry of Abar at the start")
     mean_loops: int = Field(4, ge=1, description="mu of T ~ Poisson(mu)")
     max_loops: int = Field(8, ge=1)
-    draw_loops: Literal["sequence", "batch", "fixed"] = Field(
-        "sequence", description="what has a T of its own in training; fixed: T is mean_loops"
+    draw_loops: DrawLoops = Field(
+        "sequence",
+        description="what has a T of its own in training; transition: as early exit gives each; fixed: T is "
+        "mean_loops",
     )
     retention: bool = Field(True, description="Abar in (0, 1) by construction; else free")
     block: BlockKind = Field(

@@ -49,7 +49,7 @@ class Draw(NamedTuple):
     starts: Tensor  # first frames, (batch,)
     lengths: Tensor  # actions of each transition, (steps, batch)
     context: int  # observed steps
-    loops: Tensor  # iterations, (batch,)
+    loops: Tensor  # iterations, (steps, batch)
     probed: Tensor  # the step that teaches the gate, (1,)
     noise: Tensor  # states before the first observation, (batch, tokens, width)
 
@@ -199,7 +199,7 @@ class CoreStage:
         starts = draw_mixed(
             self._train.of(longest_window(context, horizon, chunk)), rollout.moving_share, size, generator
         )
-        loops = draw_loops(self._core, size, generator)
+        loops = draw_loops(self._core, len(lengths), size, generator)
         probed = torch.randint(len(lengths), (1,), generator=generator)
         return Draw(starts, lengths, context, loops, probed, noise_state(self._spec, size, generator))
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from loopwm_ros.training.model import drawn_loops
 from loopwm_ros.training.settings import CoreSettings, RolloutSettings
 from loopwm_ros.training.windows import Bank, Starts, Window, chunk_lengths, draw_mixed, windows_at
 
@@ -17,7 +18,7 @@ class Draws(NamedTuple):
 
     start: Tensor  # (seeds, batch, tokens, width)
     window: Window  # (steps, seeds, batch, ...)
-    loops: Tensor  # (seeds, batch)
+    loops: Tensor  # (seeds, steps, batch)
     probed: Tensor  # (1,)
 
 
@@ -53,15 +54,15 @@ class Sampler:
         window = window._replace(known=window.known & self._predicted)
         begin = torch.randn(seeds, size, *self._bank.tokens.shape[1:], device=device)
         probed = torch.randint(len(lengths), (1,), device=device)
-        return Draws(begin, window, self._drawn_loops(seeds, size), probed)
+        return Draws(begin, window, self._drawn_loops(seeds, len(lengths), size), probed)
 
-    def _drawn_loops(self, seeds: int, size: int) -> Tensor:
-        """Iterations (seeds, size), by the inverse of their distribution's sum."""
+    def _drawn_loops(self, seeds: int, steps: int, size: int) -> Tensor:
+        """Iterations (seeds, steps, size), by the inverse of their distribution's sum."""
+        shape, device = (seeds, steps, size), self._loops.device
         if self._core.max_loops == 1:
-            return torch.ones(seeds, size, dtype=torch.long, device=self._loops.device)
-        alike = self._core.draw_loops == "batch"
-        drawn = torch.rand(seeds, 1 if alike else size, device=self._loops.device)
-        return 1 + torch.bucketize(drawn, self._loops, right=True).expand(seeds, size)
+            return torch.ones(shape, dtype=torch.long, device=device)
+        drawn = torch.rand(seeds, *drawn_loops(self._core, steps, size), device=device)
+        return 1 + torch.bucketize(drawn, self._loops, right=True).expand(shape)
 
 
 def _distribution(core: CoreSettings) -> Tensor:

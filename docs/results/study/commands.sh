@@ -1,0 +1,13 @@
+.venv/bin/loopwm collect --recipe contact --out data/contact
+.venv/bin/loopwm study --config config/study/contact.yaml --out runs/study --data data/contact/train-free \
+    --data data/contact/train-one --data data/contact/train-chain --data data/contact/train-fast
+.venv/bin/loopwm evaluate $(printf -- '--run %s ' runs/study/arms/*/seed-?/) --data data/contact/test-one \
+    --data data/contact/test-chain --data data/contact/test-fast --data data/contact/shifted-heavy \
+    --data data/contact/shifted-slippery --long data/contact/long-one --long data/contact/long-chain \
+    --readout data/contact/train-free --windows 200 --device cpu --out docs/results/study
+for arm in loop one-pass depth-4-narrow gru latent-mlp; do for seed in 0 1 2; do
+    .venv/bin/loopwm export --run runs/study/arms/$arm/seed-$seed --out runs/study/bundles/$arm-$seed
+done; done
+.venv/bin/python -m benchmarks.closed_loop benchmarks/closed_loop/study.yaml --out docs/results/benchmarks/closed_loop
+.venv/bin/python tools/study_plots.py
+.venv/bin/python tools/render_results.py
