@@ -108,9 +108,22 @@ def test_truncated_gradient_is_that_of_starting_late(
 
 
 def test_loops_differ_by_sequence_with_the_mean_asked_for() -> None:
-    drawn = draw_loops(CoreSettings(mean_loops=4, max_loops=8), 4000, torch.Generator().manual_seed(0))
-    assert set(drawn.tolist()) == set(range(1, 9))
+    drawn = draw_loops(CoreSettings(mean_loops=4, max_loops=8), 3, 4000, torch.Generator().manual_seed(0))
+    assert set(drawn[0].tolist()) == set(range(1, 9))
     assert abs(float(drawn.float().mean()) - 4) < 0.1
+    assert (drawn == drawn[0]).all()
+
+
+@pytest.mark.parametrize(
+    ("alike", "by_step", "by_sequence"),
+    [("transition", True, True), ("sequence", False, True), ("batch", False, False), ("fixed", False, False)],
+)
+def test_loops_differ_by_what_is_asked_for(alike: str, by_step: bool, by_sequence: bool) -> None:
+    settings = CoreSettings.model_validate({"draw_loops": alike})
+    drawn = draw_loops(settings, 5, 50, torch.Generator().manual_seed(0))
+    assert drawn.shape == (5, 50)
+    assert bool((drawn != drawn[:1]).any()) == by_step
+    assert bool((drawn != drawn[:, :1]).any()) == by_sequence
 
 
 def test_what_is_injected_is_normalised(core: LoopedCore, inputs: tuple[torch.Tensor, ...]) -> None:

@@ -85,7 +85,7 @@ def test_all_parts_of_the_loss_teach_their_weights(
     model.zero_grad()
     start = torch.randn(len(window.reward[0]), 2, 16, generator=generator)
     loss = RolloutLoss(model, SETTINGS.rollout, SETTINGS.core)
-    loops = draw_loops(SETTINGS.core, len(start), generator)
+    loops = draw_loops(SETTINGS.core, len(window.reward), len(start), generator)
     total, parts = loss(start, window, CONTEXT, loops, torch.tensor([CONTEXT]))
     total.backward()
     assert set(parts) == {

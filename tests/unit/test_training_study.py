@@ -119,14 +119,18 @@ def test_a_finished_study_is_left_alone(folder: Path) -> None:
 def test_loops_are_drawn_as_in_the_usual_training(folder: Path) -> None:
     bank = load_study_bank(folder / "bank.safetensors").bank
     settings = TINY.core.model_copy(update={"mean_loops": 4, "max_loops": 8})
-    drawn = Sampler(bank, 1, 2, TINY.rollout, settings, [])._drawn_loops(2, 20000).float()
+    drawn = Sampler(bank, 1, 2, TINY.rollout, settings, [])._drawn_loops(2, 3, 20000).float()
     assert drawn.min() == 1
     assert drawn.max() == 8
     assert drawn.mean().item() == pytest.approx(4.0, abs=0.08)
+    assert (drawn == drawn[:, :1]).all()
+    each = settings.model_copy(update={"draw_loops": "transition"})
+    each_drawn = Sampler(bank, 1, 2, TINY.rollout, each, [])._drawn_loops(2, 3, 50)
+    assert (each_drawn != each_drawn[:, :1]).any()
     alike = Sampler(bank, 1, 2, TINY.rollout, settings.model_copy(update={"draw_loops": "batch"}), [])
-    assert len(alike._drawn_loops(1, 50).unique()) == 1
+    assert len(alike._drawn_loops(1, 3, 50).unique()) == 1
     fixed = Sampler(bank, 1, 2, TINY.rollout, settings.model_copy(update={"draw_loops": "fixed"}), [])
-    assert (fixed._drawn_loops(2, 50) == 4).all()
+    assert (fixed._drawn_loops(2, 3, 50) == 4).all()
 
 
 def test_no_loss_is_put_on_what_cannot_be_predicted(folder: Path) -> None:
