@@ -33,7 +33,7 @@ class Claim:
 def claims(found: Evaluation) -> list[Claim]:
     """All of those whose arms were evaluated."""
     groups = {group.label: group for group in found.groups}
-    if LOOP not in groups:
+    if LOOP not in groups or groups[LOOP].costs is None:
         return []
     loop = groups[LOOP]
     made = [_parameters(groups, loop)]
@@ -55,7 +55,7 @@ def size(group: Group) -> int:
 
 
 def _parameters(groups: dict[str, Group], loop: Group) -> Claim:
-    fixed = [g for name, g in groups.items() if name.startswith("depth-") and g.chunk == loop.chunk]
+    fixed = [g for name, g in groups.items() if name.startswith("depth-") and g.costs is not None]
     fixed += [groups["one-pass"]] if "one-pass" in groups else []
     as_good = sorted((g for g in fixed if error(g) <= loop.prediction[PART][MOVED][AHEAD].mean), key=size)
     aimed = "at least 16 times the loop's"

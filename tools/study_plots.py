@@ -8,10 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from study_claims import AHEAD, MOVED, PART
-from study_section import FOLDER
+from study_section import FOLDER, evaluation
 
 from loopwm_ros.training.evaluation.plots import depth_plot, exit_plot, horizon_plot, size_plot
-from loopwm_ros.training.evaluation.results import Evaluation
 
 ROOT = Path(__file__).resolve().parents[1]
 SHOWN = ("loop", "one-pass", "depth-4-narrow", "depth-16x", "gru", "rssm", "latent-mlp")
@@ -21,7 +20,8 @@ SIZES = ("loop", "one-pass", "depth-4-narrow", "depth-4", "depth-4x", "depth-16x
 def main() -> None:
     """Write them beside the evaluation."""
     folder = ROOT / FOLDER
-    found = Evaluation.model_validate_json((folder / "evaluation.json").read_text(encoding="utf-8"))
+    found = evaluation(ROOT)
+    assert found is not None, f"no evaluation in {folder}"
     groups = {group.label: group for group in found.groups}
     curves = {name: groups[name].prediction[PART][MOVED] for name in SHOWN if name in groups}
     sizes = {

@@ -22,10 +22,9 @@ TESTS = ("gate", "readout", "change", "second_difference")
 
 def study(root: Path) -> list[str]:
     """The section; empty where nothing was measured."""
-    path = root / FOLDER / "evaluation.json"
-    if not path.exists():
+    found = evaluation(root)
+    if found is None:
         return []
-    found = Evaluation.model_validate_json(path.read_text(encoding="utf-8"))
     return [
         "",
         "## Cores of the world model compared",
@@ -50,6 +49,20 @@ def study(root: Path) -> list[str]:
         *(root / FOLDER / "commands.sh").read_text(encoding="utf-8").splitlines(),
         "```",
     ]
+
+
+def evaluation(root: Path) -> Evaluation | None:
+    """What was measured, with the costs that were measured by themselves; None where nothing was."""
+    path, costs = root / FOLDER / "evaluation.json", root / FOLDER / "costs.json"
+    if not path.exists():
+        return None
+    found = Evaluation.model_validate_json(path.read_text(encoding="utf-8"))
+    if not costs.exists():
+        return found
+    alone = Evaluation.model_validate_json(costs.read_text(encoding="utf-8"))
+    of = {group.label: group.costs for group in alone.groups}
+    groups = (g.model_copy(update={"costs": of.get(g.label, g.costs)}) for g in found.groups)
+    return found.model_copy(update={"groups": tuple(groups)})
 
 
 def _claims(made: list[Claim]) -> list[str]:
