@@ -8,8 +8,8 @@
     --section prediction --section loops --section stability --section gain
 .venv/bin/loopwm evaluate $(printf -- '--run %s ' runs/study/arms/*/seed-0/) --data data/contact/test-one \
     --windows 200 --device cpu --out out/costs --section costs  # on a machine with nothing else to do
-cp out/study/evaluation.json docs/results/study/evaluation.json
-cp out/costs/evaluation.json docs/results/study/costs.json
+.venv/bin/python -m json.tool --compact out/study/evaluation.json docs/results/study/evaluation.json
+.venv/bin/python -m json.tool --compact out/costs/evaluation.json docs/results/study/costs.json
 for arm in loop one-pass depth-4-narrow gru latent-mlp; do for seed in 0 1 2; do
     .venv/bin/loopwm export --run runs/study/arms/$arm/seed-$seed --out runs/study/bundles/$arm-$seed
 done; done
