@@ -76,7 +76,11 @@ class CoreSettings(Settings):
 
     kind: CoreKind = Field("looped", description="the others are there to be compared with")
     layers: int = Field(0, ge=0, description="of a core of fixed depth")
-    inner_width: int = Field(0, ge=0, description="of a core that is not looped; 0: as its tokens")
+    inner_width: int = Field(
+        0,
+        ge=0,
+        description="of a dense or selective block, or of a core that is not looped; 0: as its tokens",
+    )
     tokens: int = Field(4, ge=1)
     width: int = Field(64, ge=1)
     heads: int = Field(2, ge=1)
@@ -97,7 +101,8 @@ class CoreSettings(Settings):
     block: BlockKind = Field(
         "retention",
         description="of the loop: retention: Abar fixed, attention between tokens; selective: Abar depends "
-        "on state and input, no coda; dense: the same on the flat state, without attention",
+        "on state and input, no coda; dense: the same on the flat state, without attention, heads, hidden, "
+        "prelude_layers",
     )
     gradient_loops: int = Field(
         0, ge=0, description="last iterations that gradients flow through; 0: ceil(mu / 2)"
@@ -126,6 +131,14 @@ class CoreSettings(Settings):
     def _block(self) -> CoreSettings:
         if self.block == "dense" and not self.inner_width:
             raise ValueError("a dense block needs an inner_width")
+        if self.kind == "looped" and self.block == "retention" and self.inner_width not in (0, self.width):
+            raise ValueError("a looped retention block is as wide as its tokens: inner_width must be 0")
+        attends = self.kind in ("looped", "fixed_depth") and self.block != "dense"
+        if attends and self.inner_width % self.width:
+            raise ValueError(
+                f"attention needs an inner_width that is a multiple of width {self.width}, "
+                f"not {self.inner_width}"
+            )
         if self.block != "retention" and not self.retention:
             raise ValueError(f"a {self.block} block has no Abar that could be free: retention must be true")
         return self

@@ -84,10 +84,9 @@ def test_what_a_transition_does_not_touch_stays_however_often_it_iterates(
         rate.weight[:8] = 0
         rate.bias[:8] = -30
     after = core(state, tokens, action, fixed_loops(64, 4))
-    untouched = slice(0, 8) if block == "dense" else slice(None)
-    assert torch.allclose(
-        after[:, untouched, :8].flatten(1)[:, :8], state[:, untouched, :8].flatten(1)[:, :8]
-    )
+    if block == "dense":  # its first 8 values are those of the first token
+        after, state = after[:, :1], state[:, :1]
+    assert torch.allclose(after[..., :8], state[..., :8], atol=1e-5)
     assert not torch.allclose(after[..., 8:], state[..., 8:], atol=0.1)
 
 
@@ -149,6 +148,8 @@ def test_the_gate_sees_what_an_iteration_has_changed(block: str, inputs: tuple[t
     [
         ({"block": "dense"}, "a dense block needs an inner_width"),
         ({"block": "selective", "retention": False}, "has no Abar that could be free"),
+        ({"block": "selective", "inner_width": 96}, "a multiple of width 64, not 96"),
+        ({"inner_width": 128}, "inner_width must be 0"),
     ],
 )
 def test_settings_that_make_no_block_are_refused(changes: dict[str, object], words: str) -> None:

@@ -1,6 +1,8 @@
 .venv/bin/loopwm collect --recipe contact --out data/contact
 .venv/bin/loopwm study --config config/study/contact.yaml --out runs/study --data data/contact/train-free \
-    --data data/contact/train-one --data data/contact/train-chain --data data/contact/train-fast
+    --data data/contact/train-one --data data/contact/train-chain --data data/contact/train-fast --arms \
+    loop,one-pass,depth-4-narrow,depth-4,depth-4x,depth-16x,depth-100,gru,rssm,latent-mlp,one-pass-long,\
+loop-chunk-2,transition-t-chunk-2,one-pass-chunk-2,gru-chunk-2
 .venv/bin/loopwm evaluate $(printf -- '--run %s ' runs/study/arms/*/seed-?/) --data data/contact/test-one \
     --data data/contact/test-chain --data data/contact/test-fast --data data/contact/shifted-heavy \
     --data data/contact/shifted-slippery --long data/contact/long-one --long data/contact/long-chain \
