@@ -144,7 +144,7 @@ def _iterations(found: Evaluation) -> list[str]:
         "",
         "### Error by iterations",
         "",
-        f"On a cube that moved, {AHEAD * found.period_s:g} s ahead [cm], the same number in every transition.",
+        f"On a cube that moved, {AHEAD * found.period_s:g} s ahead [cm], as many in every transition.",
         "",
         *table(("core", *map(str, counts)), rows),
     ]

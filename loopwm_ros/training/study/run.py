@@ -114,7 +114,8 @@ def time_arms(settings: StudySettings, out: Path, arms: list[str], device: torch
         seconds = time_arm(make_arm(settings, name, description), encoder, bank, device)
         folder = out / "arms" / name
         folder.mkdir(parents=True, exist_ok=True)
-        row = {"device": where, "threads": torch.get_num_threads(), "seconds": seconds}
+        seeds = 1 if device.type == "cpu" else settings.arms[name].seeds  # that a step trains side by side
+        row = {"device": where, "threads": torch.get_num_threads(), "seeds": seeds, "seconds": seconds}
         (folder / "time.json").write_text(json.dumps(row) + "\n", encoding="utf-8")
         medians[name] = statistics.median(seconds)
     return medians
