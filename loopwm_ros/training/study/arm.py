@@ -74,7 +74,8 @@ def train_arm(
     """
     out.mkdir(parents=True, exist_ok=True)
     on_device = Bank(*(part.to(device) for part in bank.bank))
-    groups = [[seed] for seed in range(arm.seeds)] if device.type == "cpu" else [list(range(arm.seeds))]
+    size = side_by_side(arm.seeds, device)
+    groups = [list(range(seed, seed + size)) for seed in range(0, arm.seeds, size)]
     curves = []
     for group in groups:
         trainer = _trainer(arm, encoder, on_device, bank.stride, group)
@@ -83,6 +84,11 @@ def train_arm(
             tensors = {k: v for k, v in model.state_dict().items() if k.split(".")[0] in TRAINED}
             checkpoint.save_tensors(out / f"seed-{seed}.safetensors", tensors, {"seed": seed})
     (out / "curve.json").write_text(json.dumps(_joined(curves)) + "\n", encoding="utf-8")
+
+
+def side_by_side(seeds: int, device: torch.device) -> int:
+    """How many of an arm's seeds one step trains: batching them helps a GPU alone."""
+    return 1 if device.type == "cpu" else seeds
 
 
 def _curve(
@@ -123,8 +129,8 @@ def time_arm(arm: Arm, encoder: dict[str, Tensor], bank: StudyBank, device: torc
     on_device = Bank(*(part.to(device) for part in bank.bank))
     starts = bank.starts(arm.spec, rollout.moving_points, held_out=False)
     full = transitions(rollout.horizon, arm.settings.chunk)
-    chosen, seeds = _starts(arm, starts, full, device), range(1 if device.type == "cpu" else arm.seeds)
-    return _trainer(arm, encoder, on_device, bank.stride, list(seeds)).time(TIMED, chosen, full)
+    chosen, seeds = _starts(arm, starts, full, device), list(range(side_by_side(arm.seeds, device)))
+    return _trainer(arm, encoder, on_device, bank.stride, seeds).time(TIMED, chosen, full)
 
 
 def _trainer(

@@ -24,7 +24,7 @@ from loopwm_ros.training.sample import real_windows, save_windows
 from loopwm_ros.training.settings import TrainSettings
 from loopwm_ros.training.spec import quantity_statistics
 from loopwm_ros.training.stages import EncoderStage
-from loopwm_ros.training.study.arm import Arm, arm_spec, time_arm, train_arm
+from loopwm_ros.training.study.arm import Arm, arm_spec, side_by_side, time_arm, train_arm
 from loopwm_ros.training.study.bank import build_study_bank, load_study_bank, save_study_bank
 from loopwm_ros.training.study.settings import StudySettings
 from loopwm_ros.training.trainer import Listener, Trainer
@@ -114,7 +114,7 @@ def time_arms(settings: StudySettings, out: Path, arms: list[str], device: torch
         seconds = time_arm(make_arm(settings, name, description), encoder, bank, device)
         folder = out / "arms" / name
         folder.mkdir(parents=True, exist_ok=True)
-        seeds = 1 if device.type == "cpu" else settings.arms[name].seeds  # that a step trains side by side
+        seeds = side_by_side(settings.arms[name].seeds, device)
         row = {"device": where, "threads": torch.get_num_threads(), "seeds": seeds, "seconds": seconds}
         (folder / "time.json").write_text(json.dumps(row) + "\n", encoding="utf-8")
         medians[name] = statistics.median(seconds)
