@@ -15,6 +15,7 @@ loop-chunk-2,transition-t-chunk-2,one-pass-chunk-2,gru-chunk-2
 for arm in loop one-pass depth-4-narrow gru latent-mlp; do for seed in 0 1 2; do
     .venv/bin/loopwm export --run runs/study/arms/$arm/seed-$seed --out runs/study/bundles/$arm-$seed
 done; done
-.venv/bin/python -m benchmarks.closed_loop benchmarks/closed_loop/study.yaml --out docs/results/benchmarks/closed_loop
+.venv/bin/python -m benchmarks.closed_loop benchmarks/closed_loop/study.yaml --out out/closed_loop
+cp out/closed_loop/summary.json out/closed_loop/success.svg docs/results/benchmarks/closed_loop/
 .venv/bin/python tools/study_plots.py
 .venv/bin/python tools/render_results.py
