@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from markdown_table import table
-from study_claims import AHEAD, MOVED, PART, Claim, against_best, cheapest_exit, claims
+from study_claims import AHEAD, MOVED, PART, Claim, against_best, cheapest_exit, claims, timed
 
 from loopwm_ros.training.evaluation.intervals import Interval
 from loopwm_ros.training.evaluation.results import Costs, Evaluation, Group
@@ -125,10 +125,8 @@ def _cost_cells(group: Group, costs: Costs) -> tuple[str, ...]:
 
 
 def _timing(costs: Costs, loops: str, steps: int) -> str:
-    for timing in costs.timings:
-        if (timing.loops, timing.candidates, timing.base_steps) == (loops, 64, steps):
-            return f"{timing.ms.p50:.2f} / {timing.ms.p99:.2f}"
-    return "–"
+    found = timed(costs, loops, steps)
+    return "–" if found is None else f"{found.ms.p50:.2f} / {found.ms.p99:.2f}"
 
 
 def _iterations(found: Evaluation) -> list[str]:

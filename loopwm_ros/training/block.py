@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ CHANGES = 32  # ways in which a state has changed that a gate tells apart
 LEAST_CHANGE = 1e-3  # one that it takes for none
 
 
-class Block(nn.Module):
+class Block(nn.Module, ABC):
     """What is iterated, and its gate `g = sigmoid(w_g . h + b_g)`, which says when to stop."""
 
     gate: nn.Linear
@@ -26,9 +27,9 @@ class Block(nn.Module):
         nn.init.zeros_(self.gate.weight)
         nn.init.zeros_(self.gate.bias)
 
+    @abstractmethod
     def step(self, state: Tensor, injected: Tensor) -> Tensor:
         """One iteration, (batch, tokens, width)."""
-        raise NotImplementedError
 
     def gate_logit(self, before: Tensor, after: Tensor) -> Tensor:  # noqa: ARG002
         """Log-odds that the loop may end at `after`, which an iteration made of `before`, (batch,)."""

@@ -8,6 +8,7 @@ from loopwm_ros.training.baselines import OnePassCore
 from loopwm_ros.training.model import fixed_loops, make_core
 from loopwm_ros.training.rssm import Rssm
 from loopwm_ros.training.settings import CoreSettings
+from tests.cores import CoreInputs, core_inputs
 
 SIZE = {"tokens": 3, "width": 16, "heads": 2, "hidden": 16, "mean_loops": 1, "max_loops": 1}
 KINDS = {
@@ -26,10 +27,8 @@ def core_of(kind: str) -> OnePassCore:
 
 
 @pytest.fixture
-def inputs() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(1)
-    state, tokens = torch.randn(2, 4, 3, 16, generator=generator)
-    return state, tokens, torch.randn(4, 5, generator=generator)
+def inputs() -> CoreInputs:
+    return core_inputs()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,6 +7,7 @@ from loopwm_ros.training.block import DenseStep, SelectiveStep
 from loopwm_ros.training.core import LoopedCore
 from loopwm_ros.training.model import fixed_loops, make_core
 from loopwm_ros.training.settings import CoreSettings
+from tests.cores import CoreInputs, core_inputs
 
 SIZE = {"tokens": 3, "width": 16, "heads": 2, "hidden": 16}
 BLOCKS = {"selective": 0, "dense": 24}  # inner widths
@@ -34,10 +35,8 @@ def untied(block: str, layers: int, inner_width: int | None = None) -> OnePassCo
 
 
 @pytest.fixture
-def inputs() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(1)
-    state, tokens = torch.randn(2, 4, 3, 16, generator=generator)
-    return state, tokens, torch.randn(4, 5, generator=generator)
+def inputs() -> CoreInputs:
+    return core_inputs()
 
 
 def test_a_selective_iteration_follows_the_equation(inputs: tuple[torch.Tensor, ...]) -> None:
