@@ -9,7 +9,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -20,6 +20,7 @@ from loopwm_ros.errors import BundleError, MismatchError
 MANIFEST = "manifest.json"
 CHECKSUM = "manifest.sha256"  # as `sha256sum` writes it
 FORMAT = 1
+Iterate = Literal["block", "parts"]
 GRAPHS = ("encoder", "prelude", "block", "coda", "heads", "monitor")
 OPTIONAL_GRAPHS = ("policy",)
 MAX_GRAPH = 2**28  # of one file [bytes]; ours have 0.5 MB. What follows bounds what a model may allocate
@@ -75,6 +76,10 @@ class ModelSpec(Settings):
     width: int = Field(gt=0, le=MAX_STATE)
     max_loops: int = Field(gt=0, le=256)
     mean_loops: int = Field(gt=0, le=256, description="training mean of T")
+    iterate: Iterate = Field(
+        "block",
+        description="an iteration is the block again (block), or a step over its part of the chunk (parts)",
+    )
     gate_threshold: float = Field(gt=0, le=1, description="tau: exit when the gate exceeds it")
     second_difference_threshold: float = Field(ge=0, description="exit below it; 0 switches it off")
 

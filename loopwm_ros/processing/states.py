@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.types import F32, F64, JointState
@@ -47,6 +48,24 @@ def chunked(spec: ModelSpec, actions: F32) -> F32:
     told[..., : count * size] = actions.reshape(*batch, count * size)
     told[..., -1] = count / spec.chunk
     return told
+
+
+def told_actions(spec: ModelSpec, told: F32) -> NDArray[np.int64]:
+    """How many actions `chunked` has told of, (batch,), of (batch, action_input)."""
+    if spec.chunk == 1:
+        return np.ones(len(told), dtype=np.int64)
+    return np.rint(told[:, -1] * spec.chunk).astype(np.int64)
+
+
+def part_between(spec: ModelSpec, told: F32, begin: NDArray[np.int64], end: NDArray[np.int64]) -> F32:
+    """What the prelude is told of actions `begin` to `end` (batch,) of all (batch, action_input)."""
+    rows, at = np.arange(len(told))[:, None], begin[:, None] + np.arange(spec.chunk)
+    actions = told[:, :-1].reshape(len(told), spec.chunk, spec.action_dim)
+    taken = actions[rows, np.minimum(at, spec.chunk - 1)] * (at < end[:, None])[..., None]
+    part = np.empty_like(told)
+    part[:, :-1] = taken.reshape(len(told), -1)
+    part[:, -1] = (end - begin) / spec.chunk
+    return part
 
 
 def tool_velocity(spec: ModelSpec, action: F32) -> F64:

@@ -11,12 +11,10 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from loopwm_ros.training.block import selective_step
+from loopwm_ros.training.block import OPEN, selective_step
 from loopwm_ros.training.core import make_prelude
 from loopwm_ros.training.layers import TransformerLayer, near_identity, transformer_layers
 from loopwm_ros.training.settings import CoreSettings
-
-OPEN = 20.0  # log-odds of a gate that is open
 
 
 class OnePass(nn.Module):

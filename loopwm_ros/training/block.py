@@ -13,27 +13,20 @@ from loopwm_ros.training.layers import Retention, transformer_layers
 from loopwm_ros.training.settings import CoreSettings
 
 CHANGES = 32  # ways in which a state has changed that a gate tells apart
+OPEN = 20.0  # log-odds of a gate that is open
 LEAST_CHANGE = 1e-3  # one that it takes for none
 
 
 class Block(nn.Module, ABC):
-    """What is iterated, and its gate `g = sigmoid(w_g . h + b_g)`, which says when to stop."""
-
-    gate: nn.Linear
-
-    def add_gate(self, settings: CoreSettings) -> None:
-        """Make the gate, half open whatever it sees."""
-        self.gate = nn.Linear(settings.tokens * settings.width, 1)
-        nn.init.zeros_(self.gate.weight)
-        nn.init.zeros_(self.gate.bias)
+    """What is iterated, and its gate, which says when to stop."""
 
     @abstractmethod
     def step(self, state: Tensor, injected: Tensor) -> Tensor:
         """One iteration, (batch, tokens, width)."""
 
-    def gate_logit(self, before: Tensor, after: Tensor) -> Tensor:  # noqa: ARG002
+    @abstractmethod
+    def gate_logit(self, before: Tensor, after: Tensor) -> Tensor:
         """Log-odds that the loop may end at `after`, which an iteration made of `before`, (batch,)."""
-        return self.gate(after.flatten(1))[:, 0]
 
     def forward(self, state: Tensor, injected: Tensor) -> tuple[Tensor, Tensor]:
         """Next state and its gate in (0, 1), (batch,)."""
@@ -41,15 +34,29 @@ class Block(nn.Module, ABC):
         return following, torch.sigmoid(self.gate_logit(state, following))
 
 
-class RetentionBlock(Block):
+class StateGated(Block):
+    """A block with the paper's gate `g = sigmoid(w_g . h + b_g)`."""
+
+    def __init__(self, settings: CoreSettings) -> None:
+        """The gate starts half open, whatever it sees."""
+        super().__init__()
+        self.gate = nn.Linear(settings.tokens * settings.width, 1)
+        nn.init.zeros_(self.gate.weight)
+        nn.init.zeros_(self.gate.bias)
+
+    def gate_logit(self, before: Tensor, after: Tensor) -> Tensor:  # noqa: ARG002
+        """Of the state `after` the iteration alone."""
+        return self.gate(after.flatten(1))[:, 0]
+
+
+class RetentionBlock(StateGated):
     """`h^(t+1) = Abar h^(t) + Bbar e + Rbar(h^(t), e)`: the paper's."""
 
     def __init__(self, settings: CoreSettings) -> None:
-        super().__init__()
+        super().__init__(settings)
         self.shape = (settings.tokens, settings.width)
         self.retention = Retention(settings.width, settings.initial_retention, free=not settings.retention)
         self.layers = transformer_layers(settings, settings.block_layers)
-        self.add_gate(settings)
 
     def step(self, state: Tensor, injected: Tensor) -> Tensor:
         """One iteration, (batch, tokens, width)."""
@@ -117,13 +124,12 @@ def selective_step(settings: CoreSettings) -> SelectiveStep | DenseStep:
     return DenseStep(settings) if settings.block == "dense" else SelectiveStep(settings)
 
 
-class SelectiveBlock(Block):
+class SelectiveBlock(StateGated):
     """A block whose iteration is one step with selective retention."""
 
     def __init__(self, settings: CoreSettings) -> None:
-        super().__init__()
+        super().__init__(settings)
         self.selective = selective_step(settings)
-        self.add_gate(settings)
         self.changes = nn.Linear(settings.tokens * settings.width, CHANGES, bias=False)
         self.weigh = nn.Linear(CHANGES, 1)
 

@@ -11,9 +11,12 @@ from loopwm_ros.training.baselines import FixedDepth, LatentMlp, OnePassCore, Re
 from loopwm_ros.training.core import LoopedCore
 from loopwm_ros.training.encoder import Encoder
 from loopwm_ros.training.heads import Heads
+from loopwm_ros.training.parts import PartsCore, UntiedParts
 from loopwm_ros.training.policy import Actor, Policy
 from loopwm_ros.training.rssm import Rssm
 from loopwm_ros.training.settings import CoreSettings, TrainSettings
+
+Core = LoopedCore | PartsCore | OnePassCore
 
 
 class LoopWM(nn.Module):
@@ -25,7 +28,7 @@ class LoopWM(nn.Module):
         super().__init__()
         size, count = (spec.image_height, spec.image_width), len(spec.quantities)
         self.encoder = Encoder(settings.encoder, settings.core, size, len(spec.proprio_mean), count)
-        self.core = make_core(settings.core, spec.action_input)
+        self.core = make_core(settings.core, spec.action_input, spec.chunk)
         self.heads = Heads(settings.core, count)
         self.monitor = nn.Linear(spec.width, spec.width)  # g_omega
         self.policy = None  # until all else is trained
@@ -49,8 +52,12 @@ class LoopWM(nn.Module):
             part.quantity_std.copy_(std)
 
 
-def make_core(settings: CoreSettings, action_input: int) -> LoopedCore | OnePassCore:
-    """The core that the settings name."""
+def make_core(settings: CoreSettings, action_input: int, chunk: int = 1) -> Core:
+    """The core that the settings name, whose transitions span up to `chunk` actions."""
+    if settings.iterate == "parts":
+        if settings.kind == "fixed_depth":
+            return OnePassCore(UntiedParts(settings, action_input, chunk))
+        return PartsCore(settings, action_input, chunk)
     if settings.kind == "looped":
         return LoopedCore(settings, action_input)
     kinds = {
@@ -71,6 +78,8 @@ def draw_loops(settings: CoreSettings, steps: int, batch: int, generator: torch.
     """Iterations of each transition, (steps, batch) on the CPU: `T ~ Poisson(mu)`, kept in [1, max_loops]."""
     if settings.draw_loops == "fixed":
         return fixed_loops(settings.mean_loops, batch).expand(steps, batch)
+    if settings.draw_loops == "uniform":
+        return torch.randint(1, settings.max_loops + 1, (steps, batch), generator=generator)
     rate = torch.full(drawn_loops(settings, steps, batch), float(settings.mean_loops))
     drawn = torch.poisson(rate, generator=generator).long().clamp(1, settings.max_loops)
     return drawn.expand(steps, batch)
@@ -78,7 +87,7 @@ def draw_loops(settings: CoreSettings, steps: int, batch: int, generator: torch.
 
 def drawn_loops(settings: CoreSettings, steps: int, batch: int) -> tuple[int, int]:
     """How many numbers of iterations are drawn for a batch of windows: by step, and by sequence."""
-    many = {"transition": (steps, batch), "sequence": (1, batch)}
+    many = {"transition": (steps, batch), "uniform": (steps, batch), "sequence": (1, batch)}
     return many.get(settings.draw_loops, (1, 1))
 
 

@@ -66,13 +66,14 @@ def rollout_inputs(model: LoopWM, spec: ModelSpec, windows: RealWindows) -> dict
     observed = [slice(step, step + 1) for step in range(CONTEXT)]
     imagined = [slice(CONTEXT + s.start, CONTEXT + s.stop) for s in spans(spec, actions.shape[1] - CONTEXT)]
     state = noise_state(spec, count, torch.Generator().manual_seed(1))
+    iterations = 1 if spec.iterate == "parts" else spec.mean_loops  # that share one prelude
     met: dict[str, list[Inputs]] = {name: [] for name in graph_modules(model)}
     for step, span in enumerate([*observed, *imagined]):
         given = tokens[:, step] if step < CONTEXT else torch.zeros_like(state)
         told = torch.from_numpy(chunked(spec, actions[:, span]))
         met["prelude"].append((state, given, told))
         injected = core.prelude(state, given, told)
-        for _ in range(spec.mean_loops):
+        for _ in range(iterations):
             met["block"].append((state, injected))
             state, _ = core.block(state, injected)
         met["coda"].append((state,))

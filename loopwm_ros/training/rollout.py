@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from loopwm_ros.training import losses
 from loopwm_ros.training.model import LoopWM
+from loopwm_ros.training.parts import PartsCore
 from loopwm_ros.training.rssm import Rssm
 from loopwm_ros.training.settings import CoreSettings, RolloutSettings
 from loopwm_ros.training.windows import Window
@@ -118,7 +119,12 @@ class RolloutLoss(nn.Module):
 
 
 def iterate_fully(model: LoopWM, state: Tensor, tokens: Tensor, action: Tensor, loops: int) -> Tensor:
-    """`h^(1) .. h^(loops)` of one transition, (loops, batch, tokens, width)."""
+    """Where one transition may end, (exits, batch, tokens, width), before the coda.
+
+    `h^(1) .. h^(loops)`; of a core that iterates over parts, `PartsCore.exits`.
+    """
+    if isinstance(model.core, PartsCore):
+        return model.core.exits(state, tokens, action)
     injected, iterates = model.core.prelude(state, tokens, action), []
     for _ in range(loops):
         state = model.core.block.step(state, injected)
@@ -126,8 +132,15 @@ def iterate_fully(model: LoopWM, state: Tensor, tokens: Tensor, action: Tensor, 
     return torch.stack(iterates)
 
 
+def exit_loops(model: LoopWM, loops: int) -> Tensor:
+    """Iterations that each exit of `iterate_fully` takes, (exits,)."""
+    return torch.tensor([1, loops]) if isinstance(model.core, PartsCore) else torch.arange(1, loops + 1)
+
+
 def gate_logits(model: LoopWM, state: Tensor, iterates: Tensor) -> Tensor:
-    """Log-odds of the gate after each iteration of `iterate_fully` from `state`, (loops, batch)."""
+    """Log-odds of the gate at each exit of `iterate_fully` from `state`, (exits, batch)."""
+    if isinstance(model.core, PartsCore):
+        return model.core.exit_logits(state, iterates)
     before = torch.cat([state[None], iterates[:-1]])
     logits: Tensor = model.core.block.gate_logit(before.flatten(0, 1), iterates.flatten(0, 1))
     return logits.unflatten(0, iterates.shape[:2])

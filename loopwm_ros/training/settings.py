@@ -7,11 +7,14 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from loopwm_ros.bundle import Iterate
 from loopwm_ros.config import Settings
+from loopwm_ros.world_model.parts import LEAST_PARTS
 
-DrawLoops = Literal["transition", "sequence", "batch", "fixed"]
+DrawLoops = Literal["transition", "sequence", "batch", "fixed", "uniform"]
 BlockKind = Literal["retention", "selective", "dense"]
 CoreKind = Literal["looped", "fixed_depth", "gru", "rssm", "latent_mlp"]
+PARTED: tuple[CoreKind, ...] = ("looped", "fixed_depth")  # may iterate over parts
 
 
 class ImageSettings(Settings):
@@ -95,7 +98,12 @@ class CoreSettings(Settings):
     draw_loops: DrawLoops = Field(
         "sequence",
         description="what has a T of its own in training; transition: as early exit gives each; fixed: T is "
-        "mean_loops",
+        "mean_loops; uniform: each transition's, 1 to max_loops alike",
+    )
+    iterate: Iterate = Field(
+        "block",
+        description="what iterations share: block: one input, the block is applied again and again; parts: "
+        "the actions of a chunk, each iteration is a step over its part of them",
     )
     retention: bool = Field(True, description="Abar in (0, 1) by construction; else free")
     block: BlockKind = Field(
@@ -138,6 +146,15 @@ class CoreSettings(Settings):
             raise ValueError(
                 f"attention needs an inner_width that is a multiple of width {self.width}, "
                 f"not {self.inner_width}"
+            )
+        if self.iterate == "parts" and (self.block == "retention" or self.kind not in PARTED):
+            raise ValueError(
+                f"a core of kind {' or '.join(PARTED)} with a selective or dense block can iterate over parts, "
+                f"not {self.kind} with {self.block}"
+            )
+        if self.iterate == "parts" and self.kind == "looped" and self.max_loops <= LEAST_PARTS:
+            raise ValueError(
+                f"a leap and {LEAST_PARTS} parts after it take max_loops {1 + LEAST_PARTS} or more"
             )
         if self.block != "retention" and not self.retention:
             raise ValueError(f"a {self.block} block has no Abar that could be free: retention must be true")
@@ -243,6 +260,12 @@ class TrainSettings(Settings):
     rollout: RolloutSettings
     joint: JointSettings | None = Field(None, description="none: the encoder stays as its own stage left it")
     policy: PolicySettings | None = Field(None, description="none: no policy is trained")
+
+    @model_validator(mode="after")
+    def _parts(self) -> TrainSettings:
+        if self.core.iterate == "parts" and self.chunk == 1:
+            raise ValueError("core.iterate parts shares out the actions of a chunk: chunk must be 2 or more")
+        return self
 
     @property
     def split_seed(self) -> int:

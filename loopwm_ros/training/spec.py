@@ -47,6 +47,7 @@ def model_spec(
         width=settings.core.width,
         max_loops=settings.core.max_loops,
         mean_loops=settings.core.mean_loops,
+        iterate=settings.core.iterate,
         gate_threshold=settings.rollout.gate_threshold,
         second_difference_threshold=settings.rollout.second_difference_threshold,
     )

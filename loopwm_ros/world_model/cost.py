@@ -64,9 +64,14 @@ class RowCost:
 class StageCosts:
     """A stopwatch over the stages of a rollout, and the costs that it has measured."""
 
-    def __init__(self, clock: Clock, iteration: tuple[Stage, ...] = ("block",)) -> None:
-        """`iteration`: what is called in each."""
-        self._clock, self._iteration = clock, iteration
+    def __init__(
+        self,
+        clock: Clock,
+        iteration: tuple[Stage, ...] = ("block",),
+        outside: tuple[Stage, ...] = ("prelude", "coda"),
+    ) -> None:
+        """What is called in each iteration, and once for each transition `outside` of them."""
+        self._clock, self._iteration, self._outside = clock, iteration, outside
         self._lap = 0.0
         self._costs = {stage: RowCost() for stage in get_args(Stage)}
 
@@ -74,6 +79,10 @@ class StageCosts:
         """Begin timing; returns now."""
         self._lap = self._clock()
         return self._lap
+
+    def now(self) -> float:
+        """The time by the stopwatch's clock."""
+        return self._clock()
 
     def lap(self, stage: Stage, rows: int) -> float:
         """Book the time since the last lap on a stage; returns now."""
@@ -92,7 +101,7 @@ class StageCosts:
 
     def rollout(self, rows: int, transitions: int, loops: float, readouts: int) -> float:
         """Cost of `transitions` with `loops` iterations each, and `readouts` calls of the heads [s]."""
-        outside = self.stage("prelude", rows) + self.stage("coda", rows)
+        outside = sum(self.stage(stage, rows) for stage in self._outside)
         transition = outside + loops * self.iteration(rows)
         return transitions * transition + readouts * self.stage("heads", rows)
 

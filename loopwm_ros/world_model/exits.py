@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.types import F32
-from loopwm_ros.world_model.cost import Stage
+from loopwm_ros.world_model.base import Clock
+from loopwm_ros.world_model.cost import Stage, StageCosts
 from loopwm_ros.world_model.settings import WorldModelSettings
 
 
@@ -64,10 +65,16 @@ def exit_test(settings: WorldModelSettings, spec: ModelSpec) -> ExitTest | None:
     """The test that the settings ask for; None when every transition has a fixed number of iterations.
 
     Raises:
-        ConfigError: the test needs a threshold, and none is given.
+        ConfigError: the test needs a threshold, and none is given; or the bundle's iterations are not such
+            that it could tell anything.
     """
     if settings.loops or settings.exit == "none":
         return None
+    if spec.iterate == "parts" and settings.exit in ("second_difference", "readout"):
+        raise ConfigError(
+            f"exit is '{settings.exit}', which compares iterations on one input, and this bundle's are steps "
+            "over parts of the actions; use gate or change"
+        )
     gate, second = settings.gate_threshold, settings.second_difference_threshold
     gate = spec.gate_threshold if gate is None else gate
     second = spec.second_difference_threshold if second is None else second
@@ -83,3 +90,10 @@ def exit_test(settings: WorldModelSettings, spec: ModelSpec) -> ExitTest | None:
         settings.change_threshold if settings.exit == "change" else None,
         settings.readout_tolerance if settings.exit == "readout" else None,
     )
+
+
+def stage_costs(clock: Clock, spec: ModelSpec, test: ExitTest | None) -> StageCosts:
+    """What a bundle's iterations call where this exit test follows them."""
+    if spec.iterate == "parts":
+        return StageCosts(clock, ("prelude", "block", "coda"), ())
+    return StageCosts(clock) if test is None else StageCosts(clock, test.calls)

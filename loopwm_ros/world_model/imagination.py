@@ -8,14 +8,14 @@ from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.processing.states import chunked, spans
 from loopwm_ros.types import F32, Rollout
 from loopwm_ros.world_model.cost import StageCosts
-from loopwm_ros.world_model.loop import LoopedCore
+from loopwm_ros.world_model.loop import Core
 from loopwm_ros.world_model.sessions import Session
 
 
 class Imagination:
     """Advances candidates together and calls the heads only where they are read."""
 
-    def __init__(self, spec: ModelSpec, core: LoopedCore, heads: Session, costs: StageCosts) -> None:
+    def __init__(self, spec: ModelSpec, core: Core, heads: Session, costs: StageCosts) -> None:
         self._spec = spec
         self._core = core
         self._heads = heads

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,19 @@ from loopwm_ros.world_model.exits import ExitTest
 from loopwm_ros.world_model.sessions import Session
 
 Loops = NDArray[np.int64]
+
+
+class Core(Protocol):
+    """Advances candidates by one transition, with as many iterations as each needs."""
+
+    def transition(
+        self, state: F32, tokens: F32, action: F32, cap: int, leave_by: float = math.inf
+    ) -> tuple[F32, Loops]:
+        """Next states (batch, tokens, width) and the iterations each candidate used (batch,).
+
+        `cap`: most iterations; `leave_by`: time from which on none is begun that could be left out.
+        """
+        ...
 
 
 class LoopedCore:

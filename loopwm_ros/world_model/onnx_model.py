@@ -15,12 +15,13 @@ from loopwm_ros.processing.reprojection import Reprojection
 from loopwm_ros.processing.states import chunked, normalise_proprio, proprio_vector, spans
 from loopwm_ros.types import F32, F64, Encoding, Observation, Rollout
 from loopwm_ros.world_model.base import Clock
-from loopwm_ros.world_model.cost import Estimate, StageCosts
-from loopwm_ros.world_model.exits import exit_test
+from loopwm_ros.world_model.cost import Estimate
+from loopwm_ros.world_model.exits import ExitTest, exit_test, stage_costs
 from loopwm_ros.world_model.imagination import Imagination
-from loopwm_ros.world_model.loop import LoopedCore
+from loopwm_ros.world_model.loop import Core, LoopedCore
+from loopwm_ros.world_model.parts import PartsCore
 from loopwm_ros.world_model.policy import ImaginedPolicy
-from loopwm_ros.world_model.sessions import open_sessions
+from loopwm_ros.world_model.sessions import Session, open_sessions
 from loopwm_ros.world_model.settings import WorldModelSettings
 
 WARM_UP_ROWS = (1, 64)
@@ -66,14 +67,18 @@ class OnnxWorldModel:
         if "policy" in sessions:
             self.policy = ImaginedPolicy(sessions["policy"], self.spec, self.advance)
         test = exit_test(settings, self.spec)
-        self._costs = StageCosts(clock) if test is None else StageCosts(clock, test.calls)
-        predicted = self.spec.predicted
-        self._core = LoopedCore(sessions, predicted, test, settings.compact_below, self._costs)
+        self._costs = stage_costs(clock, self.spec, test)
+        self._core = self._make_core(sessions, test)
         self._imagination = Imagination(self.spec, self._core, self._heads, self._costs)
         self._loops = np.zeros(self.spec.max_loops + 1, dtype=np.int64)
         self._mean_loops = Estimate()
         self._warm_up()
         self._mean_loops = Estimate(mean=min(self.spec.mean_loops, self._cap))
+
+    def _make_core(self, sessions: dict[str, Session], test: ExitTest | None) -> Core:
+        if self.spec.iterate == "parts":
+            return PartsCore(sessions, self.spec, test, self._costs)
+        return LoopedCore(sessions, self.spec.predicted, test, self.settings.compact_below, self._costs)
 
     def encode(self, observation: Observation) -> Encoding:
         """Embed one observation, (tokens, width), and read the task quantities [physical units]."""

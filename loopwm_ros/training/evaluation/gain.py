@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from loopwm_ros.training.core import LoopedCore
 from loopwm_ros.training.evaluation.probe import CONTEXT, Probe
 from loopwm_ros.training.evaluation.results import Gain, Quantiles
 from loopwm_ros.training.evaluation.rollouts import Rule, imagine, observe, told_of, transition
@@ -41,7 +42,7 @@ def gain(subject: Subject, probe: Probe, seen: Tensor) -> Gain:
             return transition(model, before, blind, told, rule)[0]
 
         transitions.append(largest_singular_values(whole, state))
-        if subject.looped:
+        if isinstance(core, LoopedCore):
             with torch.no_grad():
                 injected, iterate = core.prelude(state, blind, told), state
             for _ in range(rule.loops):

@@ -20,7 +20,7 @@ from loopwm_ros.training.evaluation.probe import CONTEXT, Probe
 from loopwm_ros.training.evaluation.results import Depth, Errors, Exit, Looping, LoopsByPhase
 from loopwm_ros.training.evaluation.rollouts import Rule, Test, observe, roll, told_of
 from loopwm_ros.training.evaluation.subjects import Subject
-from loopwm_ros.training.rollout import iterate_fully
+from loopwm_ros.training.rollout import exit_loops, iterate_fully
 from loopwm_ros.types import F64
 
 HORIZONS = (1, 10, 25)  # [base steps]
@@ -77,6 +77,7 @@ def exit_rules(subject: Subject) -> list[Rule]:
     return [
         Rule(spec.max_loops, test, threshold, subject.points.predicted)
         for test, values in thresholds.items()
+        if spec.iterate == "block" or test in ("gate", "change")
         for threshold in sorted(values)
     ]
 
@@ -120,7 +121,7 @@ def needed(subject: Subject, seen: Tensor, probe: Probe, horizon: int) -> list[T
         after = model.core.coda(iterates.flatten(0, 1))
         readouts = model.heads.locate(after)[:, columns].unflatten(0, iterates.shape[:2]) * there[:rows]
         settled = losses.settled(readouts, subject.settings.rollout.settle_tolerance)
-        used.append((settled.int().argmax(0) + 1).cpu())
+        used.append(exit_loops(model, spec.max_loops)[settled.int().argmax(0).cpu()])
         state = after.unflatten(0, iterates.shape[:2])[-1]
     return used
 

@@ -13,6 +13,7 @@ from loopwm_ros.processing.states import chunked
 from loopwm_ros.training.evaluate import device_of
 from loopwm_ros.training.evaluation.probe import CONTEXT, Probe
 from loopwm_ros.training.model import LoopWM, noise_state
+from loopwm_ros.training.parts import PartsCore, told_actions
 
 Test = Literal["gate", "second_difference", "change", "readout"]
 
@@ -23,7 +24,8 @@ class Rule:
 
     Tests at iteration t: `gate`: g^(t) exceeds the threshold; `second_difference`: the norm of
     h^(t) - 2 h^(t-1) + h^(t-2) is below it; `change`: that of h^(t) - h^(t-1); `readout`: no predicted
-    quantity [m] of coda(h^(t)) differs by as much from the iteration before.
+    quantity [m] of coda(h^(t)) differs by as much from the iteration before. A core that iterates over parts
+    knows the gate and the change alone.
     """
 
     loops: int
@@ -95,6 +97,8 @@ def transition(
 ) -> tuple[Tensor, Tensor]:
     """Next states, and the iterations that each used (batch,), on the CPU."""
     core = model.core
+    if isinstance(core, PartsCore):
+        return _in_parts(core, state, tokens, told, rule)
     injected = core.prelude(state, tokens, told)
     if rule.test is None:
         for _ in range(rule.loops):
@@ -102,6 +106,27 @@ def transition(
         return core.coda(state), torch.full((len(state),), rule.loops)
     looped, used = _iterate(model, state, injected, rule)
     return core.coda(looped), used.cpu()
+
+
+def _in_parts(
+    core: PartsCore, state: Tensor, tokens: Tensor, told: Tensor, rule: Rule
+) -> tuple[Tensor, Tensor]:
+    """The same for a core that iterates over parts: a leap, and the parts where the test does not take it."""
+    if rule.test is None:
+        parts = torch.full((len(state),), rule.loops)
+        return core(state, tokens, told, parts), torch.minimum(parts, told_actions(told, core.chunk).cpu())
+    leap = core.once(state, tokens, told)
+    if rule.test == "gate":
+        refused = torch.sigmoid(core.block.gate_logit(state, leap)) <= rule.threshold
+    else:
+        refused = (leap - state).flatten(1).norm(dim=1) >= rule.threshold
+    used = torch.ones(len(state), dtype=torch.long)
+    rows = torch.nonzero(refused & (told_actions(told, core.chunk) > 1))[:, 0]
+    if len(rows):
+        parts = torch.full((len(rows),), rule.loops - 1)
+        leap[rows] = core(state[rows], tokens[rows], told[rows], parts)
+        used[rows.cpu()] = rule.loops
+    return leap, used
 
 
 def _iterate(model: LoopWM, state: Tensor, injected: Tensor, rule: Rule) -> tuple[Tensor, Tensor]:

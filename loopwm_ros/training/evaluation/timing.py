@@ -60,10 +60,11 @@ def runtimes(subject: Subject) -> dict[str, WorldModelSettings]:
         return {"mean": fixed}
     most = fixed.model_copy(update={"loops": subject.spec.max_loops})
     tolerance = subject.settings.rollout.settle_tolerance
+    made = {"mean": fixed, "max": most, "gate": fixed.model_copy(update={"exit": "gate"})}
+    if subject.spec.iterate == "parts":
+        return made
     return {
-        "mean": fixed,
-        "max": most,
-        "gate": fixed.model_copy(update={"exit": "gate"}),
+        **made,
         "readout": fixed.model_copy(update={"exit": "readout", "readout_tolerance": tolerance}),
     }
 

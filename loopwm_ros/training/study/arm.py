@@ -58,6 +58,7 @@ def arm_spec(spec: ModelSpec, settings: TrainSettings) -> ModelSpec:
             "chunk": settings.chunk,
             "max_loops": core.max_loops,
             "mean_loops": core.mean_loops,
+            "iterate": core.iterate,
             "unpredicted": rollout.unpredicted,
             "gate_threshold": rollout.gate_threshold,
             "second_difference_threshold": rollout.second_difference_threshold,

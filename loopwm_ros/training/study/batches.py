@@ -69,6 +69,8 @@ def _distribution(core: CoreSettings) -> Tensor:
     """Chance that T is at most 1, 2, ... max_loops - 1 (`model.draw_loops`)."""
     if core.draw_loops == "fixed":
         return torch.tensor([float(t >= core.mean_loops) for t in range(1, core.max_loops)])
+    if core.draw_loops == "uniform":
+        return torch.arange(1, core.max_loops) / core.max_loops
     mu = core.mean_loops
     chances = [math.exp(-mu) * mu**t / math.factorial(t) for t in range(core.max_loops)]
     return torch.tensor(chances).cumsum(0)[1:]

@@ -11,6 +11,7 @@ from torch.func import functional_call, stack_module_state
 
 from loopwm_ros.training.core import LoopedCore
 from loopwm_ros.training.model import LoopWM
+from loopwm_ros.training.parts import PartsCore
 from loopwm_ros.training.rollout import RolloutLoss
 from loopwm_ros.training.schedule import average_decay, learning_rate
 from loopwm_ros.training.settings import TrainSettings
@@ -30,7 +31,7 @@ class StackedTrainer:
         self._seeds = len(models)
         self._loss = RolloutLoss(models[0], settings.rollout, settings.core).train()
         for core in (model.core for model in models):
-            if isinstance(core, LoopedCore):
+            if isinstance(core, LoopedCore | PartsCore):
                 core.masked = self._seeds > 1  # what is batched needs shapes that depend on no value
         stacked, _ = stack_module_state(models)
         self.weights = {

@@ -1,0 +1,146 @@
+"""A core that iterates along time: its iterations share out the actions of a transition between them.
+
+T iterations of `LoopedCore` apply its block T times to one and the same input. Here a transition of n actions
+is cut into T parts, as equal as can be, and each iteration is the same small transition over its own part:
+`h^(t+1) = R(h^(t), e^(t))` with `e^(t) = P(h^(t), u_(part t))`. One iteration is a leap over the whole chunk;
+more are shorter, more exact steps, as of a solver of differential equations whose step length may change.
+
+Early exit compares nothing that comes for free, so it costs an iteration: the leap is taken first, and the
+gate, which sees what the leap has changed, says whether it will do. Where not, the parts follow.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from loopwm_ros.training.block import OPEN, Block, selective_step
+from loopwm_ros.training.core import make_prelude
+from loopwm_ros.training.settings import CoreSettings
+
+HIDDEN = 64  # of the gate
+
+
+class LeapGate(nn.Module):
+    """What a leap has changed, to the log-odds that shorter steps would not lead elsewhere."""
+
+    def __init__(self, size: int) -> None:
+        """`size`: of a flat state."""
+        super().__init__()
+        self.inward = nn.Linear(2 * size, HIDDEN)
+        self.outward = nn.Linear(HIDDEN, 1)
+
+    def forward(self, before: Tensor, after: Tensor) -> Tensor:
+        """Both (batch, tokens, width); to (batch,)."""
+        seen = torch.cat([before, after - before], dim=1).flatten(1)
+        return self.outward(functional.silu(self.inward(seen)))[:, 0]
+
+
+class PartBlock(Block):
+    """One step over a part, with a gate for leaps."""
+
+    def __init__(self, settings: CoreSettings) -> None:
+        super().__init__()
+        self.selective = selective_step(settings)
+        self.leap_gate = LeapGate(settings.tokens * settings.width)
+
+    def step(self, state: Tensor, injected: Tensor) -> Tensor:
+        """The state after the part, (batch, tokens, width)."""
+        following: Tensor = (
+            injected + 0 * state if self.selective is None else self.selective(state, injected)
+        )
+        return following
+
+    def gate_logit(self, before: Tensor, after: Tensor) -> Tensor:
+        """Log-odds that a leap from `before` to `after` will do, (batch,)."""
+        logit: Tensor = self.leap_gate(before, after)
+        return logit
+
+
+class PartsCore(nn.Module):
+    """`h_k = L_theta(h_{k-1}, e_k, u_k)` in T steps, each over a part of the actions `u_k`."""
+
+    def __init__(self, settings: CoreSettings, action_input: int, chunk: int) -> None:
+        super().__init__()
+        self.chunk, self.most = chunk, settings.max_loops
+        self.masked = False  # whether no shape may depend on a value, on the CPU, too
+        self.prelude = make_prelude(settings, action_input)
+        self.block = PartBlock(settings)
+        self.coda = nn.Identity()
+
+    def once(self, state: Tensor, tokens: Tensor, action: Tensor) -> Tensor:
+        """One step over all of `action`, (batch, tokens, width)."""
+        return self.block.step(state, self.prelude(state, tokens, action))
+
+    def forward(self, state: Tensor, tokens: Tensor, action: Tensor, loops: Tensor) -> Tensor:
+        """One transition in `loops` (batch,) steps, its own number for each sequence."""
+        loops = loops.to(state.device)
+        if self.masked or state.is_cuda:
+            return self._masked(state, tokens, action, loops)
+        loops = torch.minimum(loops, told_actions(action, self.chunk))
+        loops, order = loops.sort(descending=True, stable=True)
+        back = order.argsort()
+        state, tokens, action = state[order], tokens[order], action[order]
+        done = []
+        for t in range(int(loops[0])):
+            going = int((loops > t).sum())
+            done.append(state[going:])
+            part = part_of(action[:going], t, loops[:going], self.chunk)
+            state = self.once(state[:going], tokens[:going], part)
+        return torch.cat([state, *done[::-1]])[back]
+
+    def exits(self, state: Tensor, tokens: Tensor, action: Tensor) -> Tensor:
+        """Where a transition may end: a leap, and what parts lead to, (2, batch, tokens, width)."""
+        leap = self.once(state, tokens, action)
+        parts = torch.full((len(state),), self.most - 1)
+        return torch.stack([leap, self(state, tokens, action, parts)])
+
+    def exit_logits(self, state: Tensor, exits: Tensor) -> Tensor:
+        """Log-odds that a transition from `state` may end at each of its `exits`, (2, batch)."""
+        leap = self.block.gate_logit(state, exits[0])
+        return torch.stack([leap, torch.full_like(leap, OPEN)])
+
+    def _masked(self, state: Tensor, tokens: Tensor, action: Tensor, loops: Tensor) -> Tensor:
+        """The same with `most` steps of the whole batch. For a GPU."""
+        loops = torch.minimum(loops, told_actions(action, self.chunk))
+        for t in range(self.most):
+            following = self.once(state, tokens, part_of(action, t, loops, self.chunk))
+            state = torch.where((loops > t)[:, None, None], following, state)
+        return state
+
+
+class UntiedParts(nn.Module):
+    """The same steps over as many parts as there are `layers`, each with parameters of its own."""
+
+    def __init__(self, settings: CoreSettings, action_input: int, chunk: int) -> None:
+        super().__init__()
+        self.chunk = chunk
+        self.preludes = nn.ModuleList(make_prelude(settings, action_input) for _ in range(settings.layers))
+        self.blocks = nn.ModuleList(selective_step(settings) for _ in range(settings.layers))
+
+    def forward(self, state: Tensor, tokens: Tensor, action: Tensor) -> Tensor:
+        """Next state (batch, tokens, width); a step whose part is empty is left out."""
+        parts = torch.full((len(action),), len(self.blocks), device=action.device)
+        for t, (prelude, block) in enumerate(zip(self.preludes, self.blocks, strict=True)):
+            part = part_of(action, t, parts, self.chunk)
+            following = block(state, prelude(state, tokens, part))
+            state = torch.where((part[:, -1] > 0)[:, None, None], following, state)
+        return state
+
+
+def told_actions(action: Tensor, chunk: int) -> Tensor:
+    """How many actions a transition is told of (`processing.states.chunked`), (batch,)."""
+    return (action[:, -1] * chunk).round().long()
+
+
+def part_of(action: Tensor, t: int, parts: Tensor, chunk: int) -> Tensor:
+    """`processing.states.part` of a batch (batch, action_input), each cut into its own number of `parts`."""
+    count = told_actions(action, chunk)
+    begin, end = count * t // parts, count * (t + 1) // parts
+    at = begin[:, None] + torch.arange(chunk, device=action.device)
+    actions = action[:, :-1].unflatten(1, (chunk, -1))
+    taken = actions.gather(1, at.clamp(max=chunk - 1)[..., None].expand_as(actions))
+    taken = taken * (at < end[:, None])[..., None]
+    share = ((end - begin) / chunk).to(action.dtype)
+    return torch.cat([taken.flatten(1), share[:, None]], dim=1)

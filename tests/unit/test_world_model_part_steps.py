@@ -1,0 +1,193 @@
+"""The robot's runtime with a core that iterates over parts, against torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+
+from loopwm_ros.bundle import Bundle
+from loopwm_ros.config import load_arm, load_settings, share_dir
+from loopwm_ros.errors import ConfigError
+from loopwm_ros.processing.states import chunked
+from loopwm_ros.training.evaluation.rollouts import Rule, transition
+from loopwm_ros.training.export import export_bundle
+from loopwm_ros.training.model import LoopWM
+from loopwm_ros.training.run import Description, Trained
+from loopwm_ros.training.sample import RealWindows
+from loopwm_ros.training.settings import CoreSettings, TrainSettings
+from loopwm_ros.world_model.base import Clock
+from loopwm_ros.world_model.onnx_model import OnnxWorldModel
+from loopwm_ros.world_model.sessions import Session
+from loopwm_ros.world_model.settings import WorldModelSettings
+from tests.fakes import FakeClock, make_spec
+from tests.synthetic import LinearKinematics, synthetic_dataset
+
+CHUNK, ROWS, MOST = 6, 40, 4
+STEPS = 2 * CHUNK + 2
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model of random weights, its bundle, and how far the two are apart."""
+
+    model: LoopWM
+    bundle: Bundle
+    errors: dict[str, float]
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    tiny, arm = load_settings(share_dir() / "config/train/tiny.yaml", TrainSettings), load_arm("panda")
+    changes = {"block": "dense", "inner_width": 32, "iterate": "parts", "mean_loops": 3, "max_loops": MOST}
+    core = CoreSettings.model_validate({**tiny.core.model_dump(), **changes})
+    settings = tiny.model_copy(update={"chunk": CHUNK, "core": core})
+    spec = make_spec(
+        chunk=CHUNK,
+        image_width=48,
+        image_height=36,
+        tokens=core.tokens,
+        width=core.width,
+        max_tool_speed=0.25,
+        mean_loops=3,
+        max_loops=MOST,
+        iterate="parts",
+    )
+    data = synthetic_dataset(episodes=2, frames=2 * STEPS + 4, image_size=(48, 36))
+    at = data.windows(np.arange(2), STEPS + 1, 2)[:2]
+    windows = RealWindows(data.images[at], data.proprio[at].astype(np.float64), data.actions(at, spec))
+    torch.manual_seed(0)
+    model = LoopWM(settings, spec)
+    with torch.no_grad():  # read-outs of metres, and a gate that is not the same for all
+        model.heads.direct.weight.normal_(std=0.1)
+        model.core.block.leap_gate.outward.weight.normal_(std=3.0)
+    described = Description(
+        arm="panda", task="reach", camera=arm.camera, spec=spec, data_sha256="0" * 64, episodes=2
+    )
+    trained = Trained(settings, described, model, windows, {}, "0" * 40)
+    made = export_bundle(trained, LinearKinematics(), tmp_path_factory.mktemp("parts") / "bundle")
+    return Exported(model.eval(), made.bundle, made.errors)
+
+
+def runtime(exported: Exported, clock: Clock | None = None, **settings: object) -> OnnxWorldModel:
+    chosen = WorldModelSettings.model_validate({"readout_every": CHUNK, **settings})
+    more = {} if clock is None else {"clock": clock}
+    return OnnxWorldModel(exported.bundle, LinearKinematics(), chosen, **more)
+
+
+def draw(length: int = CHUNK) -> tuple[np.ndarray, np.ndarray]:
+    """States and what the prelude is told of as many chunks."""
+    random, spec = np.random.default_rng(2), make_spec(chunk=CHUNK)
+    states = random.standard_normal((ROWS, 2, 16)).astype(np.float32)
+    return states, chunked(spec, random.uniform(-1, 1, (ROWS, length, spec.action_dim)).astype(np.float32))
+
+
+def expected(exported: Exported, rule: Rule, length: int = CHUNK) -> tuple[np.ndarray, np.ndarray]:
+    states, told = (torch.from_numpy(part) for part in draw(length))
+    with torch.no_grad():
+        after, used = transition(exported.model, states, torch.zeros_like(states), told, rule)
+    return after.numpy(), used.numpy()
+
+
+def take_time(model: OnnxWorldModel, clock: FakeClock, each: dict[str, float]) -> None:
+    """Let each row of each stage take so long, as `each["row"]` is when it is called [s]."""
+    for stage in ("_prelude", "_block", "_coda"):
+        inner = getattr(model._core, stage)
+
+        def slow(*arrays: np.ndarray, inner: Session = inner) -> list[np.ndarray]:
+            clock.now += each["row"] * len(arrays[0])
+            return inner(*arrays)
+
+        setattr(model._core, stage, slow)
+    for _ in range(20):  # it learns what that costs
+        model.rollout(model.initial_state(), candidates(), 0, None)
+
+
+def candidates() -> np.ndarray:
+    """Three transitions of 16 candidates."""
+    return np.random.default_rng(0).uniform(-1, 1, (16, 3 * CHUNK, 3)).astype(np.float32)
+
+
+def stepped(model: OnnxWorldModel, cap: int, length: int = CHUNK) -> tuple[np.ndarray, np.ndarray]:
+    states, told = draw(length)
+    return model._core.transition(states, np.zeros_like(states), told, cap)
+
+
+def test_a_bundle_of_parts_computes_what_torch_does(exported: Exported) -> None:
+    assert exported.bundle.manifest.spec.iterate == "parts"
+    assert max(exported.errors.values()) < 1e-5
+
+
+@pytest.mark.parametrize("loops", range(1, MOST + 1))
+@pytest.mark.parametrize("length", [CHUNK, 2, 1])
+def test_fixed_numbers_of_steps_are_those_of_torch(exported: Exported, loops: int, length: int) -> None:
+    model = runtime(exported, loops=loops)
+    for found, right in zip(
+        stepped(model, loops, length), expected(exported, Rule(loops), length), strict=True
+    ):
+        np.testing.assert_allclose(found, right, atol=1e-5)
+
+
+@pytest.mark.parametrize(("exit_test", "threshold"), [("gate", 0.5), ("gate", 0.2), ("change", 3.0)])
+def test_early_exit_takes_the_leaps_that_torch_takes(
+    exported: Exported, exit_test: str, threshold: float
+) -> None:
+    model = runtime(exported, exit=exit_test, **{f"{exit_test}_threshold": threshold})
+    after, used = stepped(model, MOST)
+    right, iterations = expected(exported, Rule(MOST, exit_test, threshold))  # type: ignore[arg-type]
+    assert set(used) == {1, MOST}, "a test that takes all leaps or none tests nothing"
+    assert used.tolist() == iterations.tolist()
+    np.testing.assert_allclose(after, right, atol=1e-5)
+
+
+def test_where_no_parts_could_follow_all_leaps_are_taken(exported: Exported) -> None:
+    after, used = stepped(runtime(exported, exit="gate"), 2)
+    assert used.tolist() == [1] * ROWS
+    np.testing.assert_allclose(after, expected(exported, Rule(1))[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("exit_test", ["gate", "none"])
+def test_the_deadline_leaves_steps_out_and_no_action(exported: Exported, exit_test: str) -> None:
+    clock = FakeClock()
+    model = runtime(exported, clock, exit=exit_test, gate_threshold=0.99)
+    take_time(model, clock, {"row": 0.0001})
+    began = clock.now
+    free = model.rollout(model.initial_state(), candidates(), 0, None)
+    needed, used = clock.now - began, []
+    for share in (1.5, 0.8, 0.6):
+        deadline = clock.now + share * needed
+        rollout = model.rollout(model.initial_state(), candidates(), 0, deadline)
+        assert rollout.completed
+        assert clock.now <= deadline
+        used.append(int(rollout.loops @ np.arange(MOST + 1)))
+    assert used[0] == free.loops @ np.arange(MOST + 1)
+    assert used[0] > used[1] >= used[2] >= 3 * 16
+
+
+def test_a_stage_that_stalls_ends_a_transition_with_one_long_step(exported: Exported) -> None:
+    clock, each = FakeClock(), {"row": 0.0001}
+    model = runtime(exported, clock, loops=MOST)
+    take_time(model, clock, each)
+    each["row"] = 0.0005
+    one = 3 * 16 * each["row"]  # a step of all candidates
+    deadline = clock.now + 3 * MOST * one / 5 + 0.5 * one  # enough as long as nothing stalls
+    rollout = model.rollout(model.initial_state(), candidates()[:, :CHUNK], 0, deadline)
+    assert rollout.completed
+    assert clock.now <= deadline + one, "late by no more than what had not been seen before"
+    assert rollout.loops[MOST] == 0
+    assert rollout.loops[1:].sum() == 16
+
+
+@pytest.mark.parametrize("exit_test", ["second_difference", "readout"])
+def test_tests_that_compare_iterations_are_refused(exported: Exported, exit_test: str) -> None:
+    with pytest.raises(ConfigError, match=f"exit is '{exit_test}'.*use gate or change"):
+        runtime(exported, exit=exit_test)
+
+
+def test_a_cost_is_that_of_whole_steps(exported: Exported) -> None:
+    model = runtime(exported, FakeClock(tick=0.001), exit="none")
+    one, three = (model.rollout_seconds(16, CHUNK, loops) for loops in (1, 3))
+    heads = model._costs.stage("heads", 16)
+    assert three - heads == pytest.approx(3 * (one - heads))
