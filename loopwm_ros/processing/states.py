@@ -54,7 +54,7 @@ def told_actions(spec: ModelSpec, told: F32) -> NDArray[np.int64]:
     """How many actions `chunked` has told of, (batch,), of (batch, action_input)."""
     if spec.chunk == 1:
         return np.ones(len(told), dtype=np.int64)
-    return np.rint(told[:, -1] * spec.chunk).astype(np.int64)
+    return np.rint(told[:, -1] * spec.chunk).astype(np.int64).clip(1, spec.chunk)
 
 
 def part_between(spec: ModelSpec, told: F32, begin: NDArray[np.int64], end: NDArray[np.int64]) -> F32:

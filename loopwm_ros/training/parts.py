@@ -121,7 +121,7 @@ class UntiedParts(nn.Module):
 
     def forward(self, state: Tensor, tokens: Tensor, action: Tensor) -> Tensor:
         """Next state (batch, tokens, width); a step whose part is empty is left out."""
-        parts = torch.full((len(action),), len(self.blocks), device=action.device)
+        parts = torch.full_like(action[:, -1], len(self.blocks), dtype=torch.long)
         for t, (prelude, block) in enumerate(zip(self.preludes, self.blocks, strict=True)):
             part = part_of(action, t, parts, self.chunk)
             following = block(state, prelude(state, tokens, part))
@@ -131,7 +131,7 @@ class UntiedParts(nn.Module):
 
 def told_actions(action: Tensor, chunk: int) -> Tensor:
     """How many actions a transition is told of (`processing.states.chunked`), (batch,)."""
-    return (action[:, -1] * chunk).round().long()
+    return (action[:, -1] * chunk).round().long().clamp(1, chunk)
 
 
 def part_of(action: Tensor, t: int, parts: Tensor, chunk: int) -> Tensor:

@@ -149,7 +149,7 @@ class CoreSettings(Settings):
             )
         if self.iterate == "parts" and (self.block == "retention" or self.kind not in PARTED):
             raise ValueError(
-                f"a core of kind {' or '.join(PARTED)} with a selective or dense block can iterate over parts, "
+                f"a core of kind {' or '.join(PARTED)} with a selective or dense block iterates over parts, "
                 f"not {self.kind} with {self.block}"
             )
         if self.iterate == "parts" and self.kind == "looped" and self.max_loops <= LEAST_PARTS:

@@ -20,6 +20,8 @@ KINDS = {
     "dense": {"block": "dense", "inner_width": 32},
     "fixed_depth": {"kind": "fixed_depth", **ONE_PASS, "layers": 2},
     "untied": {"kind": "fixed_depth", "block": "dense", **ONE_PASS, "layers": 2},
+    "parts": {"block": "dense", "inner_width": 32, "iterate": "parts"},
+    "untied parts": {"kind": "fixed_depth", "block": "dense", "iterate": "parts", **ONE_PASS, "layers": 3},
     "gru": {"kind": "gru", **ONE_PASS},
     "rssm": {"kind": "rssm", **ONE_PASS},
     "latent_mlp": {"kind": "latent_mlp", **ONE_PASS},
@@ -33,7 +35,7 @@ def test_a_core_is_the_same_as_a_graph_whatever_the_batch(kind: str, part: str) 
     settings = CoreSettings.model_validate({**SIZES, **KINDS[kind]})
     spec = make_spec(tokens=2, width=16, chunk=4)
     torch.manual_seed(0)
-    module = getattr(make_core(settings, spec.action_input), part).eval()
+    module = getattr(make_core(settings, spec.action_input, spec.chunk), part).eval()
     signature = signatures(spec)[part]
     session = ort.InferenceSession(to_onnx(module, signature), providers=["CPUExecutionProvider"])
     for batch in (1, 5):

@@ -13,10 +13,11 @@ from loopwm_ros.training.schedule import average_decay, learning_rate
 from loopwm_ros.training.settings import TrainSettings
 from loopwm_ros.training.study.arm import _pieces
 from loopwm_ros.training.study.bank import load_study_bank
-from loopwm_ros.training.study.batches import Sampler
+from loopwm_ros.training.study.batches import Draws, Sampler
 from loopwm_ros.training.study.run import make_arm, prepare, train_arms, write_runs
 from loopwm_ros.training.study.settings import ArmSettings, StudySettings
 from loopwm_ros.training.study.stacked import StackedTrainer, fresh_models
+from loopwm_ros.training.windows import Window
 from tests.synthetic import synthetic_dataset
 
 TINY = load_settings(share_dir() / "config/train/tiny.yaml", TrainSettings)
@@ -89,6 +90,30 @@ def test_training_lowers_the_loss_of_every_seed_by_itself(folder: Path) -> None:
     assert not torch.allclose(*finals[0])
 
 
+def test_seeds_that_step_over_parts_are_trained_side_by_side_as_alone(folder: Path) -> None:
+    parts = {"block": "dense", "inner_width": 16, "iterate": "parts", "draw_loops": "fixed", "max_loops": 3}
+    changes = {"chunk": 4, "core": {**parts, "mean_loops": 3}}
+    arm = make_arm(
+        STUDY.model_copy(update={"arms": {"parts": ArmSettings(changes=changes)}}),
+        "parts",
+        load_description(folder),
+    )
+    bank = load_study_bank(folder / "bank.safetensors")
+    models = fresh_models(lambda: LoopWM(arm.settings, arm.spec), range(2))
+    sampler = Sampler(bank.bank, bank.stride, 4, arm.settings.rollout, arm.settings.core, [])
+    both = StackedTrainer(models, arm.settings, sampler)
+    starts = bank.starts(arm.spec, (), held_out=False).of(TINY.rollout.context + 8)
+    drawn = sampler.draw(starts, 2, 2, 5)
+    together = both._losses(drawn)
+    for seed in range(2):
+        alone = StackedTrainer(
+            fresh_models(lambda: LoopWM(arm.settings, arm.spec), [seed]), arm.settings, sampler
+        )
+        window = Window(*(part[:, seed : seed + 1] for part in drawn.window))
+        one = Draws(drawn.start[seed : seed + 1], window, drawn.loops[seed : seed + 1], drawn.probed)
+        assert torch.allclose(alone._losses(one)[0], together[seed], rtol=1e-4)
+
+
 def test_an_evaluation_in_between_does_not_end_the_training_mode(folder: Path) -> None:
     bank = load_study_bank(folder / "bank.safetensors")
     arm = make_arm(STUDY, "gru", load_description(folder))
@@ -131,6 +156,9 @@ def test_loops_are_drawn_as_in_the_usual_training(folder: Path) -> None:
     assert len(alike._drawn_loops(1, 3, 50).unique()) == 1
     fixed = Sampler(bank, 1, 2, TINY.rollout, settings.model_copy(update={"draw_loops": "fixed"}), [])
     assert (fixed._drawn_loops(2, 3, 50) == 4).all()
+    uniform = Sampler(bank, 1, 2, TINY.rollout, settings.model_copy(update={"draw_loops": "uniform"}), [])
+    shares = torch.bincount(uniform._drawn_loops(2, 3, 20000).flatten()) / 120000
+    assert torch.allclose(shares, torch.tensor([0.0, *[1 / 8] * 8]), atol=0.01)
 
 
 def test_no_loss_is_put_on_what_cannot_be_predicted(folder: Path) -> None:
