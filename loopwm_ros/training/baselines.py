@@ -24,13 +24,13 @@ class OnePass(nn.Module):
         """The state that the prelude has made."""
         return injected
 
-    def gate_logit(self, before: Tensor, after: Tensor) -> Tensor:  # noqa: ARG002
+    def gate_logit(self, before: Tensor, after: Tensor, injected: Tensor) -> Tensor:  # noqa: ARG002
         """An open gate, (batch,)."""
         return OPEN + 0 * after[:, 0, 0]
 
     def forward(self, state: Tensor, injected: Tensor) -> tuple[Tensor, Tensor]:
         """The next state and its gate; `state` is read, for a graph keeps its inputs."""
-        return injected + 0 * state, torch.sigmoid(self.gate_logit(state, injected))
+        return injected + 0 * state, torch.sigmoid(self.gate_logit(state, injected, injected))
 
 
 class OnePassCore(nn.Module):

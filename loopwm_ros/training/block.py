@@ -25,13 +25,13 @@ class Block(nn.Module, ABC):
         """One iteration, (batch, tokens, width)."""
 
     @abstractmethod
-    def gate_logit(self, before: Tensor, after: Tensor) -> Tensor:
-        """Log-odds that the loop may end at `after`, which an iteration made of `before`, (batch,)."""
+    def gate_logit(self, before: Tensor, after: Tensor, injected: Tensor) -> Tensor:
+        """Log-odds that the loop may end at `after`, which an iteration made of the other two, (batch,)."""
 
     def forward(self, state: Tensor, injected: Tensor) -> tuple[Tensor, Tensor]:
         """Next state and its gate in (0, 1), (batch,)."""
         following = self.step(state, injected)
-        return following, torch.sigmoid(self.gate_logit(state, following))
+        return following, torch.sigmoid(self.gate_logit(state, following, injected))
 
 
 class StateGated(Block):
@@ -44,7 +44,7 @@ class StateGated(Block):
         nn.init.zeros_(self.gate.weight)
         nn.init.zeros_(self.gate.bias)
 
-    def gate_logit(self, before: Tensor, after: Tensor) -> Tensor:  # noqa: ARG002
+    def gate_logit(self, before: Tensor, after: Tensor, injected: Tensor) -> Tensor:  # noqa: ARG002
         """Of the state `after` the iteration alone."""
         return self.gate(after.flatten(1))[:, 0]
 
@@ -138,10 +138,10 @@ class SelectiveBlock(StateGated):
         following: Tensor = self.selective(state, injected)
         return following
 
-    def gate_logit(self, before: Tensor, after: Tensor) -> Tensor:
+    def gate_logit(self, before: Tensor, after: Tensor, injected: Tensor) -> Tensor:
         """The same; the paper's gate sees `after` alone, this one what the iteration has changed as well."""
         changed = torch.log(self.changes((after - before).flatten(1)).abs() + LEAST_CHANGE)
-        return super().gate_logit(before, after) + self.weigh(changed)[:, 0]
+        return super().gate_logit(before, after, injected) + self.weigh(changed)[:, 0]
 
 
 def retain(rate: nn.Linear, initial: float) -> None:

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.data.dataset import Dataset
+from loopwm_ros.training.exits import exits_of, gate_logits
 from loopwm_ros.training.model import LoopWM, fixed_loops, noise_state
-from loopwm_ros.training.rollout import exit_loops, gate_logits, iterate_fully, unroll
+from loopwm_ros.training.rollout import unroll
 from loopwm_ros.training.settings import RolloutSettings
 from loopwm_ros.training.windows import Indices, Window, frames_at
 from loopwm_ros.types import F32, F64
@@ -112,13 +113,13 @@ def gated_rollout(model: LoopWM, spec: ModelSpec, state: Tensor, actions: Tensor
 
     Returns states (steps, batch, tokens, width) and the iterations used (steps, batch).
     """
-    states, used, loops = [], [], exit_loops(model, spec.max_loops).to(state.device)
+    states, used = [], []
     for action in actions:
-        iterates = iterate_fully(model, state, torch.zeros_like(state), action, spec.max_loops)
-        opened = torch.sigmoid(gate_logits(model, state, iterates)) > spec.gate_threshold
+        exits = exits_of(model, state, torch.zeros_like(state), action, spec.max_loops)
+        opened = torch.sigmoid(gate_logits(model, exits)) > spec.gate_threshold
         opened[-1] = True
         last = opened.int().argmax(0)  # (batch,): the first that is true
-        state = model.core.coda(iterates[last, torch.arange(len(last), device=last.device)])
+        state = model.core.coda(exits.states[last, torch.arange(len(last), device=last.device)])
         states.append(state)
-        used.append(loops[last])
+        used.append(exits.loops.to(last.device)[last])
     return torch.stack(states), torch.stack(used)

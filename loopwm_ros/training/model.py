@@ -91,6 +91,11 @@ def drawn_loops(settings: CoreSettings, steps: int, batch: int) -> tuple[int, in
     return many.get(settings.draw_loops, (1, 1))
 
 
+def first_probed(settings: CoreSettings, context: int) -> int:
+    """The first step that can teach the gate anything: an observed one spans one action and has no parts."""
+    return context if settings.iterate == "parts" else 0
+
+
 def fixed_loops(loops: int, batch: int) -> Tensor:
     """The same number of iterations for each sequence, (batch,) on the CPU."""
     return torch.full((batch,), loops, dtype=torch.long)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from loopwm_ros.training.block import OPEN, Block, selective_step
+from loopwm_ros.training.block import Block, selective_step
 from loopwm_ros.training.core import make_prelude
 from loopwm_ros.training.settings import CoreSettings
 
@@ -23,17 +23,17 @@ HIDDEN = 64  # of the gate
 
 
 class LeapGate(nn.Module):
-    """What a leap has changed, to the log-odds that shorter steps would not lead elsewhere."""
+    """What a leap began from, was told and has changed, to the log-odds that it will do."""
 
     def __init__(self, size: int) -> None:
         """`size`: of a flat state."""
         super().__init__()
-        self.inward = nn.Linear(2 * size, HIDDEN)
+        self.inward = nn.Linear(3 * size, HIDDEN)
         self.outward = nn.Linear(HIDDEN, 1)
 
-    def forward(self, before: Tensor, after: Tensor) -> Tensor:
-        """Both (batch, tokens, width); to (batch,)."""
-        seen = torch.cat([before, after - before], dim=1).flatten(1)
+    def forward(self, before: Tensor, after: Tensor, injected: Tensor) -> Tensor:
+        """Each (batch, tokens, width); to (batch,)."""
+        seen = torch.cat([before, after - before, injected], dim=1).flatten(1)
         return self.outward(functional.silu(self.inward(seen)))[:, 0]
 
 
@@ -52,9 +52,9 @@ class PartBlock(Block):
         )
         return following
 
-    def gate_logit(self, before: Tensor, after: Tensor) -> Tensor:
-        """Log-odds that a leap from `before` to `after` will do, (batch,)."""
-        logit: Tensor = self.leap_gate(before, after)
+    def gate_logit(self, before: Tensor, after: Tensor, injected: Tensor) -> Tensor:
+        """Log-odds that shorter steps would lead from `before` nowhere else than to `after`, (batch,)."""
+        logit: Tensor = self.leap_gate(before, after, injected)
         return logit
 
 
@@ -89,17 +89,6 @@ class PartsCore(nn.Module):
             part = part_of(action[:going], t, loops[:going], self.chunk)
             state = self.once(state[:going], tokens[:going], part)
         return torch.cat([state, *done[::-1]])[back]
-
-    def exits(self, state: Tensor, tokens: Tensor, action: Tensor) -> Tensor:
-        """Where a transition may end: a leap, and what parts lead to, (2, batch, tokens, width)."""
-        leap = self.once(state, tokens, action)
-        parts = torch.full((len(state),), self.most - 1)
-        return torch.stack([leap, self(state, tokens, action, parts)])
-
-    def exit_logits(self, state: Tensor, exits: Tensor) -> Tensor:
-        """Log-odds that a transition from `state` may end at each of its `exits`, (2, batch)."""
-        leap = self.block.gate_logit(state, exits[0])
-        return torch.stack([leap, torch.full_like(leap, OPEN)])
 
     def _masked(self, state: Tensor, tokens: Tensor, action: Tensor, loops: Tensor) -> Tensor:
         """The same with `most` steps of the whole batch. For a GPU."""

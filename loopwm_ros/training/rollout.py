@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from loopwm_ros.training import losses
+from loopwm_ros.training.exits import exits_of, gate_logits
 from loopwm_ros.training.model import LoopWM
-from loopwm_ros.training.parts import PartsCore
 from loopwm_ros.training.rssm import Rssm
 from loopwm_ros.training.settings import CoreSettings, RolloutSettings
 from loopwm_ros.training.windows import Window
@@ -89,12 +89,14 @@ class RolloutLoss(nn.Module):
             for part in (states.detach(), seen, window.actions, window.quantities, window.known)
         )
         with torch.set_grad_enabled(self.settings.iteration_weight > 0 and torch.is_grad_enabled()):
-            iterates = iterate_fully(self.model, state, tokens, action, self.core.max_loops)
-            readouts = self.model.heads.locate(self.model.core.coda(iterates.flatten(0, 1)))
-            readouts = readouts.unflatten(0, iterates.shape[:2])
-        matters = window.known.flatten(0, 1).any(0)
-        target = losses.settled(readouts.detach() * matters, self.settings.settle_tolerance)
-        logit = gate_logits(self.model, state, iterates.detach())
+            exits = exits_of(self.model, state, tokens, action, self.core.max_loops)
+            readouts = self.model.heads.locate(self.model.core.coda(exits.states.flatten(0, 1)))
+            readouts = readouts.unflatten(0, exits.states.shape[:2])
+        there = window.known.any(
+            0
+        )  # what a window has no label of, as a block that is not there, may do anything
+        target = losses.settled(readouts.detach() * there, self.settings.settle_tolerance)
+        logit = gate_logits(self.model, exits)
         parts = {"gate": losses.gate_loss(logit, target, self.settings.gate_entropy)}
         if self.settings.iteration_weight:
             error = losses.readout_error(readouts, truth.expand_as(readouts), self.settings.unit)
@@ -116,31 +118,3 @@ class RolloutLoss(nn.Module):
             "divergence": settings.divergence_weight,
         }
         return torch.stack([weights[name] * part for name, part in parts.items()]).sum()
-
-
-def iterate_fully(model: LoopWM, state: Tensor, tokens: Tensor, action: Tensor, loops: int) -> Tensor:
-    """Where one transition may end, (exits, batch, tokens, width), before the coda.
-
-    `h^(1) .. h^(loops)`; of a core that iterates over parts, `PartsCore.exits`.
-    """
-    if isinstance(model.core, PartsCore):
-        return model.core.exits(state, tokens, action)
-    injected, iterates = model.core.prelude(state, tokens, action), []
-    for _ in range(loops):
-        state = model.core.block.step(state, injected)
-        iterates.append(state)
-    return torch.stack(iterates)
-
-
-def exit_loops(model: LoopWM, loops: int) -> Tensor:
-    """Iterations that each exit of `iterate_fully` takes, (exits,)."""
-    return torch.tensor([1, loops]) if isinstance(model.core, PartsCore) else torch.arange(1, loops + 1)
-
-
-def gate_logits(model: LoopWM, state: Tensor, iterates: Tensor) -> Tensor:
-    """Log-odds of the gate at each exit of `iterate_fully` from `state`, (exits, batch)."""
-    if isinstance(model.core, PartsCore):
-        return model.core.exit_logits(state, iterates)
-    before = torch.cat([state[None], iterates[:-1]])
-    logits: Tensor = model.core.block.gate_logit(before.flatten(0, 1), iterates.flatten(0, 1))
-    return logits.unflatten(0, iterates.shape[:2])

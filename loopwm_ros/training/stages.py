@@ -14,7 +14,7 @@ from loopwm_ros.data.dataset import Dataset
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.training import evaluate, losses
 from loopwm_ros.training.augment import Augment
-from loopwm_ros.training.model import LoopWM, draw_loops, noise_state
+from loopwm_ros.training.model import LoopWM, draw_loops, first_probed, noise_state
 from loopwm_ros.training.rollout import RolloutLoss
 from loopwm_ros.training.schedule import curriculum_horizon
 from loopwm_ros.training.settings import EncoderSettings, StageSettings, TrainSettings
@@ -200,7 +200,7 @@ class CoreStage:
             self._train.of(longest_window(context, horizon, chunk)), rollout.moving_share, size, generator
         )
         loops = draw_loops(self._core, len(lengths), size, generator)
-        probed = torch.randint(len(lengths), (1,), generator=generator)
+        probed = torch.randint(first_probed(self._core, context), len(lengths), (1,), generator=generator)
         return Draw(starts, lengths, context, loops, probed, noise_state(self._spec, size, generator))
 
     def _windows(self, starts: Tensor, lengths: Tensor) -> Window:

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from loopwm_ros.config import load_settings, share_dir
 from loopwm_ros.processing.states import chunked, part_between, told_actions
 from loopwm_ros.training.baselines import OnePassCore
-from loopwm_ros.training.model import draw_loops, fixed_loops, make_core
+from loopwm_ros.training.exits import exits_of, gate_logits
+from loopwm_ros.training.model import LoopWM, draw_loops, first_probed, fixed_loops, make_core
 from loopwm_ros.training.parts import PartsCore, UntiedParts, part_of
 from loopwm_ros.training.settings import CoreSettings, TrainSettings
 from tests.fakes import make_spec
@@ -31,6 +32,13 @@ def core() -> PartsCore:
     made = make_core(SETTINGS, SPEC.action_input, CHUNK)
     assert isinstance(made, PartsCore)
     return made.eval()
+
+
+@pytest.fixture
+def model() -> LoopWM:
+    torch.manual_seed(0)
+    tiny = load_settings(share_dir() / "config/train/tiny.yaml", TrainSettings)
+    return LoopWM(tiny.model_copy(update={"chunk": CHUNK, "core": SETTINGS}), SPEC).eval()
 
 
 @pytest.fixture
@@ -100,14 +108,24 @@ def test_there_are_no_more_steps_than_actions(core: PartsCore, inputs: Inputs) -
     assert torch.equal(core(state, tokens, action, fixed_loops(4, 1)), core.once(state, tokens, action))
 
 
-def test_a_transition_ends_with_a_leap_or_with_all_other_parts(core: PartsCore, inputs: Inputs) -> None:
-    exits = core.exits(*inputs)
-    assert torch.equal(exits[0], core.once(*inputs))
-    assert torch.equal(exits[1], core(*inputs, fixed_loops(3, 5)))
-    logits = core.exit_logits(inputs[0], exits)
-    assert torch.equal(torch.sigmoid(logits[0]), core.block(inputs[0], core.prelude(*inputs))[1])
-    assert (torch.sigmoid(logits[1]) > 0.999).all()
-    assert not torch.allclose(logits[0], core.block.gate_logit(inputs[0], inputs[0]))
+def test_a_transition_ends_with_a_leap_or_with_all_other_parts(model: LoopWM, inputs: Inputs) -> None:
+    core, exits = model.core, exits_of(model, *inputs, SETTINGS.max_loops)
+    assert exits.loops.tolist() == [1, SETTINGS.max_loops]
+    assert torch.equal(exits.states[0], core.once(*inputs))
+    assert torch.equal(exits.states[1], core(*inputs, fixed_loops(SETTINGS.max_loops - 1, 5)))
+    gates = torch.sigmoid(gate_logits(model, exits))
+    assert torch.equal(gates[0], core.block(inputs[0], core.prelude(*inputs))[1])
+    assert (gates[1] > 0.999).all()
+
+
+def test_the_gate_sees_where_a_leap_began_what_it_was_told_and_where_it_led(
+    core: PartsCore, inputs: Inputs
+) -> None:
+    state, injected = inputs[0], core.prelude(*inputs)
+    after = core.block.step(state, injected)
+    seen = core.block.gate_logit(state, after, injected)
+    for other in ((after, after, injected), (state, state, injected), (state, after, -injected)):
+        assert not torch.allclose(core.block.gate_logit(*other), seen, atol=1e-3)
 
 
 def test_every_input_matters_and_every_weight_learns(core: PartsCore, inputs: Inputs) -> None:
@@ -118,8 +136,8 @@ def test_every_input_matters_and_every_weight_learns(core: PartsCore, inputs: In
     late[:, 2 * AXES : 3 * AXES] *= -1  # the third action
     for other in ((-state, tokens, action), (state, 0 * tokens, action), (state, tokens, late)):
         assert not torch.allclose(core(*other, loops)[:2], after[:2])
-    logits = core.exit_logits(state, core.exits(*inputs))
-    (after.square().sum() + logits.sum()).backward()
+    gate = core.block(state, core.prelude(*inputs))[1]
+    (after.square().sum() + gate.sum()).backward()
     assert [name for name, p in core.named_parameters() if not p.grad.abs().sum()] == []
 
 
@@ -153,6 +171,11 @@ def test_uniform_numbers_of_iterations_are_each_transition_s_own() -> None:
     assert torch.allclose(shares, torch.full((4,), 0.25), atol=0.02)
     assert (drawn.float().std(0) > 0).all()
     assert (drawn.float().std(1) > 0).all()
+
+
+def test_only_transitions_of_several_actions_teach_the_gate() -> None:
+    assert first_probed(SETTINGS, 3) == 3
+    assert first_probed(SETTINGS.model_copy(update={"iterate": "block"}), 3) == 0
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import copy
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ from loopwm_ros.config import load_settings, share_dir
 from loopwm_ros.data.dataset import Dataset
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.training import evaluate
+from loopwm_ros.training.losses import settled
 from loopwm_ros.training.model import LoopWM, draw_loops, fixed_loops, noise_state
 from loopwm_ros.training.rollout import RolloutLoss, unroll
 from loopwm_ros.training.run import describe
@@ -124,6 +126,28 @@ def test_gate_is_what_ends_the_evaluated_loops(data: Dataset, model: LoopWM, win
     full = fixed_loops(spec.max_loops, len(state))
     first = model.core(state, torch.zeros_like(state), window.actions[CONTEXT], full)
     assert torch.allclose(states[0], first, atol=1e-5)
+
+
+def test_what_is_not_in_a_window_does_not_hold_its_gate(model: LoopWM, window: Window) -> None:
+    """Each window has its own objects: one that lacks a label is not held up by what is read of it."""
+    targets = []
+
+    def noted(readouts: torch.Tensor, tolerance: float) -> torch.Tensor:
+        targets.append(settled(readouts, tolerance))
+        return targets[-1]
+
+    states = torch.randn(len(window.actions) + 1, len(window.reward[0]), 2, 16)
+    known = window.known.clone()
+    known[:, 0] = False  # nothing of the first window
+    restless = copy.deepcopy(model)
+    with torch.no_grad():
+        restless.heads.direct.weight.normal_(std=1.0)
+    loss = RolloutLoss(restless, SETTINGS.rollout, SETTINGS.core)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("loopwm_ros.training.rollout.losses.settled", noted)
+        loss._probe(states, window._replace(known=known), CONTEXT, torch.tensor([CONTEXT]))
+    assert targets[0][:, 0].all()
+    assert not targets[0][0, 1:].all()
 
 
 def test_open_loop_errors_are_centimetres_against_truth(data: Dataset, window: Window) -> None:

@@ -135,8 +135,8 @@ def test_every_input_matters_and_every_weight_learns(
 def test_the_gate_sees_what_an_iteration_has_changed(block: str, inputs: tuple[torch.Tensor, ...]) -> None:
     core, (state, given, _) = looped(block), inputs
     after = core.block.step(state, given)
-    logit = core.block.gate_logit(state, after)
-    assert not torch.allclose(logit, core.block.gate_logit(after, after), atol=1e-3)
+    logit = core.block.gate_logit(state, after, given)
+    assert not torch.allclose(logit, core.block.gate_logit(after, after, given), atol=1e-3)
     assert torch.equal(core.block(state, given)[1], torch.sigmoid(logit))
     logit.sum().backward()
     assert core.block.changes.weight.grad.abs().sum() > 0

@@ -20,7 +20,7 @@ from loopwm_ros.training.evaluation.probe import CONTEXT, Probe
 from loopwm_ros.training.evaluation.results import Depth, Errors, Exit, Looping, LoopsByPhase
 from loopwm_ros.training.evaluation.rollouts import Rule, Test, observe, roll, told_of
 from loopwm_ros.training.evaluation.subjects import Subject
-from loopwm_ros.training.rollout import exit_loops, iterate_fully
+from loopwm_ros.training.exits import exits_of
 from loopwm_ros.types import F64
 
 HORIZONS = (1, 10, 25)  # [base steps]
@@ -117,12 +117,12 @@ def needed(subject: Subject, seen: Tensor, probe: Probe, horizon: int) -> list[T
             break
         told = told_of(model, spec, probe, rows, (CONTEXT + base, CONTEXT + base + spec.chunk))
         blind = torch.zeros_like(state[:rows])
-        iterates = iterate_fully(model, state[:rows], blind, told, spec.max_loops)
-        after = model.core.coda(iterates.flatten(0, 1))
-        readouts = model.heads.locate(after)[:, columns].unflatten(0, iterates.shape[:2]) * there[:rows]
+        exits = exits_of(model, state[:rows], blind, told, spec.max_loops)
+        after = model.core.coda(exits.states.flatten(0, 1))
+        readouts = model.heads.locate(after)[:, columns].unflatten(0, exits.states.shape[:2]) * there[:rows]
         settled = losses.settled(readouts, subject.settings.rollout.settle_tolerance)
-        used.append(exit_loops(model, spec.max_loops)[settled.int().argmax(0).cpu()])
-        state = after.unflatten(0, iterates.shape[:2])[-1]
+        used.append(exits.loops[settled.int().argmax(0).cpu()])
+        state = after.unflatten(0, exits.states.shape[:2])[-1]
     return used
 
 

@@ -115,9 +115,9 @@ def _in_parts(
     if rule.test is None:
         parts = torch.full((len(state),), rule.loops)
         return core(state, tokens, told, parts), torch.minimum(parts, told_actions(told, core.chunk).cpu())
-    leap = core.once(state, tokens, told)
+    leap, gate = core.block(state, core.prelude(state, tokens, told))
     if rule.test == "gate":
-        refused = torch.sigmoid(core.block.gate_logit(state, leap)) <= rule.threshold
+        refused = gate <= rule.threshold
     else:
         refused = (leap - state).flatten(1).norm(dim=1) >= rule.threshold
     used = torch.ones(len(state), dtype=torch.long)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from loopwm_ros.training.model import drawn_loops
+from loopwm_ros.training.model import drawn_loops, first_probed
 from loopwm_ros.training.settings import CoreSettings, RolloutSettings
 from loopwm_ros.training.windows import Bank, Starts, Window, chunk_lengths, draw_mixed, windows_at
 
@@ -53,7 +53,7 @@ class Sampler:
         window = Window(*(part.unflatten(1, (seeds, size)) for part in window))
         window = window._replace(known=window.known & self._predicted)
         begin = torch.randn(seeds, size, *self._bank.tokens.shape[1:], device=device)
-        probed = torch.randint(len(lengths), (1,), device=device)
+        probed = torch.randint(first_probed(self._core, rollout.context), len(lengths), (1,), device=device)
         return Draws(begin, window, self._drawn_loops(seeds, len(lengths), size), probed)
 
     def _drawn_loops(self, seeds: int, steps: int, size: int) -> Tensor:
