@@ -9,7 +9,8 @@ from loopwm_ros.training.evaluation.results import Costs, Evaluation, Exit, Grou
 AHEAD = 25  # base steps: 2.5 s
 PART = "test-one"  # where the cube is pushed
 MOVED = "object_moved"
-LOOP, DEEPEST = "loop", "depth-100"
+LOOPS, DEEPEST = ("loop-parts", "loop"), "depth-100"
+UNTIED = "untied-parts"
 LOSS = 1.02  # what more of an error counts as none
 LONG = 64  # base steps
 
@@ -18,31 +19,34 @@ LONG = 64  # base steps
 class Claim:
     """One line of the table."""
 
+    core: str
     what: str
     aimed: str
     found: str
     held: bool | None  # None: not measured
 
     @property
-    def row(self) -> tuple[str, str, str, str]:
+    def row(self) -> tuple[str, ...]:
         """Its cells."""
         verdict = {True: "yes", False: "**no**", None: "–"}[self.held]
-        return self.what, self.aimed, self.found, verdict
+        return self.core, self.what, self.aimed, self.found, verdict
 
 
 def claims(found: Evaluation) -> list[Claim]:
-    """All of those whose arms were evaluated."""
+    """Those on each looped core, as far as the arms that they need were evaluated."""
     groups = {group.label: group for group in found.groups}
-    if LOOP not in groups or groups[LOOP].costs is None:
-        return []
-    loop = groups[LOOP]
-    made = [_parameters(groups, loop, AHEAD * found.period_s)]
+    loops = (groups[name] for name in LOOPS if name in groups)
+    return [made for loop in loops if loop.costs is not None for made in _of(loop, groups, found.period_s)]
+
+
+def _of(loop: Group, groups: dict[str, Group], period: float) -> list[Claim]:
+    made = _parameters(groups, loop, AHEAD * period)
     chosen = cheapest_exit(loop, PART) if PART in loop.looping else None
     deep = groups.get(DEEPEST)
     if deep is not None and deep.costs is not None and chosen is not None and chosen.loops.free is not None:
         made += [_flops(deep, loop, chosen), _wall_time(deep, loop), _long_rollout(deep, loop, chosen)]
     if PART in loop.looping:
-        made += [_onset(loop), _more_loops(loop)]
+        made += [_onset(loop), _slowest(loop), _more_loops(loop)]
     return [*made, *_stability(loop)]
 
 
@@ -57,16 +61,25 @@ def size(group: Group) -> int:
     return group.costs.parameters["core"]
 
 
-def _parameters(groups: dict[str, Group], loop: Group, seconds: float) -> Claim:
-    what = f"parameters of the smallest core of fixed depth as good as the loop, {seconds:g} s ahead"
-    fixed = [g for name, g in groups.items() if name.startswith("depth-") and g.costs is not None]
-    fixed += [groups["one-pass"]] if "one-pass" in groups else []
-    as_good = sorted((g for g in fixed if error(g) <= error(loop)), key=size)
-    aimed = "at least 16 times the loop's"
+def _parameters(groups: dict[str, Group], loop: Group, seconds: float) -> list[Claim]:
+    measured = {name: group for name, group in groups.items() if group.costs is not None}
+    fixed = [g for name, g in measured.items() if name.startswith("depth-") or name == "one-pass"]
+    untied = [g for name, g in measured.items() if name.startswith(UNTIED)]
+    made = [_as_good(loop, fixed, f"smallest core of fixed depth as good as this one, {seconds:g} s ahead")]
+    if loop.iterate == "parts" and untied:
+        made.append(_as_good(loop, untied, "the same of steps over parts with parameters of their own"))
+    return made
+
+
+def _as_good(loop: Group, others: list[Group], what: str) -> Claim:
+    aimed = "at least 16 times the parameters"
+    as_good = sorted((g for g in others if error(g) <= error(loop)), key=size)
     if not as_good:
-        return Claim(what, aimed, f"none of {len(fixed)} reaches the loop's error", True)
+        largest = max((size(g) for g in others), default=0) / size(loop)
+        said = f"none of {len(others)} is, up to {largest:.2g} times the parameters"
+        return Claim(loop.label, what, aimed, said, True if largest >= 16 else None)
     times = size(as_good[0]) / size(loop)
-    return Claim(what, aimed, f"{times:.2f} times ({as_good[0].label})", times >= 16)
+    return Claim(loop.label, what, aimed, f"{times:.2f} times ({as_good[0].label})", times >= 16)
 
 
 def cheapest_exit(group: Group, part: str, test: str | None = None) -> Exit | None:
@@ -86,8 +99,10 @@ def against_best(group: Group, part: str, made: Exit) -> float:
 def _free_flops(loop: Group, chosen: Exit) -> float:
     assert loop.costs is not None
     assert chosen.loops.free is not None
-    graphs = loop.costs.flops.graphs
-    return graphs["prelude"] + chosen.loops.free.mean * graphs["block"] + graphs["coda"]
+    graphs, loops = loop.costs.flops.graphs, chosen.loops.free.mean
+    if loop.iterate == "parts":
+        return loops * (graphs["prelude"] + graphs["block"] + graphs["coda"])
+    return graphs["prelude"] + loops * graphs["block"] + graphs["coda"]
 
 
 def _flops(deep: Group, loop: Group, chosen: Exit) -> Claim:
@@ -95,7 +110,8 @@ def _flops(deep: Group, loop: Group, chosen: Exit) -> Claim:
     ratio = deep.costs.flops.transition[1] / _free_flops(loop, chosen)
     made = chosen.errors[MOVED][AHEAD].mean
     return Claim(
-        "operations of 100 layers to the loop's with exit, in free motion",
+        loop.label,
+        "operations of 100 layers to this core's with exit, in free motion",
         "at least 25, no more error",
         f"{ratio:.0f} times; error {made / error(deep):.2f} times",
         ratio >= 25 and made <= error(deep),
@@ -111,12 +127,12 @@ def timed(costs: Costs, loops: str, steps: int) -> Timing | None:
 def _wall_time(deep: Group, loop: Group) -> Claim:
     assert deep.costs is not None
     assert loop.costs is not None
-    what, aimed = "time of a transition of 100 layers to the loop's with its gate", "at least 25"
+    what, aimed = "time of a transition of 100 layers to this core's with its gate", "at least 25"
     slow, quick = timed(deep.costs, "mean", deep.chunk), timed(loop.costs, "gate", loop.chunk)
     if slow is None or quick is None or slow.ms.p50 is None or quick.ms.p50 is None:
-        return Claim(what, aimed, "–", None)
+        return Claim(loop.label, what, aimed, "–", None)
     ratio = slow.ms.p50 / quick.ms.p50
-    return Claim(what, aimed, f"{ratio:.0f} times", ratio >= 25)
+    return Claim(loop.label, what, aimed, f"{ratio:.0f} times", ratio >= 25)
 
 
 def _long_rollout(deep: Group, loop: Group, chosen: Exit) -> Claim:
@@ -125,8 +141,8 @@ def _long_rollout(deep: Group, loop: Group, chosen: Exit) -> Claim:
     each = deep.costs.flops.transition[1] + deep.costs.flops.graphs["heads"]
     once = -(-LONG // loop.chunk) * _free_flops(loop, chosen) + loop.costs.flops.graphs["heads"]
     ratio = -(-LONG // deep.chunk) * each / once
-    what = f"operations of {LONG} actions: 100 layers read at every transition, the loop once, with exit"
-    return Claim(what, "at least 100 times fewer", f"{ratio:.0f} times", ratio >= 100)
+    what = f"operations of {LONG} actions: 100 layers read at every transition, this core once, with exit"
+    return Claim(loop.label, what, "at least 100 times fewer", f"{ratio:.0f} times", ratio >= 100)
 
 
 def _onset(loop: Group) -> Claim:
@@ -137,10 +153,25 @@ def _onset(loop: Group) -> Claim:
     kept = [e for e in loop.looping[PART].exits if against_best(loop, PART, e) <= LOSS]
     good = [(e.loops.onset_to_free, e.test) for e in kept if e.loops.onset_to_free is not None]
     if not good:
-        return Claim(what, aimed, "no exit keeps the error", False)
+        return Claim(loop.label, what, aimed, "no exit keeps the error", False)
     ratio, test = max(good, key=lambda pair: pair[0].mean)
     said = f"{ratio.mean:.2f} ({ratio.low:.2f} to {ratio.high:.2f}; {test.replace('_', ' ')})"
-    return Claim(what, aimed, said, ratio.mean >= 1.5)
+    return Claim(loop.label, what, aimed, said, ratio.mean >= 1.5)
+
+
+def _slowest(loop: Group) -> Claim:
+    """Against as many iterations for all as are as good as the best fixed number: the mean, or the most."""
+    assert loop.costs is not None
+    depths = {d.loops: d.errors[MOVED][AHEAD].mean for d in loop.looping[PART].depths}
+    usual = depths[loop.mean_loops] <= LOSS * min(depths[n] for n in depths if n <= loop.max_loops)
+    fixed = "mean" if usual else "max"
+    iterations = loop.mean_loops if usual else loop.max_loops
+    what = f"p99 of the time of {LONG} actions: with the gate, to {iterations} iterations always"
+    gated, always = timed(loop.costs, "gate", LONG), timed(loop.costs, fixed, LONG)
+    if gated is None or always is None or not gated.ms.p99 or not always.ms.p99:
+        return Claim(loop.label, what, "at most 1", "–", None)
+    ratio = gated.ms.p99 / always.ms.p99
+    return Claim(loop.label, what, "at most 1", f"{ratio:.2f} times", ratio <= 1)
 
 
 def _more_loops(loop: Group) -> Claim:
@@ -149,7 +180,7 @@ def _more_loops(loop: Group) -> Claim:
     most = max(depth.loops for depth in depths)
     said = f"moved {worst[MOVED]:.2f}, static {worst['object_static']:.2f} times"
     what = f"error with up to {most} iterations to that with {loop.max_loops}"
-    return Claim(what, "at most 1.02, static objects too", said, max(worst.values()) <= LOSS)
+    return Claim(loop.label, what, "at most 1.02, static objects too", said, max(worst.values()) <= LOSS)
 
 
 def _stability(loop: Group) -> list[Claim]:
@@ -163,6 +194,7 @@ def _stability(loop: Group) -> list[Claim]:
         said = f"K^{max(exponents):.2f} is the highest upper bound; state RMS at most {largest:.2f}"
         made.append(
             Claim(
+                loop.label,
                 f"growth of the error to 1,000 steps, {part}, every seed",
                 "at most K^1",
                 said,

@@ -13,8 +13,12 @@ from study_section import FOLDER, evaluation
 from loopwm_ros.training.evaluation.plots import depth_plot, exit_plot, horizon_plot, size_plot
 
 ROOT = Path(__file__).resolve().parents[1]
-SHOWN = ("loop", "one-pass", "depth-4-narrow", "depth-16x", "gru", "rssm", "latent-mlp")
-SIZES = ("loop", "one-pass", "depth-4-narrow", "depth-4", "depth-4x", "depth-16x", "depth-64x", "depth-100")
+SHOWN = ("loop-parts", "loop", "one-pass", "depth-4-narrow", "depth-16x", "gru", "rssm", "latent-mlp")
+SIZES = (
+    *("loop-parts", "untied-parts-narrow", "untied-parts", "loop", "one-pass", "depth-4-narrow", "depth-4"),
+    *("depth-4x", "depth-16x", "depth-64x", "depth-100"),
+)
+LOOPED = ("loop-parts", "loop", "paper-block")
 
 
 def main() -> None:
@@ -29,12 +33,12 @@ def main() -> None:
         for name in SIZES
         if name in groups and (costs := groups[name].costs) is not None
     }
-    looping = groups["loop"].looping[PART]
+    looping = {name: groups[name].looping[PART] for name in LOOPED if name in groups}
     plots = {
         "1_error_ahead": horizon_plot(curves, found.period_s, "error, cube that moved [cm]", 100),
         "2_error_by_parameters": size_plot(sizes, AHEAD * found.period_s, "parameters of the core [k]"),
-        "3_error_by_iterations": depth_plot({"loop": looping}, MOVED, AHEAD),
-        "4_exits": exit_plot(looping, MOVED, AHEAD),
+        "3_error_by_iterations": depth_plot(looping, MOVED, AHEAD),
+        "4_exits": exit_plot(looping["loop-parts"], MOVED, AHEAD),
     }
     for name, plot in plots.items():
         (folder / f"{name}.svg").write_text(plot, encoding="utf-8")

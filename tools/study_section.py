@@ -69,7 +69,7 @@ def evaluation(root: Path) -> Evaluation | None:
 def _claims(made: list[Claim]) -> list[str]:
     if not made:
         return []
-    return ["", *table(("what", "aim", "found", "held"), [claim.row for claim in made])]
+    return ["", *table(("core", "what", "aim", "found", "held"), [claim.row for claim in made])]
 
 
 def _plots(root: Path) -> list[str]:

@@ -120,7 +120,8 @@ def stable(*exponents: float) -> dict[str, Stability]:
 
 def loop(**more: Any) -> Group:
     values = {"looping": dict.fromkeys(PARTS, looping()), "stability": stable(0.4, 0.7)}
-    return group("loop", 0.03, costs(1000, 900, {"mean": 2.0, "gate": 1.0}), **(values | more))
+    cost = more.pop("costs", costs(1000, 900, {"mean": 2.0, "gate": 1.0}))
+    return group("loop", 0.03, cost, **(values | more))
 
 
 def evaluation(*groups: Group) -> Evaluation:
@@ -135,6 +136,11 @@ def said(claims: ModuleType, *groups: Group) -> dict[str, tuple[str, bool | None
     return {claim.what: (claim.found, claim.held) for claim in claims.claims(evaluation(*groups))}
 
 
+def parts(**more: Any) -> Group:
+    """A loop that iterates over parts."""
+    return loop(iterate="parts", **more).model_copy(update={"label": "loop-parts"})
+
+
 def verdict(found: dict[str, tuple[str, bool | None]], begins: str) -> tuple[str, bool | None]:
     return next(value for what, value in found.items() if what.startswith(begins))
 
@@ -144,18 +150,56 @@ def test_the_smallest_core_as_good_as_the_loop_counts(claims: ModuleType) -> Non
     good = group("depth-4", 0.03, costs(2000, 600, {}))
     large = group("depth-16x", 0.02, costs(16000, 600, {}))
     found = said(claims, loop(), worse, good, large)
-    assert verdict(found, "parameters") == ("2.00 times (depth-4)", False)
-    assert verdict(said(claims, loop(), worse, large), "parameters") == ("16.00 times (depth-16x)", True)
-    assert verdict(said(claims, loop(), worse), "parameters") == ("none of 1 reaches the loop's error", True)
+    assert verdict(found, "smallest") == ("2.00 times (depth-4)", False)
+    assert verdict(said(claims, loop(), worse, large), "smallest") == ("16.00 times (depth-16x)", True)
+    none = "none of 1 is, up to 0.5 times the parameters"
+    assert verdict(said(claims, loop(), worse), "smallest") == (none, None), "half the size shows nothing"
+    huge = group("depth-64x", 0.031, costs(64000, 600, {}))
+    none = "none of 1 is, up to 64 times the parameters"
+    assert verdict(said(claims, loop(), huge), "smallest") == (none, True)
+
+
+def test_steps_over_parts_are_told_from_cores_that_see_the_whole_chunk(claims: ModuleType) -> None:
+    untied, deep = (group(name, 0.03, costs(4000, 600, {})) for name in ("untied-parts", "depth-4x"))
+    found = said(claims, parts(), untied, deep)
+    assert verdict(found, "smallest") == ("4.00 times (depth-4x)", False)
+    assert verdict(found, "the same of steps") == ("4.00 times (untied-parts)", False)
+    assert not any(what.startswith("the same") for what in said(claims, loop(), untied))
+
+
+def test_each_looped_core_has_its_own_lines(claims: ModuleType) -> None:
+    found = claims.claims(evaluation(loop(), parts(), group("gru", 0.04, costs(1400, 800, {}))))
+    assert [claim.core for claim in found] == sorted((claim.core for claim in found), reverse=True)
+    assert {claim.core for claim in found} == {"loop-parts", "loop"}
+
+
+def test_the_slowest_rollouts_are_those_with_the_gate_and_with_as_many_iterations_as_are_as_good(
+    claims: ModuleType,
+) -> None:
+    cost = costs(1000, 900, {"mean": 2.0, "gate": 1.0, "max": 4.0})
+    long = tuple(timing.model_copy(update={"base_steps": 64}) for timing in cost.timings)
+    cost = cost.model_copy(update={"timings": long})
+    assert verdict(said(claims, loop(costs=cost)), "p99") == ("0.50 times", True)
+    depths = tuple(
+        depth.model_copy(update={"errors": errors(0.05 if depth.loops == 4 else 0.03)})
+        for depth in looping().depths
+    )
+    worse_mean = dict.fromkeys(PARTS, looping().model_copy(update={"depths": depths}))
+    found = said(claims, loop(costs=cost, looping=worse_mean))
+    assert verdict(found, "p99") == ("0.25 times", True)
+    assert any(what.endswith("to 8 iterations always") for what in found)
+    assert verdict(said(claims, loop()), "p99") == ("–", None)
 
 
 def test_costs_are_those_of_free_motion_by_the_cheapest_exit_that_keeps_the_error(claims: ModuleType) -> None:
     # The loop in free motion: 100 + 2 * 200 operations; of 64 actions: 8 times that, and 100 for heads.
+    # Over parts each of its two iterations has a prelude, too: 600.
     deep = group("depth-100", 0.033, costs(99000, 15000, {"mean": 30.0}))
     found = said(claims, loop(), deep)
     assert verdict(found, "operations of 100 layers") == ("30 times; error 0.92 times", True)
     assert verdict(found, "operations of 64") == (f"{8 * 15100 / 4100:.0f} times", False)
     assert verdict(found, "time of a transition") == ("30 times", True)
+    assert verdict(said(claims, parts(), deep), "operations of 100 layers")[0].startswith("25 times")
     better = group("depth-100", 0.02, costs(99000, 15000, {"mean": 30.0}))
     assert verdict(said(claims, loop(), better), "operations of 100 layers")[1] is False
 

@@ -105,6 +105,7 @@ class Evaluator:
             chunk=first.spec.chunk,
             mean_loops=first.spec.mean_loops,
             max_loops=first.spec.max_loops,
+            iterate=first.spec.iterate,
             prediction={root.name: self._prediction(root, members) for root in parts["prediction"]},
             looping={root.name: self._looping(root, members) for root in looped},
             transition={root.name: self._transition(root, members) for root in parts["loops"]},

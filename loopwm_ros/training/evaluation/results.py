@@ -6,6 +6,7 @@ from datetime import datetime
 
 from pydantic import Field
 
+from loopwm_ros.bundle import Iterate
 from loopwm_ros.training.evaluation.intervals import Interval
 from loopwm_ros.validation.statistics import Record, Spread
 
@@ -147,6 +148,7 @@ class Group(Record):
     chunk: int = Field(description="actions of a whole imagined transition")
     mean_loops: int
     max_loops: int
+    iterate: Iterate = Field("block", description="what an iteration is (ModelSpec)")
     prediction: dict[str, Errors] = Field({}, description="by part, with mean_loops iterations a transition")
     looping: dict[str, Looping] = Field({}, description="by part; empty where there is no loop")
     transition: dict[str, tuple[TransitionErrors, ...]] = Field({}, description="by part")
