@@ -19,17 +19,16 @@ from loopwm_ros.training.block import Block, selective_step
 from loopwm_ros.training.core import make_prelude
 from loopwm_ros.training.settings import CoreSettings
 
-HIDDEN = 64  # of the gate
-
 
 class LeapGate(nn.Module):
     """What a leap began from, was told and has changed, to the log-odds that it will do."""
 
-    def __init__(self, size: int) -> None:
-        """`size`: of a flat state."""
+    def __init__(self, settings: CoreSettings) -> None:
+        """It is half as wide inside as the steps are."""
         super().__init__()
-        self.inward = nn.Linear(3 * size, HIDDEN)
-        self.outward = nn.Linear(HIDDEN, 1)
+        hidden = (settings.inner_width or settings.width) // 2
+        self.inward = nn.Linear(3 * settings.tokens * settings.width, hidden)
+        self.outward = nn.Linear(hidden, 1)
 
     def forward(self, before: Tensor, after: Tensor, injected: Tensor) -> Tensor:
         """Each (batch, tokens, width); to (batch,)."""
@@ -43,7 +42,7 @@ class PartBlock(Block):
     def __init__(self, settings: CoreSettings) -> None:
         super().__init__()
         self.selective = selective_step(settings)
-        self.leap_gate = LeapGate(settings.tokens * settings.width)
+        self.leap_gate = LeapGate(settings)
 
     def step(self, state: Tensor, injected: Tensor) -> Tensor:
         """The state after the part, (batch, tokens, width)."""
