@@ -46,9 +46,7 @@ class PartBlock(Block):
 
     def step(self, state: Tensor, injected: Tensor) -> Tensor:
         """The state after the part, (batch, tokens, width)."""
-        following: Tensor = (
-            injected + 0 * state if self.selective is None else self.selective(state, injected)
-        )
+        following: Tensor = self.selective(state, injected)
         return following
 
     def gate_logit(self, before: Tensor, after: Tensor, injected: Tensor) -> Tensor:
