@@ -51,10 +51,10 @@ def run(settings: TrainSettings, data: Dataset, tmp_path_factory: pytest.TempPat
     return out
 
 
-@pytest.mark.parametrize("task", ["reach", "push"])
-def test_shipped_settings_are_valid(task: str) -> None:
+@pytest.mark.parametrize(("task", "tracked"), [("reach", 2), ("push", 2), ("clutter", 8)])
+def test_shipped_settings_are_valid(task: str, tracked: int) -> None:
     shipped = load_settings(share_dir() / f"config/train/{task}.yaml", TrainSettings)
-    assert shipped.core.tracked_loops == 2
+    assert shipped.core.tracked_loops == tracked
     last = shipped.rollout.horizon_every * shipped.rollout.horizon
     assert last < shipped.rollout.stage.steps, "the curriculum must reach its longest horizon"
 
