@@ -23,7 +23,7 @@ class Claim:
     what: str
     aimed: str
     found: str
-    held: bool | None  # None: not measured
+    held: bool | None  # None: not measured, or not enough to tell
 
     @property
     def row(self) -> tuple[str, ...]:

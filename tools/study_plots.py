@@ -38,7 +38,7 @@ def main() -> None:
         "1_error_ahead": horizon_plot(curves, found.period_s, "error, cube that moved [cm]", 100),
         "2_error_by_parameters": size_plot(sizes, AHEAD * found.period_s, "parameters of the core [k]"),
         "3_error_by_iterations": depth_plot(looping, MOVED, AHEAD),
-        "4_exits": exit_plot(looping["loop-parts"], MOVED, AHEAD),
+        "4_exits": exit_plot(next(iter(looping.values())), MOVED, AHEAD),
     }
     for name, plot in plots.items():
         (folder / f"{name}.svg").write_text(plot, encoding="utf-8")

@@ -37,9 +37,10 @@ class Block(nn.Module, ABC):
 class StateGated(Block):
     """A block with the paper's gate `g = sigmoid(w_g . h + b_g)`."""
 
-    def __init__(self, settings: CoreSettings) -> None:
-        """The gate starts half open, whatever it sees."""
-        super().__init__()
+    gate: nn.Linear
+
+    def add_gate(self, settings: CoreSettings) -> None:
+        """Make the gate, half open whatever it sees."""
         self.gate = nn.Linear(settings.tokens * settings.width, 1)
         nn.init.zeros_(self.gate.weight)
         nn.init.zeros_(self.gate.bias)
@@ -53,10 +54,11 @@ class RetentionBlock(StateGated):
     """`h^(t+1) = Abar h^(t) + Bbar e + Rbar(h^(t), e)`: the paper's."""
 
     def __init__(self, settings: CoreSettings) -> None:
-        super().__init__(settings)
+        super().__init__()
         self.shape = (settings.tokens, settings.width)
         self.retention = Retention(settings.width, settings.initial_retention, free=not settings.retention)
         self.layers = transformer_layers(settings, settings.block_layers)
+        self.add_gate(settings)
 
     def step(self, state: Tensor, injected: Tensor) -> Tensor:
         """One iteration, (batch, tokens, width)."""
@@ -128,8 +130,9 @@ class SelectiveBlock(StateGated):
     """A block whose iteration is one step with selective retention."""
 
     def __init__(self, settings: CoreSettings) -> None:
-        super().__init__(settings)
+        super().__init__()
         self.selective = selective_step(settings)
+        self.add_gate(settings)
         self.changes = nn.Linear(settings.tokens * settings.width, CHANGES, bias=False)
         self.weigh = nn.Linear(CHANGES, 1)
 

@@ -119,7 +119,8 @@ def gated_rollout(model: LoopWM, spec: ModelSpec, state: Tensor, actions: Tensor
         opened = torch.sigmoid(gate_logits(model, exits)) > spec.gate_threshold
         opened[-1] = True
         last = opened.int().argmax(0)  # (batch,): the first that is true
-        state = model.core.coda(exits.states[last, torch.arange(len(last), device=last.device)])
+        rows = torch.arange(len(last), device=last.device)
+        state = model.core.coda(exits.states[last, rows])
         states.append(state)
-        used.append(exits.loops.to(last.device)[last])
+        used.append(exits.loops[last, rows])
     return torch.stack(states), torch.stack(used)

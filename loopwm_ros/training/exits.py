@@ -9,7 +9,7 @@ from torch import Tensor
 
 from loopwm_ros.training.block import OPEN
 from loopwm_ros.training.model import LoopWM
-from loopwm_ros.training.parts import PartsCore
+from loopwm_ros.training.parts import PartsCore, told_actions
 
 
 class Exits(NamedTuple):
@@ -18,7 +18,7 @@ class Exits(NamedTuple):
     states: Tensor  # before the coda, (exits, batch, tokens, width)
     before: Tensor  # that the iteration to each began from, (exits, batch, tokens, width)
     injected: Tensor  # into that iteration, (batch, tokens, width)
-    loops: Tensor  # iterations up to each, (exits,)
+    loops: Tensor  # iterations up to each, (exits, batch)
 
 
 def exits_of(model: LoopWM, state: Tensor, tokens: Tensor, action: Tensor, loops: int) -> Exits:
@@ -30,13 +30,15 @@ def exits_of(model: LoopWM, state: Tensor, tokens: Tensor, action: Tensor, loops
     core = model.core
     injected = core.prelude(state, tokens, action)
     if isinstance(core, PartsCore):
-        parts = torch.full((len(state),), loops - 1)
+        parts = told_actions(action, core.chunk).clamp(max=loops - 1)
         ends = [core.block.step(state, injected), core(state, tokens, action, parts)]
-        return Exits(torch.stack(ends), state.expand(2, *state.shape), injected, torch.tensor([1, loops]))
+        used = torch.stack([torch.ones_like(parts), 1 + parts])
+        return Exits(torch.stack(ends), state.expand(2, *state.shape), injected, used)
     states = [state]
     for _ in range(loops):
         states.append(core.block.step(states[-1], injected))
-    return Exits(torch.stack(states[1:]), torch.stack(states[:-1]), injected, torch.arange(1, loops + 1))
+    used = torch.arange(1, loops + 1, device=state.device)[:, None].expand(loops, len(state))
+    return Exits(torch.stack(states[1:]), torch.stack(states[:-1]), injected, used)
 
 
 def gate_logits(model: LoopWM, exits: Exits) -> Tensor:

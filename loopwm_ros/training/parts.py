@@ -71,11 +71,10 @@ class PartsCore(nn.Module):
         return self.block.step(state, self.prelude(state, tokens, action))
 
     def forward(self, state: Tensor, tokens: Tensor, action: Tensor, loops: Tensor) -> Tensor:
-        """One transition in `loops` (batch,) steps, its own number for each sequence."""
-        loops = loops.to(state.device)
+        """One transition in `loops` (batch,) steps, `max_loops` at most, its own number for each sequence."""
+        loops = torch.minimum(loops.to(state.device), told_actions(action, self.chunk)).clamp(max=self.most)
         if self.masked or state.is_cuda:
-            return self._masked(state, tokens, action, loops)
-        loops = torch.minimum(loops, told_actions(action, self.chunk))
+            return self.in_steps(state, tokens, action, loops, self.most)
         loops, order = loops.sort(descending=True, stable=True)
         back = order.argsort()
         state, tokens, action = state[order], tokens[order], action[order]
@@ -87,10 +86,12 @@ class PartsCore(nn.Module):
             state = self.once(state[:going], tokens[:going], part)
         return torch.cat([state, *done[::-1]])[back]
 
-    def _masked(self, state: Tensor, tokens: Tensor, action: Tensor, loops: Tensor) -> Tensor:
-        """The same with `most` steps of the whole batch. For a GPU."""
-        loops = torch.minimum(loops, told_actions(action, self.chunk))
-        for t in range(self.most):
+    def in_steps(self, state: Tensor, tokens: Tensor, action: Tensor, loops: Tensor, most: int) -> Tensor:
+        """The same by `most` steps of the whole batch, where no row has more `loops` or fewer actions.
+
+        No shape depends on a value, as a GPU has it.
+        """
+        for t in range(most):
             following = self.once(state, tokens, part_of(action, t, loops, self.chunk))
             state = torch.where((loops > t)[:, None, None], following, state)
         return state
@@ -121,7 +122,7 @@ def told_actions(action: Tensor, chunk: int) -> Tensor:
 
 
 def part_of(action: Tensor, t: int, parts: Tensor, chunk: int) -> Tensor:
-    """`processing.states.part` of a batch (batch, action_input), each cut into its own number of `parts`."""
+    """`processing.states.part_between` of a batch (batch, action_input), each cut into `parts` of its own."""
     count = told_actions(action, chunk)
     begin, end = count * t // parts, count * (t + 1) // parts
     at = begin[:, None] + torch.arange(chunk, device=action.device)

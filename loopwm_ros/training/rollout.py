@@ -92,9 +92,8 @@ class RolloutLoss(nn.Module):
             exits = exits_of(self.model, state, tokens, action, self.core.max_loops)
             readouts = self.model.heads.locate(self.model.core.coda(exits.states.flatten(0, 1)))
             readouts = readouts.unflatten(0, exits.states.shape[:2])
-        there = window.known.any(
-            0
-        )  # what a window has no label of, as a block that is not there, may do anything
+        # What a window has no label of, as a block that is not there, may do anything.
+        there = window.known.any(0)
         target = losses.settled(readouts.detach() * there, self.settings.settle_tolerance)
         logit = gate_logits(self.model, exits)
         parts = {"gate": losses.gate_loss(logit, target, self.settings.gate_entropy)}

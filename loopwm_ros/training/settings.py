@@ -113,7 +113,7 @@ class CoreSettings(Settings):
         "prelude_layers",
     )
     gradient_loops: int = Field(
-        0, ge=0, description="last iterations that gradients flow through; 0: ceil(mu / 2)"
+        0, ge=0, description="last iterations of a block that gradients flow through; 0: ceil(mu / 2)"
     )
 
     @property

@@ -99,6 +99,10 @@ class StageCosts:
         """Cost of one iteration, with what its exit test calls [s]."""
         return sum(self.stage(stage, rows) for stage in self._iteration)
 
+    def ending(self, rows: int) -> float:
+        """What a transition still takes after its last iteration [s]."""
+        return self.stage("coda", rows) if "coda" in self._outside else 0.0
+
     def rollout(self, rows: int, transitions: int, loops: float, readouts: int) -> float:
         """Cost of `transitions` with `loops` iterations each, and `readouts` calls of the heads [s]."""
         outside = sum(self.stage(stage, rows) for stage in self._outside)

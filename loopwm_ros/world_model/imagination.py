@@ -60,5 +60,4 @@ class Imagination:
         loops = self._costs.fitting_loops(rows, left + 1, readouts, seconds, cap)
         if loops == 0:
             return None
-        afterwards = self._costs.rollout(rows, left, 1, readouts) + self._costs.stage("coda", rows)
-        return loops, deadline - afterwards
+        return loops, deadline - self._costs.rollout(rows, left, 1, readouts) - self._costs.ending(rows)

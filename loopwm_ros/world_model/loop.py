@@ -25,7 +25,7 @@ class Core(Protocol):
     ) -> tuple[F32, Loops]:
         """Next states (batch, tokens, width) and the iterations each candidate used (batch,).
 
-        `cap`: most iterations; `leave_by`: time from which on none is begun that could be left out.
+        `cap`: most iterations; `leave_by`: time after which no further iteration ends that could be left out.
         """
         ...
 

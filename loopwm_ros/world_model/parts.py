@@ -22,7 +22,8 @@ class PartsCore:
     """`h^(t+1) = R(h^(t), P(h^(t), u_(part t)))` through T parts of a transition, T per candidate.
 
     With an exit test the first iteration is a leap over all of the actions. Where the test does not take it,
-    the transition is gone through again, in one part fewer than there may be iterations.
+    the transition is gone through again, in one part fewer than there may be iterations; with two of them
+    these are two parts for all, as a leap would leave one.
     """
 
     def __init__(
@@ -37,29 +38,30 @@ class PartsCore:
     ) -> tuple[F32, Loops]:
         """Next states (batch, tokens, width) and the iterations each candidate used (batch,).
 
-        `leave_by`: time until which all has to be done; what actions are left are then one last part.
+        `leave_by`: what actions are left are one last part where more would not be done by then.
         """
         self._costs.start()
-        if self._exit is None:
+        if self._exit is None or cap <= LEAST_PARTS:
             return self._in_parts(state, tokens, action, cap, leave_by)
         leap, gate = self._step(state, tokens, action)
         used = np.ones(len(state), dtype=np.int64)
         refused = ~self._exit(leap, state, None, gate) & (told_actions(self._spec, action) > 1)
         rows = np.flatnonzero(refused)
-        if cap <= LEAST_PARTS or not len(rows) or self._late(LEAST_PARTS, len(rows), leave_by):
+        if not len(rows) or self._late(LEAST_PARTS, len(rows), leave_by):
             return leap, used
-        finer, steps = self._in_parts(state[rows], tokens[rows], action[rows], cap - 1, leave_by)
+        finer, steps = self._in_parts(state[rows], tokens[rows], action[rows], cap - 1, leave_by, leapt=True)
         leap[rows] = finer
         used[rows] += steps
         return leap, used
 
     def _in_parts(
-        self, state: F32, tokens: F32, action: F32, parts: int, leave_by: float
+        self, state: F32, tokens: F32, action: F32, parts: int, leave_by: float, leapt: bool = False
     ) -> tuple[F32, Loops]:
+        """`leapt`: all of it in one part has been seen, and found to be too coarse."""
         count = told_actions(self._spec, action)
         parts_each = np.minimum(count, parts)
         for t in range(int(parts_each.max())):
-            last = self._late(2, len(state), leave_by)
+            last = not (leapt and t == 0) and self._late(2, len(state), leave_by)
             begin = count * t // parts_each
             end = count if last else count * (t + 1) // parts_each
             following, _ = self._step(state, tokens, part_between(self._spec, action, begin, end))

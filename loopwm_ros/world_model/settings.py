@@ -23,7 +23,7 @@ class WorldModelSettings(Settings):
     exit: ExitKind = Field(
         "either",
         description="test that ends a candidate's loop; either: gate or second_difference; "
-        "none: the training mean for all",
+        "none: the training mean for all; a bundle that iterates over parts has gate and change alone",
     )
     gate_threshold: float | None = Field(None, gt=0, le=1, description="instead of the bundle's tau")
     second_difference_threshold: float | None = Field(None, ge=0, description="instead of the bundle's")

@@ -79,11 +79,11 @@ def test_parts_share_all_actions_out_in_their_order(number: int) -> None:
 
 def test_the_robot_cuts_a_transition_as_training_does() -> None:
     whole, number = told(*COUNTS), torch.tensor([3, 4, 2, 1, 3])
-    for t in range(int(number.min())):
-        count = told_actions(SPEC, whole.numpy())
+    for t in range(int(number.max())):
+        count, rows = told_actions(SPEC, whole.numpy()), (t < number).numpy()
         begin, end = count * t // number.numpy(), count * (t + 1) // number.numpy()
         expected = part_of(whole, t, number, CHUNK).numpy()
-        assert np.array_equal(part_between(SPEC, whole.numpy(), begin, end), expected)
+        assert np.array_equal(part_between(SPEC, whole.numpy(), begin, end)[rows], expected[rows])
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -102,15 +102,23 @@ def test_each_sequence_takes_its_own_number_of_steps(core: PartsCore, inputs: In
         assert torch.allclose(after[row], state[0], atol=1e-5)
 
 
-def test_there_are_no_more_steps_than_actions(core: PartsCore, inputs: Inputs) -> None:
-    assert torch.equal(core(*inputs, fixed_loops(8, 5)), core(*inputs, fixed_loops(50, 5)))
+@pytest.mark.parametrize("masked", [False, True])
+def test_there_are_no_more_steps_than_actions_or_than_there_may_be(
+    core: PartsCore, inputs: Inputs, masked: bool
+) -> None:
+    core.masked = masked
+    most = core(*inputs, fixed_loops(SETTINGS.max_loops, 5))
+    assert torch.equal(core(*inputs, fixed_loops(50, 5)), most)
+    finest = core.in_steps(*inputs, torch.tensor(COUNTS), max(COUNTS))
+    assert not torch.allclose(finest[0], most[0], atol=1e-3)
+    assert torch.allclose(finest[3:], most[3:], atol=1e-6), "there every action has a step already"
     state, tokens, action = (part[3:4] for part in inputs)  # one action, as after an observation
     assert torch.equal(core(state, tokens, action, fixed_loops(4, 1)), core.once(state, tokens, action))
 
 
 def test_a_transition_ends_with_a_leap_or_with_all_other_parts(model: LoopWM, inputs: Inputs) -> None:
     core, exits = model.core, exits_of(model, *inputs, SETTINGS.max_loops)
-    assert exits.loops.tolist() == [1, SETTINGS.max_loops]
+    assert exits.loops.tolist() == [[1] * 5, [4, 4, 4, 2, 4]], "one action has one part"
     assert torch.equal(exits.states[0], core.once(*inputs))
     assert torch.equal(exits.states[1], core(*inputs, fixed_loops(SETTINGS.max_loops - 1, 5)))
     gates = torch.sigmoid(gate_logits(model, exits))

@@ -131,21 +131,45 @@ def test_fixed_numbers_of_steps_are_those_of_torch(exported: Exported, loops: in
 
 
 @pytest.mark.parametrize(("exit_test", "threshold"), [("gate", 0.5), ("gate", 0.2), ("change", 3.0)])
+@pytest.mark.parametrize("length", [CHUNK, 2, 1])
 def test_early_exit_takes_the_leaps_that_torch_takes(
-    exported: Exported, exit_test: str, threshold: float
+    exported: Exported, exit_test: str, threshold: float, length: int
 ) -> None:
     model = runtime(exported, exit=exit_test, **{f"{exit_test}_threshold": threshold})
-    after, used = stepped(model, MOST)
-    right, iterations = expected(exported, Rule(MOST, exit_test, threshold))  # type: ignore[arg-type]
-    assert set(used) == {1, MOST}, "a test that takes all leaps or none tests nothing"
+    after, used = stepped(model, MOST, length)
+    right, iterations = expected(exported, Rule(MOST, exit_test, threshold), length)  # type: ignore[arg-type]
+    refused = set() if length == 1 else {1 + min(length, MOST - 1)}
+    assert set(used) == {1} | refused, "a test that takes all leaps or none tests nothing"
     assert used.tolist() == iterations.tolist()
     np.testing.assert_allclose(after, right, atol=1e-5)
 
 
-def test_where_no_parts_could_follow_all_leaps_are_taken(exported: Exported) -> None:
+def test_two_iterations_are_two_parts_for_all(exported: Exported) -> None:
     after, used = stepped(runtime(exported, exit="gate"), 2)
-    assert used.tolist() == [1] * ROWS
-    np.testing.assert_allclose(after, expected(exported, Rule(1))[0], atol=1e-5)
+    assert used.tolist() == [2] * ROWS
+    for rule in (Rule(2), Rule(2, "gate", 0.5)):
+        np.testing.assert_allclose(after, expected(exported, rule)[0], atol=1e-5)
+
+
+@torch.no_grad()
+def test_a_prediction_after_every_action_is_that_of_torch(exported: Exported) -> None:
+    """Transitions of every length stand in one batch, some of them refused as leaps."""
+    spec, model = exported.bundle.manifest.spec, runtime(exported, exit="gate", gate_threshold=0.5)
+    actions = np.random.default_rng(5).uniform(-1, 1, (CHUNK, spec.action_dim)).astype(np.float32)
+    model.loops_seen()
+    found, start = (
+        model.predict(model.initial_state(), actions),
+        torch.from_numpy(model.initial_state())[None],
+    )
+    used = []
+    for step in range(CHUNK):
+        told = torch.from_numpy(chunked(spec, actions[: step + 1]))[None]
+        rule = Rule(MOST, "gate", 0.5)
+        state, loops = transition(exported.model, start, torch.zeros_like(start), told, rule)
+        np.testing.assert_allclose(found[step], exported.model.heads.locate(state)[0], atol=1e-5)
+        used.append(int(loops))
+    assert len(set(used)) > 1
+    assert model.loops_seen().tolist() == np.bincount(used, minlength=MOST + 1).tolist()
 
 
 @pytest.mark.parametrize("exit_test", ["gate", "none"])

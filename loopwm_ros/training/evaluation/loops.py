@@ -49,12 +49,14 @@ def looping(members: Sequence[Subject], probe: Probe, seen: Sequence[Tensor]) ->
         return [try_rule(subject, tokens, probe, rule, horizons) for subject, tokens in pairs]
 
     full = tried(Rule(most))
-    depths = sorted({1, 2, first.spec.mean_loops, most, 2 * most, 3 * most, 4 * most})
+    depths = {1, 2, first.spec.mean_loops, most, 2 * most, 3 * most, 4 * most}
+    if first.spec.iterate == "parts":  # there are no more of them than actions
+        depths = {min(loops, first.spec.chunk) for loops in depths}
     phase = phases(probe, first.points, first.spec.chunk)
     return Looping(
         depths=tuple(
             Depth(loops=loops, **_against(probe, full if loops == most else tried(Rule(loops)), full))
-            for loops in depths
+            for loops in sorted(depths)
         ),
         exits=tuple(_exit(probe, phase, rule, tried(rule), full) for rule in exit_rules(first)),
         needed=by_phase(
@@ -121,7 +123,7 @@ def needed(subject: Subject, seen: Tensor, probe: Probe, horizon: int) -> list[T
         after = model.core.coda(exits.states.flatten(0, 1))
         readouts = model.heads.locate(after)[:, columns].unflatten(0, exits.states.shape[:2]) * there[:rows]
         settled = losses.settled(readouts, subject.settings.rollout.settle_tolerance)
-        used.append(exits.loops[settled.int().argmax(0).cpu()])
+        used.append(exits.loops.gather(0, settled.int().argmax(0)[None])[0].cpu())
         state = after.unflatten(0, exits.states.shape[:2])[-1]
     return used
 

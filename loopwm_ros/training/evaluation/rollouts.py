@@ -14,6 +14,7 @@ from loopwm_ros.training.evaluate import device_of
 from loopwm_ros.training.evaluation.probe import CONTEXT, Probe
 from loopwm_ros.training.model import LoopWM, noise_state
 from loopwm_ros.training.parts import PartsCore, told_actions
+from loopwm_ros.world_model.parts import LEAST_PARTS
 
 Test = Literal["gate", "second_difference", "change", "readout"]
 
@@ -112,20 +113,24 @@ def _in_parts(
     core: PartsCore, state: Tensor, tokens: Tensor, told: Tensor, rule: Rule
 ) -> tuple[Tensor, Tensor]:
     """The same for a core that iterates over parts: a leap, and the parts where the test does not take it."""
-    if rule.test is None:
-        parts = torch.full((len(state),), rule.loops)
-        return core(state, tokens, told, parts), torch.minimum(parts, told_actions(told, core.chunk).cpu())
+    count = told_actions(told, core.chunk)
+
+    def in_parts(rows: Tensor, most: int) -> tuple[Tensor, Tensor]:
+        parts = count[rows].clamp(max=most)
+        return core.in_steps(state[rows], tokens[rows], told[rows], parts, int(parts.max())), parts.cpu()
+
+    if rule.test is None or rule.loops <= LEAST_PARTS:
+        return in_parts(torch.arange(len(state), device=state.device), rule.loops)
     leap, gate = core.block(state, core.prelude(state, tokens, told))
     if rule.test == "gate":
         refused = gate <= rule.threshold
     else:
         refused = (leap - state).flatten(1).norm(dim=1) >= rule.threshold
     used = torch.ones(len(state), dtype=torch.long)
-    rows = torch.nonzero(refused & (told_actions(told, core.chunk) > 1))[:, 0]
+    rows = torch.nonzero(refused & (count > 1))[:, 0]
     if len(rows):
-        parts = torch.full((len(rows),), rule.loops - 1)
-        leap[rows] = core(state[rows], tokens[rows], told[rows], parts)
-        used[rows.cpu()] = rule.loops
+        leap[rows], steps = in_parts(rows, rule.loops - 1)
+        used[rows.cpu()] += steps
     return leap, used
 
 
