@@ -13,23 +13,32 @@ CHANCE = 0.05  # p above which a pair is not told of
 
 
 def closed_loop(root: Path) -> list[str]:
-    """The section; empty where nothing was measured."""
-    path = root / FOLDER / "summary.json"
-    if not path.exists():
+    """The section, with every comparison that was made; empty where there was none."""
+    folders = sorted(path.parent for path in root.glob(f"{FOLDER}*/summary.json"))
+    if not folders:
         return []
-    found = json.loads(path.read_text(encoding="utf-8"))
-    compared = found["comparison"]
-    episodes, seed = compared["episodes"], compared["seed"]
-    lines = [
+    return [
         "",
         "## Models in closed loop at equal planning time",
         "",
-        f"`python -m benchmarks.closed_loop`: {episodes} episodes each, seeds from {seed}, the same for all,",
-        "on one core. A plan's time runs from the encoding of an image. Brackets: 95 % Wilson intervals;",
-        "*candidates* and *loops* are what the planner had time for, *unsearched* are plans without search.",
+        "`python -m benchmarks.closed_loop`, on one core. A plan's time runs from the encoding of an image.",
+        "Brackets: 95 % Wilson intervals; *candidates* and *loops* are what the planner had time for,",
+        "*unsearched* are plans without search.",
+        *(line for folder in folders for line in _comparison(folder, root)),
     ]
-    if (root / FOLDER / "success.svg").exists():
-        plot = FOLDER.removeprefix("docs/") + "/success.svg"
+
+
+def _comparison(folder: Path, root: Path) -> list[str]:
+    found = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    compared = found["comparison"]
+    lines = [
+        "",
+        f"### {', '.join(compared['models'])}",
+        "",
+        f"{compared['episodes']} episodes each, seeds from {compared['seed']}, the same for all.",
+    ]
+    if (folder / "success.svg").exists():
+        plot = (folder / "success.svg").relative_to(root / "docs").as_posix()
         lines += ["", f"![success against planning time]({plot})"]
     for setting in dict.fromkeys(_setting(each["regime"]) for each in found["outcomes"]):
         rows = [_row(each) for each in found["outcomes"] if _setting(each["regime"]) == setting]
@@ -38,7 +47,7 @@ def closed_loop(root: Path) -> list[str]:
         )
         within = [f"within {100 * d:g} cm" for d in _distances(found, task)]
         head = ("time [ms]", "model", *within, "median [ms]", "p99 [ms]", "candidates", "loops", "unsearched")
-        lines += ["", f"### {setting[0].upper()}{setting[1:]}", "", *table(head, rows)]
+        lines += ["", f"{setting[0].upper()}{setting[1:]}:", "", *table(head, rows)]
     return lines + _pairs(found, compared["reference"] or next(iter(compared["models"])))
 
 
