@@ -53,17 +53,22 @@ def study(root: Path) -> list[str]:
 
 
 def evaluation(root: Path) -> Evaluation | None:
-    """What was measured, with the costs that were measured by themselves; None where nothing was."""
-    path, costs = root / FOLDER / "evaluation.json", root / FOLDER / "costs.json"
-    if not path.exists():
+    """What was measured, with the costs that were measured by themselves; None where nothing was.
+
+    Of ablations less was measured than of the main arms: no thousand steps, no gain.
+    """
+    found, ablations, costs = (_read(root, name) for name in ("evaluation", "ablations", "costs"))
+    if found is None:
         return None
-    found = Evaluation.model_validate_json(path.read_text(encoding="utf-8"))
-    if not costs.exists():
-        return found
-    alone = Evaluation.model_validate_json(costs.read_text(encoding="utf-8"))
-    of = {group.label: group.costs for group in alone.groups}
-    groups = (g.model_copy(update={"costs": of.get(g.label, g.costs)}) for g in found.groups)
-    return found.model_copy(update={"groups": tuple(groups)})
+    groups = found.groups + (() if ablations is None else ablations.groups)
+    of = {} if costs is None else {group.label: group.costs for group in costs.groups}
+    with_costs = (group.model_copy(update={"costs": of.get(group.label, group.costs)}) for group in groups)
+    return found.model_copy(update={"groups": tuple(with_costs)})
+
+
+def _read(root: Path, name: str) -> Evaluation | None:
+    path = root / FOLDER / f"{name}.json"
+    return Evaluation.model_validate_json(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def _claims(made: list[Claim]) -> list[str]:
@@ -152,6 +157,7 @@ def _loops(found: Evaluation) -> list[str]:
     rows = [
         row
         for group in found.groups
+        if group.stability  # the main arms
         for part in (part for part in PARTS if part in group.looping)
         for test in TESTS
         if (row := _exit_row(group, part, test)) is not None

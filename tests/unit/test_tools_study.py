@@ -231,6 +231,8 @@ def test_what_was_measured_is_shown(section: ModuleType, tmp_path: Path) -> None
     without = [each.model_copy(update={"costs": None}) for each in found.groups]
     predicted = found.model_copy(update={"groups": tuple(without)})
     (folder / "evaluation.json").write_text(predicted.model_dump_json())
+    aside = evaluation(loop(stability={}).model_copy(update={"label": "fixed-t", "costs": None}))
+    (folder / "ablations.json").write_text(aside.model_dump_json())
     (folder / "costs.json").write_text(found.model_dump_json())
     (folder / "words.md").write_text("Plain words.\n")
     (folder / "commands.sh").write_text("loopwm study\n")
@@ -243,5 +245,8 @@ def test_what_was_measured_is_shown(section: ModuleType, tmp_path: Path) -> None
     assert "| loop | one cube | gate | 0.5 | 2.00 | 4.00 | 4.00 | 2.00 (1.80 to 2.20) | 1.010 |" in text
     assert "| core | 4 | 8 | 16 |" in text
     assert "| loop | 3.00 (2.70 to 3.30) | 3.00 (2.70 to 3.30) | 3.00 (2.70 to 3.30) |" in text
+    assert "| fixed-t | 8 | 1 | 1.00 (0.90 to 1.10) | 3.00 (2.70 to 3.30) |" in text
+    assert "| fixed-t | 3.00 (2.70 to 3.30) |" in text
+    assert "| fixed-t | one cube | gate |" not in text, "of ablations the exits are not listed"
     assert "| gru | 1 | 0.00 | 0.01 | 1.50 / 3.00 | – | – |" in text
     assert "```sh\nloopwm study\n```" in text
