@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from loopwm_ros.bundle import load_bundle
-from loopwm_ros.config import load_arm, load_task, load_world, share_dir
+from loopwm_ros.config import load_arm, load_task, load_world, share_dir, usual_arm
 from loopwm_ros.control.prediction_monitor import JOINTS
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.validation.faults import FAULTS
@@ -41,15 +41,15 @@ def test_shipped_suites_name_points_that_their_tasks_model_reads_out(name: str) 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_one_part_alone_has_servos_that_lag(name: str) -> None:
     suite = load_suite(name)
-    bundle = load_bundle(share_dir() / "models" / ("panda_rod_push" if name == "push" else "panda_reach"))
     task = load_task(suite.task)
+    bundle = load_bundle(share_dir() / "models" / f"{usual_arm(task.name)}_{task.name}")
     arm = load_arm(bundle.manifest.arm)
     asked = requests(suite, Subject(bundle, arm, task, load_world(task.world)))
     lags = {part: request.world.servo_lag for part, request in asked.items()}
     assert {part for part, lag in lags.items() if lag > 0} == {"lagging"}
 
 
-@pytest.mark.parametrize("name", ["reach", "push"])
+@pytest.mark.parametrize("name", ["reach", "push", "clutter"])
 def test_the_suites_that_permit_to_arm_leave_out_nothing(name: str) -> None:
     suite = load_suite(name)
     assert suite.faults is not None
