@@ -10,7 +10,9 @@ AHEAD = 25  # base steps: 2.5 s
 PART = "test-one"  # where the cube is pushed
 MOVED = "object_moved"
 LOOPS, DEEPEST = ("loop-parts", "loop"), "depth-100"
-UNTIED = "untied-parts"
+UNTIED, SIZES = "untied-parts", ("loop-parts", "loop-parts-narrow", "loop-parts-tiny")
+FIXED = ("depth-", "one-pass", "paper-one-pass")
+UNEQUAL = (DEEPEST, "one-pass-long")  # had other numbers of training steps
 LOSS = 1.02  # what more of an error counts as none
 LONG = 64  # base steps
 
@@ -63,12 +65,19 @@ def size(group: Group) -> int:
 
 def _parameters(groups: dict[str, Group], loop: Group, seconds: float) -> list[Claim]:
     measured = {name: group for name, group in groups.items() if group.costs is not None}
-    fixed = [g for name, g in measured.items() if name.startswith("depth-") or name == "one-pass"]
-    untied = [g for name, g in measured.items() if name.startswith(UNTIED)]
+    fixed = [g for name, g in measured.items() if name.startswith(FIXED) and _comparable(g, loop)]
     made = [_as_good(loop, fixed, f"smallest core of fixed depth as good as this one, {seconds:g} s ahead")]
-    if loop.iterate == "parts" and untied:
+    if loop.iterate != "parts":
+        return made
+    if untied := [g for name, g in measured.items() if name.startswith(UNTIED)]:
         made.append(_as_good(loop, untied, "the same of steps over parts with parameters of their own"))
-    return made
+    sizes = [g for name, g in measured.items() if name in SIZES]
+    return [*made, *_outgrown(loop, sizes, fixed)]
+
+
+def _comparable(group: Group, loop: Group) -> bool:
+    """Whether it had as many steps of training, and as long transitions."""
+    return group.label not in UNEQUAL and group.chunk == loop.chunk
 
 
 def _as_good(loop: Group, others: list[Group], what: str) -> Claim:
@@ -80,6 +89,18 @@ def _as_good(loop: Group, others: list[Group], what: str) -> Claim:
         return Claim(loop.label, what, aimed, said, True if largest >= 16 else None)
     times = size(as_good[0]) / size(loop)
     return Claim(loop.label, what, aimed, f"{times:.2f} times ({as_good[0].label})", times >= 16)
+
+
+def _outgrown(loop: Group, sizes: list[Group], fixed: list[Group]) -> list[Claim]:
+    """The pair that is furthest apart in size."""
+    pairs = [(f, p) for f in fixed for p in sizes if error(p) <= error(f)]
+    if not pairs:
+        return []
+    larger, smaller = max(pairs, key=lambda pair: size(pair[0]) / size(pair[1]))
+    times = size(larger) / size(smaller)
+    what = "how many times larger a core of fixed depth may be that a core of this kind, of any width, equals"
+    said = f"{times:.0f} times ({larger.label}, {smaller.label})"
+    return [Claim(loop.label, what, "at least 16", said, times >= 16)]
 
 
 def cheapest_exit(group: Group, part: str, test: str | None = None) -> Exit | None:

@@ -167,6 +167,21 @@ def test_steps_over_parts_are_told_from_cores_that_see_the_whole_chunk(claims: M
     assert not any(what.startswith("the same") for what in said(claims, loop(), untied))
 
 
+def test_a_narrow_core_over_parts_is_held_against_the_largest_that_it_equals(claims: ModuleType) -> None:
+    narrow = parts().model_copy(update={"label": "loop-parts-narrow", "costs": costs(100, 90, {})})
+    large, best = (
+        group(n, e, costs(s, 600, {})) for n, e, s in (("depth-16x", 0.03, 5000), ("depth-4", 0.02, 9000))
+    )
+    found = said(claims, parts(), narrow, large, best)
+    assert verdict(found, "how many times") == ("50 times (depth-16x, loop-parts-narrow)", True)
+    others = (
+        group("one-pass-long", 0.03, costs(99000, 600, {})),
+        group("one-pass-chunk-2", 0.03, costs(99000, 600, {})).model_copy(update={"chunk": 2}),
+        group("depth-100", 0.03, costs(99000, 600, {"mean": 3.0})),
+    )
+    assert verdict(said(claims, parts(), narrow, large, *others), "how many times")[0].startswith("50 times")
+
+
 def test_each_looped_core_has_its_own_lines(claims: ModuleType) -> None:
     found = claims.claims(evaluation(loop(), parts(), group("gru", 0.04, costs(1400, 800, {}))))
     assert [claim.core for claim in found] == sorted((claim.core for claim in found), reverse=True)
