@@ -22,6 +22,7 @@ from result_runs import FOLDER, ROOT, RUNS, Runs, options
 from study_section import study
 
 from loopwm_ros.bundle import Bundle, load_bundle
+from loopwm_ros.training.continuing import BEFORE
 from loopwm_ros.validation.stage import WHEN
 from loopwm_ros.validation.statistics import Spread
 from loopwm_ros.validation.summary import Summary, read_summary
@@ -187,13 +188,14 @@ def section(title: str, runs: Runs, shipped: Bundle, page: str | None) -> list[s
         "",
         f"### {title}: the model on held-out episodes",
         "",
-        f"Mean open-loop error after K imagined transitions of {period:g} s: with {mean_loops} loops in",
-        "each, with the gate's own choice, and for a prediction that nothing moves. Readings are the",
+        f"Mean open-loop error after K imagined actions of {period:g} s: with {mean_loops} loops in each",
+        "transition, with the gate's own choice, and for a prediction that nothing moves. Readings are the",
         "encoder's, from one frame.",
         "",
         *open_loop(provenance.metrics, unpredicted(provenance.config)),
         "",
         *other(provenance.metrics),
+        *end_to_end(provenance.metrics, unpredicted(provenance.config)),
     ]
 
 
@@ -229,7 +231,29 @@ def open_loop(metrics: dict[str, float], left_out: tuple[str, ...]) -> list[str]
 def other(metrics: dict[str, float]) -> list[str]:
     """All other metrics."""
     rest = {name: value for name, value in metrics.items() if not HORIZON.fullmatch(name)}
-    return table(("metric", "value"), ((name, f"{value:.3g}") for name, value in sorted(rest.items())))
+    own = sorted((name, value) for name, value in rest.items() if not name.startswith(BEFORE))
+    return table(("metric", "value"), ((name, f"{value:.3g}") for name, value in own))
+
+
+def end_to_end(metrics: dict[str, float], left_out: tuple[str, ...]) -> list[str]:
+    """What the stage end to end changed: the longest horizon of each point, and the encoder's readings."""
+    found = [m for name in metrics if (m := HORIZON.fullmatch(name)) and m[1] == "open_loop"]
+    longest = max((int(m[3]) for m in found), default=0)
+    names = [m[0] for m in found if int(m[3]) == longest and m[2] not in left_out]
+    names += [name for name in metrics if name.startswith("reading_") and name.endswith("_median_cm")]
+    rows = [
+        (name, f"{metrics[BEFORE + name]:.3g}", f"{metrics[name]:.3g}")
+        for name in sorted(names)
+        if BEFORE + name in metrics
+    ]
+    if not rows:
+        return []
+    return [
+        "",
+        "Before and after all of it was trained together:",
+        "",
+        *table(("metric", "before", "after"), rows),
+    ]
 
 
 def render(root: Path) -> dict[Path, str]:

@@ -64,6 +64,10 @@ def _pushed(options: str, shown: bool = False) -> Run:
     return _push(f"{options} --workers 2", shown)
 
 
+def _clutter(options: str, shown: bool = False) -> Run:
+    return Run(f"--task clutter --arm panda_rod {options}", shown)
+
+
 RUNS = {
     "realtime": _reach("--episodes 20 --seed 500"),
     "realtime-standin": _reach(_standin("panda_reach")),
@@ -94,6 +98,11 @@ RUNS = {
     "push-scripted": _pushed("--episodes 100 --seed 1000 --lockstep --controller scripted"),
     "push-random": _pushed("--episodes 50 --seed 1000 --lockstep --controller random"),
     "push-zero": _pushed("--episodes 50 --seed 1000 --lockstep --controller zero"),
+    "clutter-realtime": _clutter("--episodes 20 --seed 500", shown=True),
+    "clutter": _clutter("--episodes 100 --seed 1000 --lockstep --workers 2", shown=True),
+    "clutter-1-loop": _clutter("--episodes 50 --seed 1000 --lockstep --loops 1 --workers 2"),
+    "clutter-scripted": _clutter("--episodes 50 --seed 1000 --lockstep --controller scripted --workers 2"),
+    "clutter-zero": _clutter("--episodes 20 --seed 1000 --lockstep --controller zero --workers 2"),
 }
 
 

@@ -8,6 +8,7 @@ from loopwm_ros.errors import ConfigError
 from loopwm_ros.training.settings import TrainSettings
 
 LATER = ("joint", "policy")  # stages that a finished run can take on, in their order
+BEFORE = "before_joint_"  # begins the names of metrics of the model that stage joint was given
 MODEL = ("image", "encoder", "core", "stride", "chunk", "held_out", "split_seed")
 
 

@@ -12,13 +12,12 @@ from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.data.dataset import Dataset
 from loopwm_ros.training import evaluate, losses
 from loopwm_ros.training.augment import Augment
+from loopwm_ros.training.continuing import BEFORE
 from loopwm_ros.training.model import LoopWM
 from loopwm_ros.training.rollout import RolloutLoss
 from loopwm_ros.training.settings import TrainSettings
 from loopwm_ros.training.stages import CoreStage, Group
 from loopwm_ros.training.windows import Bank, Frames, Window, frames_at, frames_of, make_bank, spaced
-
-BEFORE = "before_joint_"  # begins the names of metrics of the model that this stage was given
 
 
 class JointLoss(nn.Module):

@@ -110,7 +110,7 @@ def test_a_task_is_shown_whole(tool: ModuleType, root: Path) -> None:
 
 def test_each_failure_is_on_the_page_of_failures(tool: ModuleType, root: Path) -> None:
     (page,) = [text for path, text in tool.render(root).items() if path.name == "failures-panda_rod-push.md"]
-    shown = [name for name, run in tool.RUNS.items() if run.shown]
+    shown = [name for name, run in tool.RUNS.items() if run.shown and run.subject == ("push", "panda_rod")]
     assert re.findall(r"^## (.*)$", page, re.M) == shown
     assert re.findall(r"!\[seed \d+\]\(results/strips/([\w-]+)-101\.webp\)", page) == shown
     assert page.count("Seed 101: stood still 6.0 cm from the goal.") == len(shown) - 1
@@ -124,6 +124,16 @@ def test_points_that_are_not_predicted_have_no_error(tool: ModuleType) -> None:
     text = tool.open_loop(metrics, left_out)
     assert text[2:] == ["| cube | fixed loops | 0.60 |", "", LEFT_OUT]
     assert len(tool.open_loop(metrics, tool.unpredicted({}))) == 2 + 3
+
+
+def test_what_end_to_end_training_changed_is_shown(tool: ModuleType) -> None:
+    metrics = {"open_loop_cube_k8_cm": 2.0, "open_loop_cube_k24_cm": 3.0, "open_loop_goal_k24_cm": 9.0}
+    metrics |= {"reading_cube_median_cm": 0.4, "gated_cube_k24_cm": 3.1, "state_rms": 0.3}
+    before = {f"before_joint_{name}": 2 * value for name, value in metrics.items()}
+    rows = tool.end_to_end(metrics | before, ("goal",))[5:]
+    assert rows == ["| open_loop_cube_k24_cm | 6 | 3 |", "| reading_cube_median_cm | 0.8 | 0.4 |"]
+    assert tool.end_to_end(metrics, ()) == []
+    assert [line for line in tool.other(metrics | before) if "before" in line] == []
 
 
 def test_what_is_missing_is_named(tool: ModuleType, root: Path) -> None:
