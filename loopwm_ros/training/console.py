@@ -14,9 +14,9 @@ from torch.utils.tensorboard import SummaryWriter
 from loopwm_ros.config import load_arm, load_task
 from loopwm_ros.data.cache import build_cache
 from loopwm_ros.data.dataset import Dataset
+from loopwm_ros.training.continuing import BEFORE
 from loopwm_ros.training.distributed import Workers
 from loopwm_ros.training.export import Exported
-from loopwm_ros.training.joint_stage import BEFORE
 from loopwm_ros.training.parity import LIMIT
 from loopwm_ros.training.settings import TrainSettings
 
