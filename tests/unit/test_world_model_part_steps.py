@@ -9,21 +9,18 @@ import pytest
 import torch
 
 from loopwm_ros.bundle import Bundle
-from loopwm_ros.config import load_arm, load_settings, share_dir
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.processing.states import chunked
 from loopwm_ros.training.evaluation.rollouts import Rule, transition
 from loopwm_ros.training.export import export_bundle
 from loopwm_ros.training.model import LoopWM
-from loopwm_ros.training.run import Description, Trained
-from loopwm_ros.training.sample import RealWindows
-from loopwm_ros.training.settings import CoreSettings, TrainSettings
 from loopwm_ros.world_model.base import Clock
 from loopwm_ros.world_model.onnx_model import OnnxWorldModel
 from loopwm_ros.world_model.sessions import Session
 from loopwm_ros.world_model.settings import WorldModelSettings
 from tests.fakes import FakeClock, make_spec
-from tests.synthetic import LinearKinematics, synthetic_dataset
+from tests.synthetic import LinearKinematics
+from tests.untrained import untrained
 
 CHUNK, ROWS, MOST = 6, 40, 4
 STEPS = 2 * CHUNK + 2
@@ -40,35 +37,12 @@ class Exported:
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    tiny, arm = load_settings(share_dir() / "config/train/tiny.yaml", TrainSettings), load_arm("panda")
     changes = {"block": "dense", "inner_width": 32, "iterate": "parts", "mean_loops": 3, "max_loops": MOST}
-    core = CoreSettings.model_validate({**tiny.core.model_dump(), **changes})
-    settings = tiny.model_copy(update={"chunk": CHUNK, "core": core})
-    spec = make_spec(
-        chunk=CHUNK,
-        image_width=48,
-        image_height=36,
-        tokens=core.tokens,
-        width=core.width,
-        max_tool_speed=0.25,
-        mean_loops=3,
-        max_loops=MOST,
-        iterate="parts",
-    )
-    data = synthetic_dataset(episodes=2, frames=2 * STEPS + 4, image_size=(48, 36))
-    at = data.windows(np.arange(2), STEPS + 1, 2)[:2]
-    windows = RealWindows(data.images[at], data.proprio[at].astype(np.float64), data.actions(at, spec))
-    torch.manual_seed(0)
-    model = LoopWM(settings, spec)
-    with torch.no_grad():  # read-outs of metres, and a gate that is not the same for all
-        model.heads.direct.weight.normal_(std=0.1)
-        model.core.block.leap_gate.outward.weight.normal_(std=3.0)
-    described = Description(
-        arm="panda", task="reach", camera=arm.camera, spec=spec, data_sha256="0" * 64, episodes=2
-    )
-    trained = Trained(settings, described, model, windows, {}, "0" * 40)
-    made = export_bundle(trained, LinearKinematics(), tmp_path_factory.mktemp("parts") / "bundle")
-    return Exported(model.eval(), made.bundle, made.errors)
+    run = untrained(CHUNK, STEPS, **changes)
+    with torch.no_grad():  # a gate that is not the same for all
+        run.model.core.block.leap_gate.outward.weight.normal_(std=3.0)
+    made = export_bundle(run, LinearKinematics(), tmp_path_factory.mktemp("parts") / "bundle")
+    return Exported(run.model.eval(), made.bundle, made.errors)
 
 
 def runtime(exported: Exported, clock: Clock | None = None, **settings: object) -> OnnxWorldModel:
