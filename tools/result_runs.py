@@ -98,11 +98,10 @@ RUNS = {
     "push-scripted": _pushed("--episodes 100 --seed 1000 --lockstep --controller scripted"),
     "push-random": _pushed("--episodes 50 --seed 1000 --lockstep --controller random"),
     "push-zero": _pushed("--episodes 50 --seed 1000 --lockstep --controller zero"),
-    "clutter-realtime": _clutter("--episodes 20 --seed 500", shown=True),
+    "clutter-realtime": _clutter("--episodes 10 --seed 500", shown=True),
     "clutter": _clutter("--episodes 100 --seed 1000 --lockstep --workers 2", shown=True),
     "clutter-1-loop": _clutter("--episodes 50 --seed 1000 --lockstep --loops 1 --workers 2"),
     "clutter-scripted": _clutter("--episodes 50 --seed 1000 --lockstep --controller scripted --workers 2"),
-    "clutter-zero": _clutter("--episodes 20 --seed 1000 --lockstep --controller zero --workers 2"),
 }
 
 
