@@ -11,7 +11,7 @@ from loopwm_ros.training.study.settings import StudySettings
 AHEAD = 25  # base steps: 2.5 s
 PART = "test-one"  # where the cube is pushed
 MOVED = "object_moved"
-LOOPS, DEEPEST = ("loop-parts", "loop"), "depth-100"
+LOOPS, DEEPEST = ("loop-parts", "loop", "paper-block"), "depth-100"
 UNTIED, SIZES = "untied-parts", ("loop-parts", "loop-parts-narrow", "loop-parts-tiny")
 FIXED = ("depth-", "one-pass", "paper-one-pass")
 UNEQUAL = (DEEPEST, "one-pass-long")  # had other numbers of training steps
