@@ -11,7 +11,12 @@ from loopwm_ros.training.evaluation.intervals import Interval
 from loopwm_ros.training.evaluation.results import Costs, Evaluation, Group
 
 FOLDER = "docs/results/study"
-PARTS = {"test-one": "one cube", "test-chain": "three blocks", "shifted-heavy": "heavier and rougher"}
+PARTS = {
+    "test-one": "one cube",
+    "test-chain": "three blocks",
+    "test-fast": "faster",
+    "shifted-heavy": "heavier and rougher",
+}
 MEASURES = {
     "tool": ("tool", ("test-one",)),
     "moved": ("object_moved", tuple(PARTS)),

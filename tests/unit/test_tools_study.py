@@ -28,7 +28,7 @@ from loopwm_ros.training.evaluation.results import (
 from loopwm_ros.validation.statistics import Spread
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("test-one", "test-chain", "shifted-heavy")
+PARTS = ("test-one", "test-chain", "test-fast", "shifted-heavy")
 
 
 @pytest.fixture
@@ -275,3 +275,20 @@ def test_what_was_measured_is_shown(section: ModuleType, tmp_path: Path) -> None
     assert "| fixed-t | one cube | gate |" not in text, "of ablations the exits are not listed"
     assert "| gru | 1 | 0.00 | 0.01 | 1.50 / 3.00 | – | – |" in text
     assert "```sh\nloopwm study\n```" in text
+
+
+def test_what_is_kept_is_what_the_page_needs_rounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    import study_keep
+
+    more = {"test-one": errors(0.0123456789), "shifted-slippery": errors(0.03)}
+    found = loop().model_copy(update={"prediction": more})
+    kept = Evaluation.model_validate(study_keep.kept(evaluation(found)))
+    (group,) = kept.groups
+    assert set(group.prediction) == {"test-one"}
+    assert group.prediction["test-one"]["object_moved"][25].mean == 0.0123457
+    assert len(group.looping["test-one"].exits) == len(looping().exits)
+    assert group.stability["long-one"].seeds[1].growth["tool"].mean == 0.7
+    aside = study_keep.kept(evaluation(loop(stability={})))["groups"][0]
+    assert aside["looping"]["test-one"]["exits"] == []
+    assert len(aside["looping"]["test-one"]["depths"]) == 3

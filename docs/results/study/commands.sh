@@ -1,21 +1,32 @@
+main="loop-parts loop-parts-narrow loop-parts-tiny loop one-pass depth-4-narrow depth-4 depth-4x depth-16x depth-100 \
+    untied-parts-narrow gru rssm latent-mlp loop-parts-long one-pass-long gru-long paper-block"
+ablations="fixed-t transition-t loop-2 half-gradient without-entropy terminal-only loop-iterations paper-one-pass \
+    free-retention selective-block loop-chunk-4 one-pass-chunk-4 gru-chunk-4 latent-mlp-chunk-4 loop-chunk-2 \
+    transition-t-chunk-2 one-pass-chunk-2 gru-chunk-2"
+runs() { for arm in "$@"; do printf -- '--run %s ' runs/study/arms/$arm/seed-?/; done; }
+parts="$(printf -- '--data data/contact/%s ' test-one test-chain test-fast shifted-heavy shifted-slippery)"
 .venv/bin/loopwm collect --recipe contact --out data/contact
 .venv/bin/loopwm study --config config/study/contact.yaml --out runs/study --data data/contact/train-free \
-    --data data/contact/train-one --data data/contact/train-chain --data data/contact/train-fast --arms \
-    loop,one-pass,depth-4-narrow,depth-4,depth-4x,depth-16x,depth-100,gru,rssm,latent-mlp,one-pass-long,\
-loop-chunk-2,transition-t-chunk-2,one-pass-chunk-2,gru-chunk-2
-.venv/bin/loopwm evaluate $(printf -- '--run %s ' runs/study/arms/*/seed-?/) --data data/contact/test-one \
-    --data data/contact/test-chain --data data/contact/test-fast --data data/contact/shifted-heavy \
-    --data data/contact/shifted-slippery --long data/contact/long-one --long data/contact/long-chain \
+    --data data/contact/train-one --data data/contact/train-chain --data data/contact/train-fast \
+    --arms $(echo $main $ablations | tr ' ' ',')
+.venv/bin/loopwm evaluate $(runs $main) $parts --long data/contact/long-one --long data/contact/long-chain \
     --readout data/contact/train-free --windows 200 --device cpu --out out/study \
     --section prediction --section loops --section stability --section gain
-.venv/bin/loopwm evaluate $(printf -- '--run %s ' runs/study/arms/*/seed-0/) --data data/contact/test-one \
-    --windows 200 --device cpu --out out/costs --section costs  # on a machine with nothing else to do
-.venv/bin/python -m json.tool --compact out/study/evaluation.json docs/results/study/evaluation.json
-.venv/bin/python -m json.tool --compact out/costs/evaluation.json docs/results/study/costs.json
-for arm in loop one-pass depth-4-narrow gru latent-mlp; do for seed in 0 1 2; do
+.venv/bin/loopwm evaluate $(runs $ablations) $parts --readout data/contact/train-free --windows 200 --device cpu \
+    --out out/ablations --section prediction --section loops
+.venv/bin/loopwm evaluate $(runs $main paper-one-pass loop-chunk-2 one-pass-chunk-2 gru-chunk-2 | sed 's/seed-[12]/seed-0/g') \
+    --data data/contact/test-one --windows 200 --device cpu --out out/costs --section costs
+.venv/bin/python tools/study_keep.py out/study/evaluation.json docs/results/study/evaluation.json
+.venv/bin/python tools/study_keep.py out/ablations/evaluation.json docs/results/study/ablations.json
+.venv/bin/python tools/study_keep.py out/costs/evaluation.json docs/results/study/costs.json
+for arm in loop-parts loop one-pass depth-4-narrow gru latent-mlp; do for seed in 0 1 2; do
     .venv/bin/loopwm export --run runs/study/arms/$arm/seed-$seed --out runs/study/bundles/$arm-$seed
 done; done
-.venv/bin/python -m benchmarks.closed_loop benchmarks/closed_loop/study.yaml --out out/closed_loop
-cp out/closed_loop/summary.json out/closed_loop/success.svg docs/results/benchmarks/closed_loop/
+for comparison in study parts parts_5ms; do
+    .venv/bin/python -m benchmarks.closed_loop benchmarks/closed_loop/$comparison.yaml --out out/closed_loop_$comparison
+done
+cp out/closed_loop_study/su* docs/results/benchmarks/closed_loop/
+cp out/closed_loop_parts/su* docs/results/benchmarks/closed_loop_parts/
+cp out/closed_loop_parts_5ms/su* docs/results/benchmarks/closed_loop_parts_5ms/
 .venv/bin/python tools/study_plots.py
 .venv/bin/python tools/render_results.py
