@@ -3,6 +3,7 @@ main="loop-parts loop-parts-narrow loop-parts-tiny loop one-pass depth-4-narrow 
 ablations="fixed-t transition-t loop-2 half-gradient without-entropy terminal-only loop-iterations paper-one-pass \
     free-retention selective-block loop-chunk-4 one-pass-chunk-4 gru-chunk-4 latent-mlp-chunk-4 loop-chunk-2 \
     transition-t-chunk-2 one-pass-chunk-2 gru-chunk-2"
+first() { for arm in "$@"; do printf -- '--run %s ' runs/study/arms/$arm/seed-0/; done; }
 runs() { for arm in "$@"; do printf -- '--run %s ' runs/study/arms/$arm/seed-?/; done; }
 parts="$(printf -- '--data data/contact/%s ' test-one test-chain test-fast shifted-heavy shifted-slippery)"
 .venv/bin/loopwm collect --recipe contact --out data/contact
@@ -14,8 +15,8 @@ parts="$(printf -- '--data data/contact/%s ' test-one test-chain test-fast shift
     --section prediction --section loops --section stability --section gain
 .venv/bin/loopwm evaluate $(runs $ablations) $parts --readout data/contact/train-free --windows 200 --device cpu \
     --out out/ablations --section prediction --section loops
-.venv/bin/loopwm evaluate $(runs $main paper-one-pass loop-chunk-2 one-pass-chunk-2 gru-chunk-2 | sed 's/seed-[12]/seed-0/g') \
-    --data data/contact/test-one --windows 200 --device cpu --out out/costs --section costs
+.venv/bin/loopwm evaluate $(first $main paper-one-pass loop-chunk-2 one-pass-chunk-2 gru-chunk-2) --section costs \
+    --data data/contact/test-one --windows 200 --device cpu --out out/costs
 .venv/bin/python tools/study_keep.py out/study/evaluation.json docs/results/study/evaluation.json
 .venv/bin/python tools/study_keep.py out/ablations/evaluation.json docs/results/study/ablations.json
 .venv/bin/python tools/study_keep.py out/costs/evaluation.json docs/results/study/costs.json
