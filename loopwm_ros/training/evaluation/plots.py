@@ -33,9 +33,9 @@ def horizon_plot(curves: Mapping[str, Curve], period: float, what: str, factor: 
 def size_plot(points: Mapping[str, tuple[float, Interval]], seconds: float, what: str) -> str:
     """An error [m] after some time against what the core costs, one point a model, with its interval."""
     with drawing() as (figure, axes):
-        for (label, (at, found)), (colour, _) in zip(points.items(), styles(), strict=False):
+        for (label, (at, found)), (colour, line) in zip(points.items(), styles(), strict=False):
             axes.plot([at, at], [found.low * 100, found.high * 100], color=colour, lw=3, alpha=0.35)
-            axes.plot(at, found.mean * 100, "o", color=colour, ms=6, label=label)
+            axes.plot(at, found.mean * 100, "o" if line == "-" else "s", color=colour, ms=6, label=label)
         axes.set(xlabel=what, ylabel=f"error after {seconds:g} s [cm]", xscale="log", ylim=(0, None))
         outside_legend(figure, axes, len(points))
         return svg(figure)
