@@ -56,9 +56,7 @@ def test_it_says_where_it_comes_from(shipped: Bundle) -> None:
     provenance, goal = shipped.manifest.provenance, load_task(shipped.manifest.task).goal
     revisions = provenance.git_revision.split("+")
     assert all(re.fullmatch(r"[0-9a-f]{40}", each) for each in revisions), "neither unknown nor -dirty"
-    assert len(revisions) == 1 or provenance.config["joint"] is not None, (
-        "one only, unless it began with a run"
-    )
+    assert len(revisions) == 1 or provenance.config["joint"] is not None, "unless it began with a run"
     assert re.fullmatch(r"[0-9a-f]{64}", provenance.data_sha256)
     assert len(set(provenance.data_sha256)) > 1
     told = {f"reading_{goal}_median_cm", "open_loop_tool_k8_cm", "gated_loops_mean"}
