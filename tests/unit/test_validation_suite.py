@@ -84,7 +84,7 @@ def test_mistakes_are_named(tmp_path: Path, changes: dict[str, Any], message: st
 
 
 def test_unknown_suites_are_answered_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="no suite 'dance'; valid: push, quick, reach"):
+    with pytest.raises(ConfigError, match="no suite 'dance'; valid: clutter, push, quick, reach"):
         load_suite("dance")
 
 
