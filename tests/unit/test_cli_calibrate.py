@@ -107,9 +107,7 @@ def test_ctrl_c_loses_nothing(pictures: Path, tmp_path: Path, repository: Path) 
     samples = out / "samples.jsonl"
     environment = os.environ | {"PYTHONPATH": str(repository)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as process:
-        while not (
-            samples.exists() and samples.read_bytes().count(b"\n") > 1
-        ):  # what the file is of, and one
+        while not (samples.exists() and samples.read_bytes().count(b"\n") > 1):  # two whole lines
             assert process.poll() is None
             time.sleep(0.005)
         process.send_signal(signal.SIGINT)
