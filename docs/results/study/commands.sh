@@ -23,10 +23,11 @@ parts="$(printf -- '--data data/contact/%s ' test-one test-chain test-fast shift
 for arm in loop-parts loop one-pass depth-4-narrow gru latent-mlp; do for seed in 0 1 2; do
     .venv/bin/loopwm export --run runs/study/arms/$arm/seed-$seed --out runs/study/bundles/$arm-$seed
 done; done
-for comparison in study parts; do
+for comparison in study parts parts_5ms; do
     .venv/bin/python -m benchmarks.closed_loop benchmarks/closed_loop/$comparison.yaml --out out/closed_loop_$comparison
 done
 cp out/closed_loop_study/su* docs/results/benchmarks/closed_loop/
 cp out/closed_loop_parts/su* docs/results/benchmarks/closed_loop_parts/
+cp out/closed_loop_parts_5ms/su* docs/results/benchmarks/closed_loop_parts_5ms/
 .venv/bin/python tools/study_plots.py
 .venv/bin/python tools/render_results.py
