@@ -13,7 +13,7 @@ from loopwm_ros.training.distributed import Workers, workers
 from loopwm_ros.training.export import export_bundle
 from loopwm_ros.training.parity import check_parity, require_parity
 from loopwm_ros.training.run import MODEL, load_run, train
-from loopwm_ros.training.settings import TrainSettings
+from loopwm_ros.training.settings import CoreSettings, TrainSettings
 from tests.synthetic import LinearKinematics, synthetic_dataset
 
 ALONE = Workers(0, 1, torch.device("cpu"))
@@ -57,6 +57,26 @@ def test_shipped_settings_are_valid(task: str, tracked: int) -> None:
     assert shipped.core.tracked_loops == tracked
     last = shipped.rollout.horizon_every * shipped.rollout.horizon
     assert last < shipped.rollout.stage.steps, "the curriculum must reach its longest horizon"
+
+
+def test_a_core_over_parts_is_trained_like_any_other(
+    settings: TrainSettings, data: Dataset, tmp_path: Path
+) -> None:
+    changes = {"block": "dense", "inner_width": 16, "iterate": "parts", "draw_loops": "uniform"}
+    core = CoreSettings.model_validate(
+        {**settings.core.model_dump(), **changes, "mean_loops": 2, "max_loops": 3}
+    )
+    metrics = train(
+        settings.model_copy(update={"chunk": 4, "core": core}),
+        data,
+        tmp_path,
+        ALONE,
+        Recorder(),
+        resume=False,
+    )
+    assert 1 <= metrics["gated_loops_mean"] <= 3
+    spec = load_run(tmp_path).description.spec
+    assert (spec.iterate, spec.mean_loops, spec.max_loops, spec.chunk) == ("parts", 2, 3, 4)
 
 
 def test_learning_reduces_the_error(settings: TrainSettings, data: Dataset, tmp_path: Path) -> None:
