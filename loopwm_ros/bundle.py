@@ -76,10 +76,7 @@ class ModelSpec(Settings):
     width: int = Field(gt=0, le=MAX_STATE)
     max_loops: int = Field(gt=0, le=256)
     mean_loops: int = Field(gt=0, le=256, description="training mean of T")
-    iterate: Iterate = Field(
-        "block",
-        description="an iteration is the block again (block), or a step over its part of the chunk (parts)",
-    )
+    iterate: Iterate = Field("block", description="each time: the block again; parts: a part of the chunk")
     gate_threshold: float = Field(gt=0, le=1, description="tau: exit when the gate exceeds it")
     second_difference_threshold: float = Field(ge=0, description="exit below it; 0 switches it off")
 
