@@ -15,18 +15,19 @@ from loopwm_ros.training.evaluation.plots import depth_plot, exit_plot, horizon_
 ROOT = Path(__file__).resolve().parents[1]
 SHOWN = ("loop-parts", "loop", "one-pass", "depth-4-narrow", "depth-16x", "gru", "rssm", "latent-mlp")
 SIZES = (
-    *(
-        "loop-parts",
-        "loop-parts-narrow",
-        "loop-parts-tiny",
-        "untied-parts-narrow",
-        "untied-parts",
-        "loop",
-        "one-pass",
-        "depth-4-narrow",
-        "depth-4",
-    ),
-    *("depth-4x", "depth-16x", "depth-64x", "depth-100"),
+    "loop-parts",
+    "loop-parts-narrow",
+    "loop-parts-tiny",
+    "untied-parts-narrow",
+    "untied-parts",
+    "loop",
+    "one-pass",
+    "depth-4-narrow",
+    "depth-4",
+    "depth-4x",
+    "depth-16x",
+    "depth-64x",
+    "depth-100",
 )
 LOOPED = ("loop-parts", "loop", "paper-block")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -99,15 +101,7 @@ class LoopedCore(nn.Module):
 
     def iterate(self, state: Tensor, injected: Tensor, loops: Tensor) -> Tensor:
         """Apply the block `loops` (batch,) times; a sequence that is done leaves the batch. For the CPU."""
-        loops, order = loops.sort(descending=True, stable=True)
-        back = order.argsort()
-        state, injected = state[order], injected[order]
-        active = [int((loops > t).sum()) for t in range(int(loops[0]))]
-        done = []
-        for count in active:
-            done.append(state[count:])
-            state = self.block.step(state[:count], injected[:count])
-        return torch.cat([state, *done[::-1]])[back]
+        return each_its_own(lambda _, *given: self.block.step(*given), loops, state, injected)
 
     def iterate_masked(self, state: Tensor, injected: Tensor, loops: Tensor) -> Tensor:
         """The same with `most` iterations of the whole batch: no shape depends on a value. For a GPU."""
@@ -117,3 +111,16 @@ class LoopedCore(nn.Module):
             going = (loops > t)[:, None, None]
             state = torch.where(going, self.block.step(state, injected), state)
         return state
+
+
+def each_its_own(step: Callable[..., Tensor], loops: Tensor, state: Tensor, *given: Tensor) -> Tensor:
+    """`state = step(t, state, *given)` for t from 0, `loops` (batch,) times; who is done leaves the batch."""
+    loops, order = loops.sort(descending=True, stable=True)
+    back = order.argsort()
+    state, given = state[order], tuple(part[order] for part in given)
+    done = []
+    for t in range(int(loops[0])):
+        count = int((loops > t).sum())
+        done.append(state[count:])
+        state = step(t, state[:count], *(part[:count] for part in given))
+    return torch.cat([state, *done[::-1]])[back]

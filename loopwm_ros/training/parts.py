@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from loopwm_ros.training.block import Block, selective_step
-from loopwm_ros.training.core import make_prelude
+from loopwm_ros.training.core import each_its_own, make_prelude
 from loopwm_ros.training.settings import CoreSettings
 
 
@@ -75,16 +75,11 @@ class PartsCore(nn.Module):
         loops = torch.minimum(loops.to(state.device), told_actions(action, self.chunk)).clamp(max=self.most)
         if self.masked or state.is_cuda:
             return self.in_steps(state, tokens, action, loops, self.most)
-        loops, order = loops.sort(descending=True, stable=True)
-        back = order.argsort()
-        state, tokens, action = state[order], tokens[order], action[order]
-        done = []
-        for t in range(int(loops[0])):
-            going = int((loops > t).sum())
-            done.append(state[going:])
-            part = part_of(action[:going], t, loops[:going], self.chunk)
-            state = self.once(state[:going], tokens[:going], part)
-        return torch.cat([state, *done[::-1]])[back]
+        return each_its_own(self._step, loops, state, tokens, action, loops)
+
+    def _step(self, t: int, state: Tensor, tokens: Tensor, action: Tensor, loops: Tensor) -> Tensor:
+        """The step over part `t`, where there are `loops` (batch,)."""
+        return self.once(state, tokens, part_of(action, t, loops, self.chunk))
 
     def in_steps(self, state: Tensor, tokens: Tensor, action: Tensor, loops: Tensor, most: int) -> Tensor:
         """The same by `most` steps of the whole batch, where no row has more `loops` or fewer actions.
@@ -92,7 +87,7 @@ class PartsCore(nn.Module):
         No shape depends on a value, as a GPU has it.
         """
         for t in range(most):
-            following = self.once(state, tokens, part_of(action, t, loops, self.chunk))
+            following = self._step(t, state, tokens, action, loops)
             state = torch.where((loops > t)[:, None, None], following, state)
         return state
 
