@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Literal
 
@@ -20,13 +21,30 @@ class GoalSettings(Settings):
     """Where the goal comes from, and how readings become one."""
 
     source: GoalSource = "seen"  # readings count for a goal that is to be seen, and for no other
-    window: int = 15  # readings kept
+    window: int = 200  # readings kept: what is hidden for long was seen well before
     max_std: float = 0.05  # the encoder's own 1-sigma above which a reading is not used [m]
     minimum: int = 2  # readings needed before there is a goal
+    accuracy: float = 0.005  # 1-sigma of what all readings of a scene share, beside the encoder's own [m]
+    moved_after: int = 4  # readings in a row that agree on another place: the goal is there now
+    moved_sigma: float = 4.0  # 1-sigma, of old and new together, that make another place
+
+
+def _median(readings: F64, variances: F64) -> F64:
+    """Median (3,) along each axis of `readings` (m, 3), weighed by the inverse of `variances` (m,).
+
+    NumPy has this from 2.0 on (`quantile`, method `inverted_cdf`); ROS 2 distributions come with 1.26.
+    """
+    order = np.argsort(readings, axis=0)
+    below = np.cumsum((1.0 / variances)[order], axis=0)
+    middle = np.argmax(below >= below[-1] / 2, axis=0)
+    columns = np.arange(readings.shape[1])
+    return np.asarray(readings[order[middle, columns], columns])
 
 
 class GoalTracker:
-    """Median of the confident readings: one wrong or occluded frame cannot move the goal.
+    """Median of the readings, each with the weight of its certainty, until the goal is seen to have moved.
+
+    One wrong frame cannot move it; nor can many in which it is half hidden, as the encoder doubts those.
 
     A goal that was given or shown holds until it is taken back; readings are then not used. Nothing is a
     goal that lies beside the workspace, seen from above.
@@ -46,11 +64,15 @@ class GoalTracker:
         self._offset = np.asarray(task.goal_offset)
         self._low, self._high = np.asarray(workspace.low), np.asarray(workspace.high)
         self._readings: deque[F64] = deque(maxlen=self._settings.window)
+        self._variances: deque[float] = deque(maxlen=self._settings.window)
+        self._estimate: F64 | None = None  # of the readings
         self._given: F64 | None = None
 
     def clear(self) -> None:
         """Forget all readings; a given goal stays."""
         self._readings.clear()
+        self._variances.clear()
+        self._estimate = None
 
     def give(self, position: F64 | None) -> None:
         """Take this goal (3,) in the base frame [m]; None: none, or what is seen where it is to be seen.
@@ -99,20 +121,35 @@ class GoalTracker:
 
     def add(self, encoding: Encoding) -> None:
         """Use one frame's reading, unless the goal is to be given, or the encoder itself doubts it."""
-        if (
-            self._settings.source == "seen"
-            and float(np.max(encoding.std[self._index])) <= self._settings.max_std
-        ):
-            self._readings.append(np.asarray(encoding.reading[self._index], dtype=np.float64))
+        std = float(np.max(encoding.std[self._index]))
+        if self._settings.source != "seen" or not std <= self._settings.max_std:
+            return
+        self._readings.append(np.asarray(encoding.reading[self._index], dtype=np.float64))
+        self._variances.append(std**2 + self._settings.accuracy**2)
+        self._forget_if_moved()
+        if len(self._readings) >= self._settings.minimum:
+            self._estimate = _median(np.asarray(self._readings), np.asarray(self._variances))
+
+    def _forget_if_moved(self) -> None:
+        """Drop the readings before the last few, where those agree with each other and not with the rest."""
+        last = self._settings.moved_after
+        if len(self._readings) <= last:
+            return
+        readings, variances = np.asarray(self._readings), np.asarray(self._variances)
+        now = _median(readings[-last:], variances[-last:])
+        before = _median(readings[:-last], variances[:-last])
+        both = np.median(variances[-last:]) + 1.0 / np.mean(1.0 / variances[:-last])
+        far = self._settings.moved_sigma * math.sqrt(both)
+        apart = np.linalg.norm(readings[-last:] - now, axis=1).max()
+        if np.linalg.norm(now - before) > far and apart < far / 2:
+            for _ in range(len(readings) - last):
+                self._readings.popleft()
+                self._variances.popleft()
 
     @property
     def seen(self) -> F64 | None:
         """The goal's position (3,), seen or given, in the base frame [m]; None while there is none."""
-        if self._given is not None:
-            return self._given
-        if len(self._readings) < self._settings.minimum:
-            return None
-        return np.asarray(np.median(np.asarray(self._readings), axis=0))
+        return self._estimate if self._given is None else self._given
 
     @property
     def beside(self) -> str:

@@ -1,4 +1,4 @@
-"""The goal: confident readings only, their median, found by the quantities' names."""
+"""The goal: confident readings only, their weighted median, where it was last seen to be."""
 
 from __future__ import annotations
 
@@ -52,6 +52,37 @@ def test_outliers_do_not_move_it_and_old_readings_go() -> None:
     for _ in range(3):
         tracker.add(encoding(BALL + 0.2))
     assert np.allclose(tracker.seen, BALL + 0.2, atol=1e-6)
+
+
+def test_half_hidden_for_long_it_stays_where_it_was_seen_well() -> None:
+    tracker = GoalTracker(TASK, make_spec(), WORKSPACE)
+    for _ in range(10):
+        tracker.add(encoding(BALL, std=0.005))
+    for i in range(100):
+        tracker.add(encoding(BALL + [0.02 + 0.0001 * i, 0.0, 0.0], std=0.03))
+    assert np.allclose(tracker.seen, BALL, atol=1e-6)
+
+
+def test_moved_for_good_it_is_there_after_a_few_readings_that_agree() -> None:
+    tracker = GoalTracker(TASK, make_spec(), WORKSPACE)
+    for _ in range(200):
+        tracker.add(encoding(BALL, std=0.005))
+    for i in range(GoalSettings().moved_after):
+        assert np.allclose(tracker.seen, BALL, atol=1e-6), f"not after {i} readings"
+        tracker.add(encoding(BALL + 0.05, std=0.005))
+    assert np.allclose(tracker.seen, BALL + 0.05, atol=1e-6)
+    for _ in range(3):
+        tracker.add(encoding(BALL, std=0.005))
+    assert np.allclose(tracker.seen, BALL + 0.05, atol=1e-6), "and three readings do not bring it back"
+
+
+def test_readings_that_do_not_agree_on_another_place_make_none() -> None:
+    tracker = GoalTracker(TASK, make_spec(), WORKSPACE)
+    for _ in range(20):
+        tracker.add(encoding(BALL, std=0.005))
+    for i in range(19):
+        tracker.add(encoding(BALL + [0.1 + 0.05 * (i % 2), 0.0, 0.0], std=0.01))
+    assert np.allclose(tracker.seen, BALL, atol=1e-6)
 
 
 def test_clearing_forgets() -> None:
