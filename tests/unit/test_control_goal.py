@@ -59,7 +59,7 @@ def test_half_hidden_for_long_it_stays_where_it_was_seen_well() -> None:
     for _ in range(10):
         tracker.add(encoding(BALL, std=0.005))
     for i in range(100):
-        tracker.add(encoding(BALL + [0.02 + 0.0001 * i, 0.0, 0.0], std=0.03))
+        tracker.add(encoding(BALL + np.array([0.02 + 0.0001 * i, 0.0, 0.0]), std=0.03))
     assert np.allclose(tracker.seen, BALL, atol=1e-6)
 
 
@@ -81,7 +81,7 @@ def test_readings_that_do_not_agree_on_another_place_make_none() -> None:
     for _ in range(20):
         tracker.add(encoding(BALL, std=0.005))
     for i in range(19):
-        tracker.add(encoding(BALL + [0.1 + 0.05 * (i % 2), 0.0, 0.0], std=0.01))
+        tracker.add(encoding(BALL + np.array([0.1 + 0.05 * (i % 2), 0.0, 0.0]), std=0.01))
     assert np.allclose(tracker.seen, BALL, atol=1e-6)
 
 
