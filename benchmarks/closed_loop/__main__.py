@@ -10,7 +10,6 @@ success.svg.
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
 from pathlib import Path
@@ -21,11 +20,12 @@ from benchmarks.closed_loop.rows import EpisodeRow, Machine
 from benchmarks.closed_loop.running import Part, Runner, read_rows
 from benchmarks.closed_loop.settings import Comparison
 from benchmarks.closed_loop.summary import Outcome, summarise
-from benchmarks.planner import machine
+from loopwm_ros.bench.machine import cpu_name, keep_to_core
 from loopwm_ros.config.base import load_settings
-from loopwm_ros.errors import ConfigError, LoopWMError
+from loopwm_ros.errors import LoopWMError
 from loopwm_ros.training.revision import git_revision
 from loopwm_ros.validation.files import write_text_atomically
+from loopwm_ros.validation.versions import versions
 
 
 def part(text: str) -> Part:
@@ -34,18 +34,6 @@ def part(text: str) -> Part:
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
         raise argparse.ArgumentTypeError(f"'{text}' is no part; expected e.g. 1/2 or 2/2")
     return Part(int(match[1]), int(match[2]))
-
-
-def pin(core: int | None) -> None:
-    """Keep to one core; None: the last one that this process may use.
-
-    Raises:
-        ConfigError: it may not use that core.
-    """
-    allowed = os.sched_getaffinity(0)
-    if core is not None and core not in allowed:
-        raise ConfigError(f"--core is {core}; this process may use {', '.join(map(str, sorted(allowed)))}")
-    os.sched_setaffinity(0, {max(allowed) if core is None else core})
 
 
 def arguments() -> argparse.Namespace:
@@ -68,9 +56,9 @@ def main() -> None:
     options = arguments()
     comparison = load_settings(options.file, Comparison)
     out = options.out or Path("out/closed_loop") / options.file.stem
-    harness, here = Harness(options.file, comparison), Machine(**machine())
+    harness, here = Harness(options.file, comparison), machine()
     if not options.sum_up:
-        pin(options.core)
+        keep_to_core(options.core)
         Runner(comparison, harness, here, git_revision(), out).run(options.part, _say)
     summary = summarise(comparison, harness, here, read_rows(out, here))
     for outcome in summary.outcomes:
@@ -78,6 +66,12 @@ def main() -> None:
     write_text_atomically(out / "summary.json", summary.model_dump_json(indent=2) + "\n")
     print(f"summary: {out / 'summary.json'}")
     print(f"plot: {write_text_atomically(out / 'success.svg', success_plot(summary))}")
+
+
+def machine() -> Machine:
+    """This one."""
+    known = versions()
+    return Machine(cpu=cpu_name(), python=known["python"], onnxruntime=known["onnxruntime"])
 
 
 def _say(made: EpisodeRow) -> None:

@@ -38,6 +38,10 @@ COMMANDS = {  # what it does, an example
         "Validate a model on an arm in simulation: what the robot asks for before it arms.",
         "loopwm validate --bundle models/mine --arm robot.yaml --suite sim/suites/reach.yaml --workers 4",
     ),
+    "bench": (
+        "Time control cycles on this machine, beside other planners.",
+        "loopwm bench planner --task push --peer --json out/planner.json",
+    ),
     "arm": (
         "Check an arm file: limits, reach, camera.",
         "loopwm arm robot.yaml --task reach --picture out/view.png",

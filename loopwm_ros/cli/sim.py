@@ -145,7 +145,7 @@ def sim(
         controller=controller.value,
         episodes=episodes,
         seed=seed,
-        bundle=_bundle(bundle, arm_settings, task_settings) if controller.value in WITH_BUNDLE else None,
+        bundle=usual_bundle(bundle, arm_settings, task_settings) if controller.value in WITH_BUNDLE else None,
         settings=MpcSettings(model=model, planner=search),
         blank_camera=blank_camera,
         nominal=nominal,
@@ -185,7 +185,12 @@ def _refuse_mixture(
         raise ConfigError("--camera is for real time; in lockstep the camera is as the arm file says")
 
 
-def _bundle(path: Path | None, arm: ArmConfig, task: TaskConfig) -> Bundle:
+def usual_bundle(path: Path | None, arm: ArmConfig, task: TaskConfig) -> Bundle:
+    """The bundle at `path`; without one, the shipped model of arm and task.
+
+    Raises:
+        BundleError: it is not there, or not whole.
+    """
     from loopwm_ros.bundle import load_bundle
     from loopwm_ros.config import share_dir
 

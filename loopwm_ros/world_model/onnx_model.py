@@ -40,6 +40,7 @@ class OnnxWorldModel:
     """Implements `WorldModel` over the graphs of a bundle. All buffers and sessions exist once built.
 
     Attributes:
+        provider: ONNX Runtime's name of what the graphs run on.
         policy: acts in this model's states; None where the bundle has none.
     """
 
@@ -61,7 +62,8 @@ class OnnxWorldModel:
         self.settings = settings
         self._cap = settings.loop_cap(self.spec)
         self._kinematics, self._view = kinematics, view
-        sessions = open_sessions(bundle, settings)
+        self._sessions = sessions = open_sessions(bundle, settings)
+        self.provider = sessions["block"].provider
         self._encoder, self._monitor, self._heads = (sessions[n] for n in ("encoder", "monitor", "heads"))
         self.policy: ImaginedPolicy | None = None
         if "policy" in sessions:
@@ -157,6 +159,10 @@ class OnnxWorldModel:
         """Histogram of iterations used since the last call, (max_loops + 1,)."""
         seen, self._loops = self._loops, np.zeros_like(self._loops)
         return seen
+
+    def rows_run(self) -> dict[str, int]:
+        """How many rows each graph has run so far, in all its calls."""
+        return {name: session.rows for name, session in self._sessions.items()}
 
     def _imagined(self, state: F32, told: F32) -> F32:
         """One transition from `state` (tokens, width) for each of `told` (rows, action_input)."""

@@ -22,17 +22,25 @@ Provider = Literal["cpu", "cuda", "auto"]
 
 
 class Session:
-    """One graph, called with arrays in the order of its manifest."""
+    """One graph, called with arrays in the order of its manifest.
+
+    Attributes:
+        provider: ONNX Runtime's name of what it runs on.
+        rows: of all calls so far, summed up; whoever counts operations wants them.
+    """
 
     def __init__(
         self, session: ort.InferenceSession, inputs: tuple[str, ...], outputs: tuple[str, ...]
     ) -> None:
         self._session = session
+        self.provider: str = session.get_providers()[0]
+        self.rows = 0
         self._inputs = inputs
         self._outputs = list(outputs)
 
     def __call__(self, *arrays: F32) -> list[F32]:
         """Outputs in the manifest's order; all arrays are float32 and C-contiguous."""
+        self.rows += len(arrays[0])
         result: list[F32] = self._session.run(self._outputs, dict(zip(self._inputs, arrays, strict=True)))
         return result
 
@@ -55,7 +63,7 @@ def _open(bundle: Bundle, name: str, settings: WorldModelSettings) -> Session:
     check_self_contained(name, data)
     try:
         session = ort.InferenceSession(
-            data, _options(settings.threads), providers=_providers(settings.provider)
+            data, session_options(settings.threads), providers=_providers(settings.provider)
         )
     except ConfigError:
         raise
@@ -67,7 +75,8 @@ def _open(bundle: Bundle, name: str, settings: WorldModelSettings) -> Session:
     return Session(session, tuple(t.name for t in entry.inputs), tuple(t.name for t in entry.outputs))
 
 
-def _options(threads: int) -> ort.SessionOptions:
+def session_options(threads: int) -> ort.SessionOptions:
+    """As every graph is run: `threads` of its own, none of which spins while there is nothing to do."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

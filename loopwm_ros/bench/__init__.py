@@ -1,0 +1,1 @@
+"""How long things take: control cycles, and the workloads of other planners beside them."""

@@ -1,0 +1,98 @@
+"""Control cycles to time: each setting has a controller of its own, and all of them see the same clip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from loopwm_ros.bench.clip import Clip
+from loopwm_ros.bench.jobs import Job
+from loopwm_ros.bundle import Bundle
+from loopwm_ros.config import ArmConfig, TaskConfig, WorldConfig
+from loopwm_ros.control.assembly import MpcSettings, build_mpc
+from loopwm_ros.control.kinematics import Kinematics
+from loopwm_ros.control.mpc_controller import MpcController
+from loopwm_ros.control.receding_horizon import PlanReport
+
+LEAD = 5  # plans before the first that is timed
+
+
+@dataclass(frozen=True)
+class Rig:
+    """What controllers are built of."""
+
+    bundle: Bundle
+    arm: ArmConfig
+    task: TaskConfig
+    world: WorldConfig
+    kinematics: Kinematics
+
+
+class Cycle:
+    """One setting's controller, fed from a clip: `feed` goes on to where a plan is due, `plan` makes it."""
+
+    def __init__(self, rig: Rig, settings: MpcSettings, clip: Clip) -> None:
+        """Sessions are opened and warmed up here.
+
+        Raises:
+            LoopWMError: bundle, arm, task and settings do not go together.
+        """
+        self.settings = settings
+        self._due = False
+        self._clip, self._at, self._now = clip, 0, 0.0
+        self.plans = 0  # made so far, with a goal
+        self.loops = np.zeros(rig.bundle.manifest.spec.max_loops + 1, dtype=np.int64)  # of all searches
+        period = 1.0 / rig.world.control_rate
+        mpc = build_mpc(rig.bundle, rig.arm, rig.task, rig.kinematics, period, settings)
+        self.model = mpc.model
+        self._slot = round(rig.bundle.manifest.spec.model_period / period)  # control periods
+        self._controller = MpcController(
+            mpc.horizon, mpc.synchroniser, rig.bundle.manifest.spec.model_period, self._take
+        )
+        self._begin()
+
+    def job(self, name: str) -> Job:
+        """To be timed."""
+        return Job(name, self.plan, self.feed)
+
+    def feed(self) -> None:
+        """Tell the controller what is seen until its next plan is due; at the clip's end, start anew."""
+        while not self._due:
+            self._see()
+            if not self._due:
+                self._controller.tick(self._now)
+
+    def plan(self) -> None:
+        """Make the plan that is due."""
+        self._controller.tick(self._now)
+        self._due = False
+
+    @property
+    def loops_used(self) -> float:
+        """Mean of a transition in all searches so far."""
+        return float(self.loops @ np.arange(len(self.loops)) / max(int(self.loops.sum()), 1))
+
+    def _take(self, report: PlanReport) -> None:
+        if report.plan is not None:
+            self.plans += 1
+            self.loops += report.plan.loops
+
+    def _see(self) -> None:
+        """One control period's events."""
+        if self._at >= len(self._clip.periods):
+            self._begin()
+        self._now, events = self._clip.periods[self._at]
+        self._due = self._at % self._slot == 0
+        self._at += 1
+        for event in events:
+            event(self._controller)
+
+    def _begin(self) -> None:
+        """The clip's first plans are made off the clock: the goal is yet to be seen."""
+        self._at = 0
+        self._controller.reset(self._clip.seed, self._clip.periods[0][0], self._clip.joints)
+        for _ in range(LEAD * self._slot):
+            self._see()
+            self._controller.tick(self._now)
+        self._due = False

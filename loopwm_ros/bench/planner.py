@@ -1,0 +1,138 @@
+"""Times whole control cycles over settings, and other planners' plans beside them, in turns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+from typing import Literal
+
+from loopwm_ros.bench.clip import record_clip
+from loopwm_ros.bench.cycle import Cycle, Rig
+from loopwm_ros.bench.jobs import Job, take_turns
+from loopwm_ros.bench.results import CycleRow, Machine, PeerRow, PlannerBench
+from loopwm_ros.control.assembly import MpcSettings, planner_settings
+from loopwm_ros.world_model.settings import WorldModelSettings
+
+CLIP = 6.0  # [s]
+SEED = 1000  # of the episode in the clip
+WARM_UP = 3  # rounds that do not count
+
+Count = Callable[[bytes], int]  # operations of one row of a graph
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Settings to combine; empty: the task's own."""
+
+    candidates: tuple[int, ...] = ()
+    horizons: tuple[int, ...] = ()
+    refinements: tuple[int, ...] = ()
+    loops: tuple[int, ...] = ()  # 0: early exit
+    providers: tuple[Literal["cpu", "cuda", "auto"], ...] = ("cpu",)
+
+
+@dataclass(frozen=True)
+class PeerJob:
+    """A peer that is timed."""
+
+    row: Callable[[Job, Machine], PeerRow]
+    job: Job
+
+
+class PlannerBencher:
+    """One bundle's cycles over a grid of settings; the task's own settings are always among them."""
+
+    def __init__(self, rig: Rig, grid: Grid, count: Count | None) -> None:
+        """`count` of a graph's operations; None: they are not counted.
+
+        Raises:
+            LoopWMError: bundle, arm, task and settings do not go together.
+        """
+        self._rig, self._count = rig, count
+        clip = record_clip(rig.arm, rig.task, rig.world, SEED, CLIP, rig.kinematics)
+        self.cycles = [Cycle(rig, settings, clip) for settings in settings_of(rig, grid)]
+        self._jobs = [cycle.job(str(number)) for number, cycle in enumerate(self.cycles)]
+        self._flop = {}
+        if count is not None:
+            self._flop = {name: count(rig.bundle.graph(name)) for name in rig.bundle.manifest.graphs}
+
+    def run(
+        self, rounds: int, machine: Machine, peers: list[PeerJob], on_round: Callable[[], None]
+    ) -> PlannerBench:
+        """Time all of it."""
+        jobs = [*self._jobs, *(peer.job for peer in peers)]
+        take_turns(jobs, WARM_UP, lambda: None)
+        for job in jobs:
+            job.forget()
+        before = [cycle.model.rows_run() for cycle in self.cycles]
+        take_turns(jobs, rounds, on_round)
+        rows = [
+            self._row(cycle, job, ran, machine)
+            for cycle, job, ran in zip(self.cycles, self._jobs, before, strict=True)
+        ]
+        done = [peer.row(peer.job, machine) for peer in peers]
+        shipped = rows[0].times.median_ms
+        return PlannerBench(
+            machine=machine,
+            bundle_sha256=self._rig.bundle.sha256,
+            task=self._rig.task.name,
+            rounds=rounds,
+            rows=rows,
+            peers=done,
+            ratio={peer.name: round(peer.times.median_ms / shipped, 2) for peer in done},
+        )
+
+    def _row(self, cycle: Cycle, job: Job, before: dict[str, int], machine: Machine) -> CycleRow:
+        planner, model, times = cycle.settings.planner, cycle.settings.model, job.times
+        mflop = None
+        if self._flop:
+            ran = {name: rows - before[name] for name, rows in cycle.model.rows_run().items()}
+            mflop = sum(self._flop[name] * rows for name, rows in ran.items()) / times.samples / 1e6
+        return CycleRow(
+            bundle=self._rig.bundle.manifest.name,
+            provider=cycle.model.provider,
+            candidates=planner.candidates,
+            horizon=planner.horizon,
+            refinements=planner.refinements,
+            loops=str(model.loops or "auto"),
+            loops_used=round(cycle.loops_used, 2),
+            shipped=cycle is self.cycles[0],
+            times=times,
+            mflop=None if mflop is None else round(mflop, 1),
+            peak_share=None if mflop is None else peak_share(mflop, times.median_ms, machine),
+        )
+
+
+def peak_share(mflop: float, milliseconds: float, machine: Machine) -> float:
+    """Of what a matrix product reaches on the same core."""
+    return round(mflop / milliseconds / machine.peak_gflops, 4)
+
+
+def settings_of(rig: Rig, grid: Grid) -> list[MpcSettings]:
+    """The task's own settings, then every combination that differs from them.
+
+    Raises:
+        ConfigError: a setting is out of its range.
+    """
+    provider = grid.providers[0]
+    own = MpcSettings(model=WorldModelSettings(provider=provider), planner=planner_settings(rig.task, "mppi"))
+    planner = own.planner
+    every = [own]
+    for chosen in product(
+        grid.providers,
+        grid.candidates or (planner.candidates,),
+        grid.horizons or (planner.horizon,),
+        grid.refinements or (planner.refinements,),
+        grid.loops or (0,),
+    ):
+        on, candidates, horizon, refinements, loops = chosen
+        settings = MpcSettings(
+            model=WorldModelSettings(provider=on, loops=loops),
+            planner=planner_settings(
+                rig.task, "mppi", candidates=candidates, horizon=horizon, refinements=refinements
+            ),
+        )
+        if settings not in every:
+            every.append(settings)
+    return every

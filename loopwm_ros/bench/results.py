@@ -1,0 +1,64 @@
+"""What `loopwm bench planner --json` holds."""
+
+from __future__ import annotations
+
+from loopwm_ros.config import Settings
+
+
+class Times(Settings):
+    """Of one thing, over all rounds."""
+
+    samples: int
+    median_ms: float
+    p99_ms: float
+    p999_ms: float
+    cpu_ms: float  # median of the thread's own time: what others on the machine do not add to
+
+
+class CycleRow(Settings):
+    """A control cycle: a picture encoded, the state brought up to date, a plan searched, joints planned."""
+
+    bundle: str
+    provider: str  # ONNX Runtime's name of what the graphs ran on
+    candidates: int
+    horizon: int  # actions
+    refinements: int
+    loops: str  # asked for: auto or a number
+    loops_used: float  # mean of a transition in the searches
+    shipped: bool  # the task's own settings
+    times: Times
+    mflop: float | None  # of products and convolutions; None: not counted, the train extra is missing
+    peak_share: float | None  # of the machine's matrix product, at the median
+
+
+class PeerRow(Settings):
+    """One plan of another planner, at its published size."""
+
+    name: str
+    what: str
+    parameters: int
+    times: Times
+    mflop: float
+    peak_share: float
+
+
+class Machine(Settings):
+    """Where it was measured."""
+
+    cpu: str
+    cores: int  # that this process may use; the benchmark itself keeps to one
+    core: int
+    peak_gflops: float  # a product of two matrices of float32 on that core, best of several
+    versions: dict[str, str]
+
+
+class PlannerBench(Settings):
+    """All rows of one run."""
+
+    machine: Machine
+    bundle_sha256: str
+    task: str
+    rounds: int
+    rows: list[CycleRow]
+    peers: list[PeerRow]
+    ratio: dict[str, float]  # a peer's median time over that of the shipped cycle

@@ -1,0 +1,60 @@
+"""Prints what was timed."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from loopwm_ros.bench.results import PlannerBench, Times
+
+TIMES = ("p50 [ms]", "p99", "p99.9", "CPU")
+WORK = ("MFLOP", "of peak")
+
+
+def print_bench(console: Console, bench: PlannerBench) -> None:
+    """Two tables: our cycles, and the peers' plans."""
+    machine = bench.machine
+    console.print(
+        f"{machine.cpu}, core {machine.core}: a matrix product reaches {machine.peak_gflops:g} GFLOP/s; "
+        f"{bench.rounds} rounds",
+        highlight=False,
+    )
+    table = Table(title=f"control cycles, {bench.rows[0].bundle}, task {bench.task}")
+    for name in ("candidates", "horizon", "refinements", "loops", "used", "provider", *TIMES, *WORK):
+        table.add_column(name, justify="left" if name == "provider" else "right")
+    for row in bench.rows:
+        table.add_row(
+            f"{row.candidates}{' *' if row.shipped else ''}",
+            str(row.horizon),
+            str(row.refinements),
+            row.loops,
+            f"{row.loops_used:.2f}",
+            row.provider.removesuffix("ExecutionProvider"),
+            *_times(row.times),
+            *_work(row.mflop, row.peak_share),
+        )
+    console.print(table)
+    console.print("* the task's own settings", highlight=False)
+    if bench.peers:
+        _print_peers(console, bench)
+
+
+def _print_peers(console: Console, bench: PlannerBench) -> None:
+    table = Table(title="one plan of others, without their encoder")
+    for name in ("planner", "parameters", *TIMES, *WORK, "times our whole cycle"):
+        table.add_column(name, justify="left" if name == "planner" else "right")
+    for row in bench.peers:
+        size = f"{row.parameters / 1e6:.2f} M"
+        work = _work(row.mflop, row.peak_share)
+        table.add_row(row.name, size, *_times(row.times), *work, f"{bench.ratio[row.name]:.1f}")
+    console.print(table)
+
+
+def _times(times: Times) -> tuple[str, ...]:
+    return tuple(f"{value:.2f}" for value in (times.median_ms, times.p99_ms, times.p999_ms, times.cpu_ms))
+
+
+def _work(mflop: float | None, share: float | None) -> tuple[str, str]:
+    if mflop is None or share is None:
+        return "-", "-"
+    return f"{mflop:.0f}", f"{share:.1%}"
