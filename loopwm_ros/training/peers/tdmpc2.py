@@ -1,7 +1,7 @@
 """What TD-MPC2 computes for one plan (Hansen, Su & Wang 2024, "TD-MPC2: Scalable, Robust World Models ...").
 
-Written anew from the paper: layers and sizes of its section 3 and appendix, MPPI as in its algorithm 1. Weights
-are random, which changes no time. Its image encoder is left out: what is timed is less than a cycle of it.
+Written anew from the paper: layers and sizes of its section 3 and appendix, MPPI as in its algorithm 1.
+Weights are random, which changes no time. Its image encoder is left out: this is less than a cycle of it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A transformer of fixed depth as a world model, as wide as a bundle's states, all layers for every action."""
+"""A transformer of fixed depth as a world model, wide as a bundle's states, each action through all layers."""
 
 from __future__ import annotations
 
