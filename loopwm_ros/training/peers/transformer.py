@@ -1,4 +1,4 @@
-"""A transformer of fixed depth as a world model, wide as a bundle's states, each action through all layers."""
+"""A transformer of fixed depth as a world model, as wide as a bundle's states; all layers for each action."""
 
 from __future__ import annotations
 
