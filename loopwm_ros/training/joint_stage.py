@@ -1,4 +1,7 @@
-"""End to end: encoder, core, heads and monitor together, on windows of images."""
+"""End to end: encoder, core, heads and monitor together, on windows of images.
+
+Readings go on learning from the frames that the encoder's own stage draws: windows are of fewer scenes.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,8 @@ from loopwm_ros.training.continuing import BEFORE
 from loopwm_ros.training.model import LoopWM
 from loopwm_ros.training.rollout import RolloutLoss
 from loopwm_ros.training.settings import TrainSettings
-from loopwm_ros.training.stages import CoreStage, Group
-from loopwm_ros.training.windows import Bank, Frames, Window, frames_at, frames_of, make_bank, spaced
+from loopwm_ros.training.stages import CoreStage, Group, encoder_frames
+from loopwm_ros.training.windows import Bank, Frames, Window, draw, frames_at, frames_of, make_bank, spaced
 
 
 class JointLoss(nn.Module):
@@ -31,30 +34,31 @@ class JointLoss(nn.Module):
         self.reading_weight = settings.joint.reading_weight
 
     def forward(
-        self, frames: Frames, augmented: Tensor, window: Window, context: int, *rest: Tensor
+        self, frames: Frames, read: Frames, window: Window, context: int, *rest: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Total loss and its parts.
 
         Tokens are of the images as they are, so that a model goes on from what it learned on frozen tokens;
-        readings are of the augmented ones. Tokens of imagined steps are targets only: no gradients.
+        readings are of augmented ones. Tokens of imagined steps are targets only: no gradients.
 
         Args:
             frames: of all steps, the steps first, (steps * batch, ...).
-            augmented: images of the observed steps, (context * batch, 3, height, width).
+            read: what the encoder's own loss is about, images augmented, (any, ...).
             window: its tokens are not looked at.
             context: observed steps.
             rest: `start`, `loops` and `probed` of `RolloutLoss`.
         """
         start, loops, probed = rest
-        seen = len(augmented)
-        images = torch.cat([frames.images[:seen], augmented])
-        tokens, reading, std = self._encode(images, frames.proprio[:seen].repeat(2, 1))
+        seen = context * window.reward.shape[1]
+        images = torch.cat([frames.images[:seen], read.images])
+        tokens, reading, std = self._encode(images, torch.cat([frames.proprio[:seen], read.proprio]))
         with torch.no_grad():
             ahead = self._encode(frames.images[seen:], frames.proprio[seen:])[0]
         whole = torch.cat([tokens[:seen], ahead]).unflatten(0, window.reward.shape)
         total, parts = self.rollout(start, window._replace(tokens=whole), context, loops, probed)
-        truth, known = frames.quantities[:seen], frames.known[:seen]
-        parts["reading"] = losses.reading_loss(reading[seen:], std[seen:], truth, known, self.settings)
+        parts["reading"] = losses.reading_loss(
+            reading[seen:], std[seen:], read.quantities, read.known, self.settings
+        )
         return total + self.reading_weight * parts["reading"], parts
 
     def _encode(self, images: Tensor, proprio: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -74,8 +78,9 @@ class JointStage(CoreStage):
         self.loss = JointLoss(model, settings)
         model.encoder.requires_grad_(True)
         self._data, self._augment = data, Augment.of(settings.encoder.augment, spec)
-        held_out = data.frames(data.split(settings.held_out, settings.split_seed)[1])
-        self._frames = spaced(held_out, settings.evaluation_frames)
+        train, held_out = data.split(settings.held_out, settings.split_seed)
+        self._read = encoder_frames(data, train, settings.encoder.frames_per_episode)
+        self._frames = spaced(data.frames(held_out), settings.evaluation_frames)
         self._before = {f"{BEFORE}{name}": value for name, value in self._measure(model).items()}
 
     @cached_property
@@ -93,8 +98,9 @@ class JointStage(CoreStage):
         window.known[..., self._unpredicted] = False
         at = frames_of(drawn.starts, self._stride, drawn.lengths).flatten()
         frames = frames_at(self._data, self._spec, at.numpy())
-        augmented = self._augment(frames.images[: drawn.context * size], generator)
-        return frames, augmented, window, drawn.context, drawn.noise, drawn.loops, drawn.probed
+        read = frames_at(self._data, self._spec, draw(self._read, drawn.context * size, generator))
+        read = read._replace(images=self._augment(read.images, generator))
+        return frames, read, window, drawn.context, drawn.noise, drawn.loops, drawn.probed
 
     def evaluate(self, model: LoopWM) -> dict[str, float]:
         return {**self._before, **self._measure(model)}

@@ -19,6 +19,7 @@ from loopwm_ros.training.model import LoopWM
 from loopwm_ros.training.rollout import RolloutLoss
 from loopwm_ros.training.run import MODEL, describe, load_run, train
 from loopwm_ros.training.settings import JointSettings, PolicySettings, TrainSettings
+from loopwm_ros.training.stages import encoder_frames
 from loopwm_ros.training.study.run import prepare, train_arms, write_runs
 from loopwm_ros.training.study.settings import ArmSettings, StudySettings
 from tests.synthetic import synthetic_dataset
@@ -98,32 +99,40 @@ def with_joint(settings: TrainSettings, **changes: float) -> TrainSettings:
 
 def test_a_window_of_images_has_the_loss_of_its_tokens(settings: TrainSettings, data: Dataset) -> None:
     stage, model, spec = stage_of(with_joint(settings, reading_weight=0.0), data)
-    frames, augmented, window, context, start, loops, probed = stage.batch(
-        0, 4, torch.Generator().manual_seed(0)
-    )
+    frames, read, window, context, start, loops, probed = stage.batch(0, 4, torch.Generator().manual_seed(0))
     with torch.no_grad():
         tokens = model.encoder(frames.images, frames.proprio)[0].unflatten(0, window.reward.shape)
         known = RolloutLoss(model, settings.rollout, settings.core)
         expected, _ = known(start, window._replace(tokens=tokens), context, loops, probed)
-        total, parts = stage.loss(frames, augmented, window, context, start, loops, probed)
+        total, parts = stage.loss(frames, read, window, context, start, loops, probed)
     torch.testing.assert_close(total, expected, rtol=1e-4, atol=1e-5)
     assert parts["reading"].isfinite()
     torch.testing.assert_close(frames.quantities, window.quantities.flatten(0, 1))
-    assert len(augmented) == 4 * context
-    assert not torch.equal(augmented, frames.images[: len(augmented)])
+    assert len(read.images) == len(read.quantities) == 4 * context
     assert spec.chunk == 2
 
 
 def test_only_observed_steps_teach_the_encoder(settings: TrainSettings, data: Dataset) -> None:
     stage, model, _ = stage_of(with_joint(settings, reading_weight=0.0), data)
-    frames, augmented, *rest = stage.batch(0, 4, torch.Generator().manual_seed(0))
+    frames, read, *rest = stage.batch(0, 4, torch.Generator().manual_seed(0))
     images = frames.images.requires_grad_()
-    stage.loss(frames._replace(images=images), augmented, *rest)[0].backward()
+    stage.loss(frames._replace(images=images), read, *rest)[0].backward()
     assert images.grad is not None
-    assert (images.grad[: len(augmented)].flatten(1).abs().sum(1) > 0).all()
-    assert not images.grad[len(augmented) :].any()
+    seen = len(read.images)
+    assert (images.grad[:seen].flatten(1).abs().sum(1) > 0).all()
+    assert not images.grad[seen:].any()
     assert model.encoder.embed[0].weight.grad.abs().sum() > 0
     assert model.core.prelude.join.weight.grad.abs().sum() > 0
+
+
+def test_readings_learn_from_frames_that_no_window_has(settings: TrainSettings, data: Dataset) -> None:
+    few = settings.encoder.model_copy(update={"frames_per_episode": 2})
+    stage, _, _ = stage_of(settings.model_copy(update={"encoder": few}), data)
+    train, _ = data.split(settings.held_out, settings.split_seed)
+    drawn = {tuple(row) for row in data.labels[encoder_frames(data, train, 2)].tolist()}
+    for seed in range(10):
+        read = stage.batch(0, 4, torch.Generator().manual_seed(seed))[1]
+        assert {tuple(row) for row in read.quantities.tolist()} <= drawn, "those of the encoder's own stage"
 
 
 def test_its_weight_scales_the_reading_loss(settings: TrainSettings, data: Dataset) -> None:
