@@ -67,7 +67,7 @@ class ModelSpec(Settings):
     unpredicted: tuple[str, ...] = Field((), max_length=MAX_NAMES, description="points: no future was taught")
     max_tool_speed: float = Field(gt=0, description="an action of 1.0 [m/s]")
     action_dim: int = Field(3, gt=0, le=MAX_NAMES)
-    control_period: float = Field(gt=0, description="[s]")
+    control_period: float = Field(gt=0, description="of the recordings it was trained on [s]")
     stride: int = Field(gt=0, le=1000, description="control periods per transition")
     chunk: int = Field(
         1, gt=0, le=64, description="actions that one imagined transition may span; observed ones span one"
@@ -84,6 +84,21 @@ class ModelSpec(Settings):
     def model_period(self) -> float:
         """Duration of one action, which an observed transition spans [s]."""
         return self.control_period * self.stride
+
+    def commands_per_action(self, control_period: float) -> int:
+        """Commands that go out while one action lasts, `control_period` [s] apart.
+
+        Raises:
+            MismatchError: that is no whole number.
+        """
+        count = round(self.model_period / control_period)
+        if count < 1 or abs(count * control_period - self.model_period) > 1e-6:
+            raise MismatchError(
+                f"an action of the model lasts {self.model_period * 1e3:g} ms, which is no multiple of a control "
+                f"period of {control_period * 1e3:g} ms: choose {self.model_period * 1e3:g} ms, a half, a third "
+                "... of it"
+            )
+        return count
 
     @property
     def action_input(self) -> int:
@@ -263,7 +278,9 @@ def _holding(rod: RodConfig | None) -> str:
 def check_fit(
     manifest: Manifest, arm: ArmConfig, camera: tuple[int, int] | None, control_period: float
 ) -> None:
-    """Refuse an arm, camera size (width, height) or control period [s] the model was not trained for.
+    """Refuse an arm or camera size (width, height) that the model was not trained for.
+
+    A `control_period` [s] is refused where an action does not last a whole number of them.
 
     A `camera` of None is not known yet; then each frame's size must be checked.
 
@@ -292,8 +309,4 @@ def check_fit(
             f"bundle '{manifest.name}' was trained for a {expected[0]}x{expected[1]} camera, "
             f"got {camera[0]}x{camera[1]}"
         )
-    if abs(control_period - spec.control_period) > 1e-6:
-        raise MismatchError(
-            f"bundle '{manifest.name}' was trained for a control period of {spec.control_period * 1e3:g} ms, "
-            f"got {control_period * 1e3:g} ms"
-        )
+    spec.commands_per_action(control_period)

@@ -44,15 +44,17 @@ class SeeingModel(KinematicModel):
 class Loop:
     """An arm that follows its reference exactly, seen `latency` late."""
 
-    def __init__(self, model: SeeingModel, latency: float = 0.03, gap: GapMeter | None = None) -> None:
-        self.model, self.latency = model, latency
+    def __init__(
+        self, model: SeeingModel, latency: float = 0.03, gap: GapMeter | None = None, period: float = PERIOD
+    ) -> None:
+        self.model, self.latency, self.period = model, latency, period
         self.horizon = RecedingHorizon(
             model,
             make_planner(PlannerSettings(), model, model.clock),
             ObjectiveFactory(TASK.objective, model.spec, ARM.workspace),
             GoalTracker(TASK, model.spec, ARM.workspace),
             KINEMATICS,
-            build_motion(KINEMATICS, ARM, TASK, PERIOD),
+            build_motion(KINEMATICS, ARM, TASK, period),
             gap,
         )
         self.horizon.start(0.0, KINEMATICS.home)
@@ -60,7 +62,7 @@ class Loop:
         self.position = KINEMATICS.home.copy()
 
     def slot(self, start: float, plan: bool = True) -> None:
-        """One model period: plan at its start, follow what is due in both control periods."""
+        """One model period: plan at its start, follow what is due in each control period."""
         if plan:
             stamp = max(0.0, start - self.latency)
             seen = self.positions[min(self.positions, key=lambda t: abs(t - stamp))]
@@ -68,10 +70,10 @@ class Loop:
             self.report = self.horizon.plan(
                 Observation(stamp, np.zeros((6, 8, 3), np.uint8), joints), start, None
             )
-        for tick in range(2):
-            self.due = self.horizon.command(start + tick * PERIOD)
+        for tick in range(round(MODEL_PERIOD / self.period)):
+            self.due = self.horizon.command(start + tick * self.period)
             for servo in range(4):
-                at = start + tick * PERIOD + (servo + 1) * PERIOD / 4
+                at = start + tick * self.period + (servo + 1) * self.period / 4
                 self.position = sample(self.due.trajectory, at)[0]
                 self.positions[at] = self.position
                 self.horizon.add_command(at, self.position)

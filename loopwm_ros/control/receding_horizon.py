@@ -86,6 +86,7 @@ class RecedingHorizon:
         self._model, self._planner, self._objective_for = model, planner, objective_for
         self._goal, self._motion = goal, motion
         self._spec = model.spec
+        self._commands = model.spec.commands_per_action(motion.period)
         self._history = MotionHistory(kinematics, model.spec)
         self._lock = threading.Lock()
         self._active: JointTrajectory | None = None
@@ -164,10 +165,10 @@ class RecedingHorizon:
         reference = self._reference(effect, slot)
         plan = self._search(slot, effect, deadline)
         searched = self._clock() - began
-        velocities = np.zeros((COMMITTED * self._spec.stride, 3))
+        velocities = np.zeros((COMMITTED * self._commands, 3))
         if plan is not None:
             actions = tool_velocity(self._spec, plan.actions[:COMMITTED])
-            velocities = np.repeat(actions, self._spec.stride, axis=0)
+            velocities = np.repeat(actions, self._commands, axis=0)
         trajectory = self._motion.trajectory(effect, *reference, velocities)
         with self._lock:
             self._next = trajectory

@@ -32,10 +32,11 @@ class ToolMotion:
 
         With a `height` [m] the tool goes to that height and stays there, whatever the velocities say.
         """
+        self.period = period
         self._kinematics = kinematics
         self._low = np.asarray(arm.workspace.low) + WORKSPACE_MARGIN
         self._high = np.asarray(arm.workspace.high) - WORKSPACE_MARGIN
-        self._period, self._height = period, height
+        self._height = height
         self._change = max_acceleration * period
         self._joint_change = JOINT_SHARE * kinematics.acceleration_limit * period
 
@@ -60,7 +61,7 @@ class ToolMotion:
         It continues a joint reference `position`, `velocity`, (n,) [rad], [rad/s], with one wanted tool
         velocity for each control period, `tool_velocities` (m, 3) [m/s].
         """
-        dt = self._period
+        dt = self.period
         speed = self._tool_velocity(position, velocity)
         positions, velocities = [np.asarray(position, dtype=float)], [np.asarray(velocity, dtype=float)]
         for tool_velocity in tool_velocities:
@@ -107,15 +108,15 @@ class ToolMotion:
 
     def _within_range(self, position: F64, velocity: F64, following: F64) -> F64:
         """Velocities (n,) [rad/s] at the next point, from which a stop ends within the joints' ranges."""
-        k, dt = self._kinematics, self._period
+        k, dt = self._kinematics, self.period
         ahead, hardest = position + 0.5 * velocity * dt, self._joint_change / dt
         down, up = _border_speed(ahead - k.lower, hardest, dt), _border_speed(k.upper - ahead, hardest, dt)
         return np.clip(following, -down, up)
 
     def _tool_velocity(self, position: F64, velocity: F64) -> F64:
         """Tool velocity (3,) [m/s] of a joint velocity, by a finite difference over one period."""
-        ahead = self._kinematics.tool_position(position + velocity * self._period)
-        return (ahead - self._kinematics.tool_position(position)) / self._period
+        ahead = self._kinematics.tool_position(position + velocity * self.period)
+        return (ahead - self._kinematics.tool_position(position)) / self.period
 
 
 def _border_speed(room: F64, acceleration: F64 | float, period: float) -> F64:

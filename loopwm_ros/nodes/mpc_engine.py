@@ -126,7 +126,8 @@ class MpcEngine:
         self.inbox.take()
         self.goals.inbox.planned(None)
         self.goals.planning = True
-        self._schedule = Schedule(self._period, self._spec.stride, steady + self._period, ros + self._period)
+        periods = self._spec.commands_per_action(self._period)
+        self._schedule = Schedule(self._period, periods, steady + self._period, ros + self._period)
         self._thread = PlanningThread(
             self._mpc.horizon,
             self.inbox,

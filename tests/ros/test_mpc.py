@@ -98,7 +98,7 @@ def other_order(root: Path, _: Bundle) -> Path:
 
 
 def other_period(root: Path, _: Bundle) -> Path:
-    return make_bundle(root, ARM, load_task("reach"), control_period=0.04).root
+    return make_bundle(root, ARM, load_task("reach"), control_period=0.04, stride=3).root
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def other_period(root: Path, _: Bundle) -> Path:
     [
         (altered, "coda.onnx does not match its manifest"),
         (other_order, "names and order must be equal"),
-        (other_period, "control period of 40 ms, got 50 ms"),
+        (other_period, "lasts 120 ms, which is no multiple of a control period of 50 ms"),
         (lambda root, _: root, "is not a model bundle"),
     ],
     ids=["altered", "joint order", "control period", "nothing there"],

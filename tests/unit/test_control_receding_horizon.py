@@ -23,6 +23,17 @@ def test_reaches_the_goal_and_stays() -> None:
         assert loop.distance() < 0.012
 
 
+@pytest.mark.parametrize("period", [0.1, 0.02])
+def test_commands_may_go_out_at_another_rate_than_that_of_the_recordings(period: float) -> None:
+    loop = Loop(SeeingModel(), period=period)
+    for k in range(40):
+        loop.slot(k * MODEL_PERIOD)
+        assert loop.due.fresh or k == 0
+    assert loop.distance() < 0.012
+    spacing = np.diff(loop.due.trajectory.offsets)
+    assert np.allclose(spacing[: round(3 * MODEL_PERIOD / period)], period), "a point for each command"
+
+
 def test_latent_is_rolled_through_the_commands_on_their_way() -> None:
     loop = Loop(SeeingModel(), latency=0.1)
     for k in range(8):
