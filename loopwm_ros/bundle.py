@@ -93,10 +93,10 @@ class ModelSpec(Settings):
         """
         count = round(self.model_period / control_period)
         if count < 1 or abs(count * control_period - self.model_period) > 1e-6:
+            whole = f"{self.model_period * 1e3:g} ms"
             raise MismatchError(
-                f"an action of the model lasts {self.model_period * 1e3:g} ms, which is no multiple of a control "
-                f"period of {control_period * 1e3:g} ms: choose {self.model_period * 1e3:g} ms, a half, a third "
-                "... of it"
+                f"an action of the model lasts {whole}, which is no multiple of a control period of "
+                f"{control_period * 1e3:g} ms: choose {whole}, a half, a third ... of it"
             )
         return count
 

@@ -33,7 +33,7 @@ def keep_to_core(core: int | None) -> int:
     return chosen
 
 
-def describe(cores: int, core: int) -> Machine:
+def describe(cores: int, core: int | None = None) -> Machine:
     """This machine, its matrix product measured now."""
     return Machine(
         cpu=cpu_name(), cores=cores, core=core, peak_gflops=round(peak_gflops(), 1), versions=versions()

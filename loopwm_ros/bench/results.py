@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from loopwm_ros.config import Settings
+from loopwm_ros.validation.summary import Summary
 
 
 class Times(Settings):
@@ -46,10 +47,26 @@ class Machine(Settings):
     """Where it was measured."""
 
     cpu: str
-    cores: int  # that this process may use; the benchmark itself keeps to one
-    core: int
-    peak_gflops: float  # a product of two matrices of float32 on that core, best of several
+    cores: int  # that this process may use
+    core: int | None  # None: on all of them
+    peak_gflops: float  # a product of two matrices of float32, best of several
     versions: dict[str, str]
+
+
+class DeadlineRun(Settings):
+    """The whole ROS graph at one rate of commands."""
+
+    commands_per_second: float
+    summary: Summary
+
+
+class DeadlineBench(Settings):
+    """Was every command in time?"""
+
+    machine: Machine
+    stress: bool  # a busy process for every core competed
+    minutes: float  # in all
+    runs: list[DeadlineRun]
 
 
 class PlannerBench(Settings):

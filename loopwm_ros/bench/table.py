@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from loopwm_ros.bench.results import PlannerBench, Times
+from loopwm_ros.bench.results import DeadlineBench, PlannerBench, Times
 
 TIMES = ("p50 [ms]", "p99", "p99.9", "CPU")
 WORK = ("MFLOP", "of peak")
@@ -37,6 +37,31 @@ def print_bench(console: Console, bench: PlannerBench) -> None:
     console.print("* the task's own settings", highlight=False)
     if bench.peers:
         _print_peers(console, bench)
+
+
+def print_deadlines(console: Console, bench: DeadlineBench) -> None:
+    """One row a rate of commands."""
+    beside = (
+        f"a busy process beside on each of {bench.machine.cores} cores" if bench.stress else "nothing beside"
+    )
+    table = Table(title=f"commands in time; {bench.machine.cpu}, {beside}")
+    names = ("commands/s", "commands", "late", "plans", "p50 [ms]", "p99", "max", "loops", "candidates")
+    for name in (*names, "refinements", "success"):
+        table.add_column(name, justify="right")
+    for run in bench.runs:
+        made = run.summary
+        cycle = (made.cycle_ms.p50, made.cycle_ms.p99, made.cycle_ms.max)
+        work = (made.loops.mean, made.candidates.mean, made.refinements.mean)
+        table.add_row(
+            f"{run.commands_per_second:g}",
+            str(made.cycles),
+            str(made.deadline_misses),
+            str(made.plans),
+            *("-" if value is None else f"{value:.1f}" for value in cycle),
+            *("-" if value is None else f"{value:.2f}" for value in work),
+            f"{made.success} of {made.episodes}",
+        )
+    console.print(table)
 
 
 def _print_peers(console: Console, bench: PlannerBench) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -48,20 +50,26 @@ class SimJob:
             "lockstep", lambda measured, done: run_lockstep(self.request, measured, done, self.table.present)
         )
 
-    def realtime(self, arm: str, task: str, camera: tuple[int, int], out: Path | None) -> Summary:
+    def realtime(
+        self, arm: str, task: str, camera: tuple[int, int], out: Path | None, seconds: float = math.inf
+    ) -> Summary:
         """Run over ROS 2. The nodes load `arm` and `task` by name or path; logs go to `out`/log, if given.
 
-        `camera`: width and height [px] of the simulated camera; (0, 0): as the arm file says.
+        `camera`: width and height [px] of the simulated camera; (0, 0): as the arm file says. No episode
+        begins after `seconds`.
         """
         from loopwm_ros.nodes.supervisor import RealtimeRequest, run_realtime
 
         request = RealtimeRequest(self.request, arm, task, camera)
         self.table.say(f"ROS_DOMAIN_ID={request.domain} to look in with ros2 topic list")
         with ExitStack() as stack:
+            end = time.monotonic() + seconds
             folder = out / "log" if out else Path(stack.enter_context(tempfile.TemporaryDirectory()))
             return self._run(
                 "realtime",
-                lambda measured, done: run_realtime(request, folder, measured, done, self.table.present),
+                lambda measured, done: run_realtime(
+                    request, folder, measured, done, self.table.present, lambda: time.monotonic() > end
+                ),
             )
 
     def report(self, out: Path, summary: Summary) -> Path:

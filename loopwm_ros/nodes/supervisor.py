@@ -53,8 +53,11 @@ def run_realtime(
     measured: Measurements,
     on_episode: Callable[[EpisodeRun], None],
     on_progress: Callable[[Progress], None],
+    enough: Callable[[], bool] = lambda: False,
 ) -> None:
     """Run all episodes over ROS 2; episode `i` has the seed `request.seed + i`. Logs go to `folder`.
+
+    No more episodes begin once `enough` says so.
 
     Raises:
         ProcessError: a node ended, refused, or took too long; the message holds its own error.
@@ -70,6 +73,8 @@ def run_realtime(
         run = _Run(request, ros, children[-1], folder, measured, on_progress)
         run.configure()
         for index in range(request.run.episodes):
+            if enough():
+                return
             on_episode(run.episode(index))
 
 

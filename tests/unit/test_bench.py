@@ -18,7 +18,7 @@ from loopwm_ros.bench.jobs import Job, take_turns
 from loopwm_ros.bench.planner import Grid, settings_of
 from loopwm_ros.bench.results import PlannerBench
 from loopwm_ros.bundle import Tensor
-from loopwm_ros.cli.bench import numbers
+from loopwm_ros.cli.bench_planner import numbers
 from loopwm_ros.cli.main import app
 from loopwm_ros.config import load_arm, load_task, load_world
 from loopwm_ros.control.assembly import MpcSettings, planner_settings

@@ -1,0 +1,76 @@
+"""`loopwm bench deadline`: is every command in time, whatever else runs?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+MISSED = 2  # exit status of a run in which a command was late
+MANY = 100_000  # episodes: time ends the run
+
+
+def deadline(
+    *,
+    task: Annotated[str, typer.Option(help="Task, by name or YAML file.")] = "push",
+    arm: Annotated[str, typer.Option(help="Arm, by name or YAML file; default: the usual one.")] = "",
+    bundle: Annotated[Path | None, typer.Option(help="Model bundle; default: models/ARM_TASK.")] = None,
+    minutes: Annotated[float, typer.Option(min=0.1, help="In all, shared among the rates.")] = 30.0,
+    rate: Annotated[
+        list[float] | None, typer.Option(min=1, help="Commands a second; may be given again; default 20, 50.")
+    ] = None,
+    stress: Annotated[
+        bool, typer.Option("--stress", help="Let a busy process compete for every core meanwhile.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of the first episode.")] = 500,
+    json: Annotated[Path | None, typer.Option(help="Write all of it here.")] = None,
+) -> None:
+    """Run the whole ROS graph in real time, count late commands, and show what was planned within the time.
+
+    Exit status: 0 if no command was late, 2 if one was, 1 if the run failed.
+    """
+    from contextlib import nullcontext
+    from dataclasses import replace
+
+    from rich.console import Console
+
+    from loopwm_ros.bench.machine import describe
+    from loopwm_ros.bench.results import DeadlineBench, DeadlineRun
+    from loopwm_ros.bench.table import print_deadlines
+    from loopwm_ros.cli.sim import usual_bundle
+    from loopwm_ros.cli.sim_job import SimJob
+    from loopwm_ros.cli.sim_table import RunTable
+    from loopwm_ros.config import load_arm, load_task, load_world, usual_arm
+    from loopwm_ros.control.assembly import MpcSettings, planner_settings
+    from loopwm_ros.validation.burners import burning, cores
+    from loopwm_ros.validation.files import write_text_atomically
+    from loopwm_ros.validation.request import RunRequest
+
+    console, rates = Console(), rate or [20.0, 50.0]
+    task_settings = load_task(task)
+    arm = arm or usual_arm(task_settings.name)
+    arm_settings = load_arm(arm)
+    request = RunRequest(
+        arm=arm_settings,
+        task=task_settings,
+        world=load_world(task_settings.world),
+        controller="mpc",
+        episodes=MANY,
+        seed=seed,
+        bundle=usual_bundle(bundle, arm_settings, task_settings),
+        settings=MpcSettings(planner=planner_settings(task_settings, "mppi")),
+    )
+    machine, runs = describe(cores()), []
+    for hertz in rates:
+        world = request.world.model_copy(update={"control_rate": hertz})
+        job = SimJob(replace(request, world=world), RunTable(console, f"{task}, {hertz:g} commands a second"))
+        with burning(cores(), nice=0) if stress else nullcontext(), job.table.shown():
+            summary = job.realtime(arm, task, (0, 0), None, seconds=minutes * 60.0 / len(rates))
+        runs.append(DeadlineRun(commands_per_second=hertz, summary=summary))
+    result = DeadlineBench(machine=machine, stress=stress, minutes=minutes, runs=runs)
+    print_deadlines(console, result)
+    if json:
+        console.print(f"result: {write_text_atomically(json, result.model_dump_json(indent=1) + chr(10))}")
+    if any(run.summary.deadline_misses for run in runs):
+        raise typer.Exit(MISSED)
