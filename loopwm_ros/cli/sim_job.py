@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import tempfile
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -56,19 +55,18 @@ class SimJob:
         """Run over ROS 2. The nodes load `arm` and `task` by name or path; logs go to `out`/log, if given.
 
         `camera`: width and height [px] of the simulated camera; (0, 0): as the arm file says. No episode
-        begins after `seconds`.
+        begins when the nodes have been ready for `seconds`.
         """
         from loopwm_ros.nodes.supervisor import RealtimeRequest, run_realtime
 
         request = RealtimeRequest(self.request, arm, task, camera)
         self.table.say(f"ROS_DOMAIN_ID={request.domain} to look in with ros2 topic list")
         with ExitStack() as stack:
-            end = time.monotonic() + seconds
             folder = out / "log" if out else Path(stack.enter_context(tempfile.TemporaryDirectory()))
             return self._run(
                 "realtime",
                 lambda measured, done: run_realtime(
-                    request, folder, measured, done, self.table.present, lambda: time.monotonic() > end
+                    request, folder, measured, done, self.table.present, seconds
                 ),
             )
 

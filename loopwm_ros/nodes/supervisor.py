@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -53,11 +54,11 @@ def run_realtime(
     measured: Measurements,
     on_episode: Callable[[EpisodeRun], None],
     on_progress: Callable[[Progress], None],
-    enough: Callable[[], bool] = lambda: False,
+    seconds: float = math.inf,
 ) -> None:
     """Run all episodes over ROS 2; episode `i` has the seed `request.seed + i`. Logs go to `folder`.
 
-    No more episodes begin once `enough` says so.
+    No episode begins when the nodes have been ready for `seconds`.
 
     Raises:
         ProcessError: a node ended, refused, or took too long; the message holds its own error.
@@ -72,8 +73,9 @@ def run_realtime(
         stack.callback(ros.close)
         run = _Run(request, ros, children[-1], folder, measured, on_progress)
         run.configure()
+        end = time.monotonic() + seconds
         for index in range(request.run.episodes):
-            if enough():
+            if time.monotonic() > end:
                 return
             on_episode(run.episode(index))
 

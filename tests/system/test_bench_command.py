@@ -1,0 +1,36 @@
+"""`loopwm bench deadline` as a user starts it: every node in real time, at two rates of commands.
+
+The bundle is made by hand (tests/bundles.py). Whether commands are in time is the machine's business.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from loopwm_ros.bench.results import DeadlineBench
+from loopwm_ros.config import load_arm, load_task
+from tests.bundles import make_bundle
+
+
+def test_the_graph_runs_at_each_rate_with_busy_processes_beside(tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path / "bundle", load_arm("panda"), load_task("reach"))
+    out = tmp_path / "deadline.json"
+    command = [sys.executable, "-m", "loopwm_ros.cli.main", "bench", "deadline", "--task", "reach"]
+    command += ["--bundle", str(bundle.root), "--minutes", "0.1", "--stress", "--json", str(out)]
+    alone = {name: value for name, value in os.environ.items() if name != "ROS_DOMAIN_ID"}
+    done = subprocess.run(command, env=alone, capture_output=True, text=True, timeout=240, check=False)
+    assert "Traceback" not in done.stderr, done.stderr
+    bench = DeadlineBench.model_validate_json(out.read_text(encoding="utf-8"))
+    assert bench.stress
+    assert [run.commands_per_second for run in bench.runs] == [20.0, 50.0]
+    missed = sum(run.summary.deadline_misses for run in bench.runs)
+    assert done.returncode == (2 if missed else 0), done.stdout + done.stderr
+    slow, fast = (run.summary for run in bench.runs)
+    assert slow.cycles > 5
+    assert fast.cycles / fast.plans == pytest.approx(5, rel=0.3), "five commands an action of 0.1 s"
+    assert slow.cycles / slow.plans == pytest.approx(2, rel=0.3)
