@@ -65,6 +65,7 @@ class DeadlineBench(Settings):
 
     machine: Machine
     stress: bool  # a busy process for every core competed
+    realtime_priority: int  # of mpc, one more of safety; 0: scheduled as everything else
     minutes: float  # in all
     runs: list[DeadlineRun]
 

@@ -23,6 +23,9 @@ def deadline(
     stress: Annotated[
         bool, typer.Option("--stress", help="Let a busy process compete for every core meanwhile.")
     ] = False,
+    priority: Annotated[
+        int, typer.Option(min=0, max=97, help="Of SCHED_FIFO for mpc and safety, memory locked; 0: neither.")
+    ] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of the first episode.")] = 500,
     json: Annotated[Path | None, typer.Option(help="Write all of it here.")] = None,
 ) -> None:
@@ -39,7 +42,7 @@ def deadline(
     from loopwm_ros.bench.results import DeadlineBench, DeadlineRun
     from loopwm_ros.bench.table import print_deadlines
     from loopwm_ros.cli.sim import usual_bundle
-    from loopwm_ros.cli.sim_job import SimJob
+    from loopwm_ros.cli.sim_job import InRealTime, SimJob
     from loopwm_ros.cli.sim_table import RunTable
     from loopwm_ros.config import load_arm, load_task, load_world, usual_arm
     from loopwm_ros.control.assembly import MpcSettings, planner_settings
@@ -66,9 +69,13 @@ def deadline(
         world = request.world.model_copy(update={"control_rate": hertz})
         job = SimJob(replace(request, world=world), RunTable(console, f"{task}, {hertz:g} commands a second"))
         with burning(cores(), nice=0) if stress else nullcontext(), job.table.shown():
-            summary = job.realtime(arm, task, (0, 0), None, seconds=minutes * 60.0 / len(rates))
+            summary = job.realtime(
+                InRealTime(arm, task, seconds=minutes * 60.0 / len(rates), priority=priority)
+            )
         runs.append(DeadlineRun(commands_per_second=hertz, summary=summary))
-    result = DeadlineBench(machine=machine, stress=stress, minutes=minutes, runs=runs)
+    result = DeadlineBench(
+        machine=machine, stress=stress, realtime_priority=priority, minutes=minutes, runs=runs
+    )
     print_deadlines(console, result)
     if json:
         console.print(f"result: {write_text_atomically(json, result.model_dump_json(indent=1) + chr(10))}")

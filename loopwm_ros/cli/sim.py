@@ -117,7 +117,7 @@ def sim(
     """
     from rich.console import Console
 
-    from loopwm_ros.cli.sim_job import SimJob, camera_size, falls_short, loop_count
+    from loopwm_ros.cli.sim_job import InRealTime, SimJob, camera_size, falls_short, loop_count
     from loopwm_ros.cli.sim_table import RunTable, print_summary
     from loopwm_ros.config import load_arm, load_task, load_world, usual_arm
     from loopwm_ros.control.assembly import MpcSettings, planner_settings
@@ -160,7 +160,9 @@ def sim(
     title = ", ".join((task, arm, controller.value, engine.value, mode))
     job = SimJob(request, RunTable(console, title))
     with job.table.shown():
-        summary = job.lockstep() if lockstep else job.realtime(arm, task, camera_size(camera), out)
+        summary = (
+            job.lockstep() if lockstep else job.realtime(InRealTime(arm, task, camera_size(camera), out))
+        )
     print_summary(console, summary)
     for path in filter(None, (json, out and out / "summary.json")):
         console.print(f"summary: {write_summary(path, summary)}")

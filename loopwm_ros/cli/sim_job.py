@@ -34,6 +34,18 @@ ROUNDING = 1e-9  # of a product of two exact numbers
 Runner = Callable[[Measurements, Callable[[EpisodeRun], None]], None]
 
 
+@dataclass(frozen=True)
+class InRealTime:
+    """How the nodes are run. They load `arm` and `task` themselves, by name or path."""
+
+    arm: str
+    task: str
+    camera: tuple[int, int] = (0, 0)  # pixels of the simulated one, width and height; (0, 0): the arm file's
+    out: Path | None = None  # logs go to its folder log
+    seconds: float = math.inf  # no episode begins when the nodes have been ready for so long
+    priority: int = 0  # of SCHED_FIFO for mpc and safety; 0: none
+
+
 @dataclass
 class SimJob:
     """A run and what has come of it."""
@@ -49,24 +61,19 @@ class SimJob:
             "lockstep", lambda measured, done: run_lockstep(self.request, measured, done, self.table.present)
         )
 
-    def realtime(
-        self, arm: str, task: str, camera: tuple[int, int], out: Path | None, seconds: float = math.inf
-    ) -> Summary:
-        """Run over ROS 2. The nodes load `arm` and `task` by name or path; logs go to `out`/log, if given.
-
-        `camera`: width and height [px] of the simulated camera; (0, 0): as the arm file says. No episode
-        begins when the nodes have been ready for `seconds`.
-        """
+    def realtime(self, how: InRealTime) -> Summary:
+        """Run over ROS 2."""
         from loopwm_ros.nodes.supervisor import RealtimeRequest, run_realtime
 
-        request = RealtimeRequest(self.request, arm, task, camera)
+        request = RealtimeRequest(self.request, how.arm, how.task, how.camera, how.priority)
         self.table.say(f"ROS_DOMAIN_ID={request.domain} to look in with ros2 topic list")
         with ExitStack() as stack:
-            folder = out / "log" if out else Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            temporary = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            folder = how.out / "log" if how.out else temporary
             return self._run(
                 "realtime",
                 lambda measured, done: run_realtime(
-                    request, folder, measured, done, self.table.present, seconds
+                    request, folder, measured, done, self.table.present, how.seconds
                 ),
             )
 

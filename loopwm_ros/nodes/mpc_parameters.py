@@ -53,6 +53,9 @@ class MpcParameters(Settings):
     )
     provider: Literal["cpu", "cuda", "auto"] = Field("cpu", description="where ONNX Runtime runs")
     threads: int = Field(1, ge=1, le=64, description="of ONNX Runtime, within one operator")
+    realtime_priority: int = Field(
+        0, ge=0, le=98, description="of SCHED_FIFO, with memory locked, from the start on; 0: neither"
+    )
     planner: PlannerKind = Field(
         "mppi", description="how candidates are updated; policy: no search, the bundle's policy decides"
     )

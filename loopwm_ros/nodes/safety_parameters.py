@@ -17,6 +17,9 @@ class SafetyParameters(GateSettings):
         "", description="arm, by name or path of a YAML file; to be named, for the limits are its"
     )
     servo_rate: float = Field(80.0, ge=10.0, le=1000.0, description="commands to the controller [Hz]")
+    realtime_priority: int = Field(
+        0, ge=0, le=98, description="of SCHED_FIFO, with memory locked, from the start on; 0: neither"
+    )
     auto_arm: bool = Field(
         False, description="arm by itself, once, when joint states arrive; in simulation only"
     )

@@ -21,6 +21,7 @@ from rclpy.signals import SignalHandlerOptions
 from loopwm_ros.config import Settings
 from loopwm_ros.config.base import read_yaml
 from loopwm_ros.errors import ConfigError, LoopWMError
+from loopwm_ros.nodes import scheduling
 from loopwm_ros.nodes.environment import stay_local, use_profile, without_shared_memory
 from loopwm_ros.nodes.processes import orphaned
 
@@ -144,6 +145,7 @@ def run(
     stop = StopRequest()
     try:
         check_parameter_files(sys.argv, name, kind)
+        scheduling.keep_time(given(sys.argv, name, scheduling.PARAMETER))
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
         node = make()
         settle()

@@ -45,6 +45,7 @@ class RealtimeRequest:
     arm: str  # by name or path
     task: str  # by name or path
     camera: tuple[int, int] = (0, 0)  # width, height [px] of the simulated camera; 0: as the world says
+    priority: int = 0  # of SCHED_FIFO for mpc, and one more for safety; 0: neither
     domain: str = field(default_factory=environment.domain_id)  # ROS domain of the nodes
 
 
@@ -97,7 +98,11 @@ def _parameters(request: RealtimeRequest, folder: Path) -> dict[str, dict[str, o
         "camera_height": request.camera[1],
         "score_path": str(folder / SCORES),
     }
-    safety = timing | {"arm": request.arm, "servo_rate": run.world.servo_rate}
+    safety = timing | {
+        "arm": request.arm,
+        "servo_rate": run.world.servo_rate,
+        "realtime_priority": request.priority and request.priority + 1,
+    }
     nodes: dict[str, dict[str, object]] = {CELL_NODES[run.engine]: cell, "safety": safety}
     if run.validation is not None:
         permit: dict[str, object] = {"validation": str(run.validation.resolve())}
@@ -109,6 +114,7 @@ def _parameters(request: RealtimeRequest, folder: Path) -> dict[str, dict[str, o
         | {
             "bundle": str(run.bundle.root.resolve()),
             "control_period": 1.0 / run.world.control_rate,
+            "realtime_priority": request.priority,
             "loops": run.settings.model.loops,
             "goal_source": run.goal,
             "check_camera": not run.blank_camera,
