@@ -8,6 +8,8 @@ from typing import Literal
 
 import numpy as np
 
+from pydantic import Field, model_validator
+
 from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.config import Box, Settings, TaskConfig
 from loopwm_ros.config.task import TOOL
@@ -21,12 +23,20 @@ class GoalSettings(Settings):
     """Where the goal comes from, and how readings become one."""
 
     source: GoalSource = "seen"  # readings count for a goal that is to be seen, and for no other
-    window: int = 200  # readings kept: what is hidden for long was seen well before
-    max_std: float = 0.05  # the encoder's own 1-sigma above which a reading is not used [m]
-    minimum: int = 2  # readings needed before there is a goal
-    accuracy: float = 0.005  # 1-sigma of what all readings of a scene share, beside the encoder's own [m]
-    moved_after: int = 4  # readings in a row that agree on another place: the goal is there now
-    moved_sigma: float = 4.0  # 1-sigma, of old and new together, that make another place
+    window: int = Field(100, ge=1, description="readings kept: what is hidden was seen well before")
+    max_std: float = Field(0.05, gt=0, description="the encoder's 1-sigma above which none is used [m]")
+    minimum: int = Field(2, ge=1, description="readings needed before there is a goal")
+    accuracy: float = Field(
+        0.005, gt=0, description="1-sigma of what readings are off beside the encoder's own [m]"
+    )
+    moved_after: int = Field(6, ge=1, description="readings in a row that agree on another place")
+    moved_sigma: float = Field(2.0, gt=0, description="what is another place, in 1-sigma of the difference")
+
+    @model_validator(mode="after")
+    def _room(self) -> GoalSettings:
+        if self.moved_after >= self.window:
+            raise ValueError(f"moved_after {self.moved_after} must be below the window of {self.window}")
+        return self
 
 
 def _median(readings: F64, variances: F64) -> F64:
@@ -44,7 +54,9 @@ def _median(readings: F64, variances: F64) -> F64:
 class GoalTracker:
     """Median of the readings, each with the weight of its certainty, until the goal is seen to have moved.
 
-    One wrong frame cannot move it; nor can many in which it is half hidden, as the encoder doubts those.
+    One wrong frame cannot move it; nor can many in which it is half hidden, as the encoder doubts those. Where
+    the encoder is sure to 5 mm, a move of 2 cm is another place after `moved_after` readings; a smaller one is
+    followed as the window fills.
 
     A goal that was given or shown holds until it is taken back; readings are then not used. Nothing is a
     goal that lies beside the workspace, seen from above.
@@ -141,7 +153,7 @@ class GoalTracker:
         both = np.median(variances[-last:]) + 1.0 / np.mean(1.0 / variances[:-last])
         far = self._settings.moved_sigma * math.sqrt(both)
         apart = np.linalg.norm(readings[-last:] - now, axis=1).max()
-        if np.linalg.norm(now - before) > far and apart < far / 2:
+        if np.linalg.norm(now - before) > far and apart < far:
             for _ in range(len(readings) - last):
                 self._readings.popleft()
                 self._variances.popleft()

@@ -45,7 +45,7 @@ def test_doubtful_readings_do_not_count_whatever_the_tool_reading_is_like() -> N
 
 
 def test_outliers_do_not_move_it_and_old_readings_go() -> None:
-    tracker = GoalTracker(TASK, make_spec(), WORKSPACE, GoalSettings(window=5))
+    tracker = GoalTracker(TASK, make_spec(), WORKSPACE, GoalSettings(window=7))
     for i in range(20):
         tracker.add(encoding(BALL + (5.0 if i % 3 == 0 else 0.0)))
     assert np.allclose(tracker.seen, BALL, atol=1e-6)
@@ -58,22 +58,40 @@ def test_half_hidden_for_long_it_stays_where_it_was_seen_well() -> None:
     tracker = GoalTracker(TASK, make_spec(), WORKSPACE)
     for _ in range(10):
         tracker.add(encoding(BALL, std=0.005))
-    for i in range(100):
+    for i in range(60):
         tracker.add(encoding(BALL + np.array([0.02 + 0.0001 * i, 0.0, 0.0]), std=0.03))
     assert np.allclose(tracker.seen, BALL, atol=1e-6)
 
 
-def test_moved_for_good_it_is_there_after_a_few_readings_that_agree() -> None:
-    tracker = GoalTracker(TASK, make_spec(), WORKSPACE)
-    for _ in range(200):
-        tracker.add(encoding(BALL, std=0.005))
+@pytest.mark.parametrize(
+    ("std", "moved"), [(0.002, 0.02), (0.005, 0.025), (0.01, 0.04), (0.02, 0.07), (0.005, 0.3)]
+)
+def test_moved_for_good_it_is_there_after_a_few_readings_that_agree(std: float, moved: float) -> None:
+    tracker, there = GoalTracker(TASK, make_spec(), WORKSPACE), BALL + np.array([0.0, moved, 0.0])
+    noise = np.random.default_rng(0)
+    for _ in range(100):
+        tracker.add(encoding(BALL + noise.normal(scale=0.002, size=3), std))
     for i in range(GoalSettings().moved_after):
-        assert np.allclose(tracker.seen, BALL, atol=1e-6), f"not after {i} readings"
-        tracker.add(encoding(BALL + 0.05, std=0.005))
-    assert np.allclose(tracker.seen, BALL + 0.05, atol=1e-6)
+        assert np.allclose(tracker.seen, BALL, atol=0.002), f"not after {i} readings"
+        tracker.add(encoding(there + noise.normal(scale=0.002, size=3), std))
+    assert np.allclose(tracker.seen, there, atol=0.005)
     for _ in range(3):
+        tracker.add(encoding(BALL, std))
+    assert np.allclose(tracker.seen, there, atol=0.005), "and three readings do not bring it back"
+
+
+def test_a_move_too_small_to_tell_is_followed_as_readings_come_in() -> None:
+    tracker = GoalTracker(TASK, make_spec(), WORKSPACE)
+    for _ in range(100):
         tracker.add(encoding(BALL, std=0.005))
-    assert np.allclose(tracker.seen, BALL + 0.05, atol=1e-6), "and three readings do not bring it back"
+    for _ in range(51):
+        tracker.add(encoding(BALL + 0.01, std=0.005))
+    assert np.allclose(tracker.seen, BALL + 0.01, atol=1e-6)
+
+
+def test_settings_that_could_never_see_it_move_are_refused() -> None:
+    with pytest.raises(ValueError, match="moved_after 6 must be below the window of 5"):
+        GoalSettings(window=5)
 
 
 def test_readings_that_do_not_agree_on_another_place_make_none() -> None:
