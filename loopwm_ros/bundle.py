@@ -89,14 +89,14 @@ class ModelSpec(Settings):
         """Commands that go out while one action lasts, `control_period` [s] apart.
 
         Raises:
-            MismatchError: that is no whole number.
+            MismatchError: that is no whole number, or fewer than in the recordings.
         """
         count = round(self.model_period / control_period)
-        if count < 1 or abs(count * control_period - self.model_period) > 1e-6:
-            whole = f"{self.model_period * 1e3:g} ms"
+        if count < self.stride or abs(count * control_period - self.model_period) > 1e-6:
             raise MismatchError(
-                f"an action of the model lasts {whole}, which is no multiple of a control period of "
-                f"{control_period * 1e3:g} ms: choose {whole}, a half, a third ... of it"
+                f"a control period of {control_period * 1e3:g} ms does not go with the model: choose "
+                f"{self.control_period * 1e3:g} ms, as in its recordings, or a shorter one of which its "
+                f"actions of {self.model_period * 1e3:g} ms last a whole number"
             )
         return count
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from loopwm_ros.control.assembly import MpcSettings, build_mpc
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.control.mpc_controller import MpcController
 from loopwm_ros.control.receding_horizon import PlanReport
+from loopwm_ros.errors import ConfigError
 
 LEAD = 5  # plans before the first that is timed
 
@@ -41,8 +43,10 @@ class Cycle:
         self.settings = settings
         self._due = False
         self._clip, self._at, self._now = clip, 0, 0.0
-        self.plans = 0  # made so far, with a goal
-        self.loops = np.zeros(rig.bundle.manifest.spec.max_loops + 1, dtype=np.int64)  # of all searches
+        self.rows: Counter[str] = Counter()  # that each graph ran in the plans that count
+        self.loops = np.zeros(rig.bundle.manifest.spec.max_loops + 1, dtype=np.int64)  # of their searches
+        self._report: PlanReport | None = None
+        self._before: dict[str, int] = {}
         period = 1.0 / rig.world.control_rate
         mpc = build_mpc(rig.bundle, rig.arm, rig.task, rig.kinematics, period, settings)
         self.model = mpc.model
@@ -53,8 +57,8 @@ class Cycle:
         self._begin()
 
     def job(self, name: str) -> Job:
-        """To be timed."""
-        return Job(name, self.plan, self.feed)
+        """To be timed: one plan a sample."""
+        return Job(name, self.plan, self.feed, self.count)
 
     def feed(self) -> None:
         """Tell the controller what is seen until its next plan is due; at the clip's end, start anew."""
@@ -62,21 +66,39 @@ class Cycle:
             self._see()
             if not self._due:
                 self._controller.tick(self._now)
+        self._before, self._report = self.model.rows_run(), None
 
     def plan(self) -> None:
         """Make the plan that is due."""
         self._controller.tick(self._now)
+
+    def count(self) -> None:
+        """Note what that plan took.
+
+        Raises:
+            ConfigError: nothing was searched, for the model saw no goal.
+        """
         self._due = False
+        if self._report is None or self._report.plan is None:
+            raise ConfigError(
+                "the model sees no goal in the recorded pictures, so there is nothing to plan for: is the "
+                "bundle one of this arm and task?"
+            )
+        self.loops += self._report.plan.loops
+        self.rows.update({name: ran - self._before[name] for name, ran in self.model.rows_run().items()})
+
+    def forget(self) -> None:
+        """Count anew."""
+        self.rows.clear()
+        self.loops[:] = 0
 
     @property
     def loops_used(self) -> float:
-        """Mean of a transition in all searches so far."""
+        """Mean of a transition in the searches that count."""
         return float(self.loops @ np.arange(len(self.loops)) / max(int(self.loops.sum()), 1))
 
     def _take(self, report: PlanReport) -> None:
-        if report.plan is not None:
-            self.plans += 1
-            self.loops += report.plan.loops
+        self._report = report
 
     def _see(self) -> None:
         """One control period's events."""

@@ -13,11 +13,12 @@ from loopwm_ros.bench.results import Times
 
 @dataclass
 class Job:
-    """One thing to time; `prepare` is called before each sample, off the clock."""
+    """One thing to time; `prepare` is called before each sample and `after` behind it, off the clock."""
 
     name: str
     call: Callable[[], object]
     prepare: Callable[[], object] = lambda: None
+    after: Callable[[], object] = lambda: None
     seconds: list[float] = field(default_factory=list)
     cpu_seconds: list[float] = field(default_factory=list)
 
@@ -29,6 +30,7 @@ class Job:
         cpu_ended, ended = time.thread_time(), time.perf_counter()
         self.seconds.append(ended - began)
         self.cpu_seconds.append(cpu_ended - cpu_began)
+        self.after()
 
     def forget(self) -> None:
         """Drop what was timed so far, as warming up."""

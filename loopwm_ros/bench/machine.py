@@ -18,7 +18,7 @@ TRIES = 5
 
 
 def keep_to_core(core: int | None) -> int:
-    """Let this process run on one core alone; returns which. None: the last one that it may use.
+    """Let this process, all its threads, run on one core alone; returns which. None: the last it may use.
 
     Raises:
         ConfigError: it may not use that core.
@@ -29,7 +29,8 @@ def keep_to_core(core: int | None) -> int:
     chosen = max(allowed) if core is None else core
     if chosen not in allowed:
         raise ConfigError(f"--core is {chosen}; this process may use {', '.join(map(str, sorted(allowed)))}")
-    os.sched_setaffinity(0, {chosen})
+    for thread in Path("/proc/self/task").iterdir():  # NumPy's have been there since it was imported
+        os.sched_setaffinity(int(thread.name), {chosen})
     return chosen
 
 

@@ -65,12 +65,10 @@ class PlannerBencher:
         take_turns(jobs, WARM_UP, lambda: None)
         for job in jobs:
             job.forget()
-        before = [cycle.model.rows_run() for cycle in self.cycles]
+        for cycle in self.cycles:
+            cycle.forget()
         take_turns(jobs, rounds, on_round)
-        rows = [
-            self._row(cycle, job, ran, machine)
-            for cycle, job, ran in zip(self.cycles, self._jobs, before, strict=True)
-        ]
+        rows = [self._row(cycle, job, machine) for cycle, job in zip(self.cycles, self._jobs, strict=True)]
         done = [peer.row(peer.job, machine) for peer in peers]
         shipped = rows[0].times.median_ms
         return PlannerBench(
@@ -83,12 +81,11 @@ class PlannerBencher:
             ratio={peer.name: round(peer.times.median_ms / shipped, 2) for peer in done},
         )
 
-    def _row(self, cycle: Cycle, job: Job, before: dict[str, int], machine: Machine) -> CycleRow:
+    def _row(self, cycle: Cycle, job: Job, machine: Machine) -> CycleRow:
         planner, model, times = cycle.settings.planner, cycle.settings.model, job.times
         mflop = None
         if self._flop:
-            ran = {name: rows - before[name] for name, rows in cycle.model.rows_run().items()}
-            mflop = sum(self._flop[name] * rows for name, rows in ran.items()) / times.samples / 1e6
+            mflop = sum(self._flop[name] * rows for name, rows in cycle.rows.items()) / times.samples / 1e6
         return CycleRow(
             bundle=self._rig.bundle.manifest.name,
             provider=cycle.model.provider,
@@ -115,7 +112,7 @@ def settings_of(rig: Rig, grid: Grid) -> list[MpcSettings]:
     Raises:
         ConfigError: a setting is out of its range.
     """
-    provider = grid.providers[0]
+    provider = "cpu" if "cpu" in grid.providers else grid.providers[0]  # peers run on the CPU
     own = MpcSettings(model=WorldModelSettings(provider=provider), planner=planner_settings(rig.task, "mppi"))
     planner = own.planner
     every = [own]

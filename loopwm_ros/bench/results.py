@@ -57,6 +57,7 @@ class DeadlineRun(Settings):
     """The whole ROS graph at one rate of commands."""
 
     commands_per_second: float
+    seconds: float  # that it took, start and end of the nodes included
     summary: Summary
 
 
@@ -66,7 +67,7 @@ class DeadlineBench(Settings):
     machine: Machine
     stress: bool  # a busy process for every core competed
     realtime_priority: int  # of mpc, one more of safety; 0: scheduled as everything else
-    minutes: float  # in all
+    minutes: float  # asked for in all
     runs: list[DeadlineRun]
 
 

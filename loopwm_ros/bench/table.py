@@ -71,7 +71,9 @@ def _print_peers(console: Console, bench: PlannerBench) -> None:
     for row in bench.peers:
         size = f"{row.parameters / 1e6:.2f} M"
         work = _work(row.mflop, row.peak_share)
-        table.add_row(row.name, size, *_times(row.times), *work, f"{bench.ratio[row.name]:.1f}")
+        table.add_row(
+            f"{row.name}\n[dim]{row.what}", size, *_times(row.times), *work, f"{bench.ratio[row.name]:.1f}"
+        )
     console.print(table)
 
 

@@ -48,8 +48,6 @@ def planner(
 
     All settings see the same recorded pictures and take turns, so that a slow moment hits all alike.
     """
-    import os
-
     from rich.console import Console
     from rich.progress import Progress
 
@@ -61,13 +59,14 @@ def planner(
     from loopwm_ros.cli.sim_job import loop_count
     from loopwm_ros.config import load_arm, load_task, load_world, usual_arm
     from loopwm_ros.control.kinematics import Kinematics
+    from loopwm_ros.validation.burners import cores
     from loopwm_ros.validation.files import write_text_atomically
 
     console = Console()
     task_settings = load_task(task)
     arm_settings = load_arm(arm or usual_arm(task_settings.name))
-    cores = os.cpu_count() or 1
-    machine = describe(cores, keep_to_core(core))
+    allowed = cores()
+    machine = describe(allowed, keep_to_core(core))
     rig = Rig(
         usual_bundle(bundle, arm_settings, task_settings),
         arm_settings,

@@ -7,7 +7,6 @@ from collections import deque
 from typing import Literal
 
 import numpy as np
-
 from pydantic import Field, model_validator
 
 from loopwm_ros.bundle import ModelSpec
@@ -54,9 +53,9 @@ def _median(readings: F64, variances: F64) -> F64:
 class GoalTracker:
     """Median of the readings, each with the weight of its certainty, until the goal is seen to have moved.
 
-    One wrong frame cannot move it; nor can many in which it is half hidden, as the encoder doubts those. Where
-    the encoder is sure to 5 mm, a move of 2 cm is another place after `moved_after` readings; a smaller one is
-    followed as the window fills.
+    One wrong frame cannot move it; nor can many in which it is half hidden, as the encoder doubts those.
+    Where the encoder is sure to 5 mm, a move of 2 cm is another place after `moved_after` readings; a smaller
+    one is followed as the window fills.
 
     A goal that was given or shown holds until it is taken back; readings are then not used. Nothing is a
     goal that lies beside the workspace, seen from above.

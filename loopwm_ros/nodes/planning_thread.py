@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from loopwm_ros.control.receding_horizon import PlanReport, RecedingHorizon
+from loopwm_ros.nodes import scheduling
 from loopwm_ros.nodes.goal_inbox import GoalInbox
 from loopwm_ros.nodes.sensor_inbox import SensorInbox
 
@@ -58,6 +59,7 @@ class PlanningThread:
         self._thread.join()
 
     def _run(self) -> None:
+        scheduling.step_down()
         while (slot := self._slots.get()) is not None:
             if self._slots.empty():
                 self._attempt(slot)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+ROUNDING = 1e-9  # [s]
 EARLY = 0.02  # share of a period by which a timer may fire before its time
-PATIENCE = 4  # ticks that the clocks may be apart
-JUMP = 2.0  # periods that they may be apart at all
+APART = 0.025  # [s] between the clocks that says nothing
+PATIENCE = 0.2  # [s] that they may be further apart
+JUMP = 0.1  # [s] between them that is no hiccup
 
 
 @dataclass(frozen=True)
@@ -25,9 +27,9 @@ class Schedule:
     """Counts periods on a steady clock and stamps them in ROS time.
 
     Both clocks are read together at the start; stamps then follow at exactly one period each, so that
-    plans join up. When the two clocks stay apart by half a period or more (a simulation that is too slow),
-    or by `JUMP` periods at once, stamps start anew from ROS time, and the plan that is due is lost. A hiccup
-    of /clock that is over within `PATIENCE` ticks changes nothing.
+    plans join up. When the two clocks stay apart by more than `APART` (a simulation that is too slow), or by
+    `JUMP` at once, stamps start anew from ROS time, and the plan that is due is lost. A hiccup of /clock that
+    is over within `PATIENCE` changes nothing.
     """
 
     def __init__(self, period: float, stride: int, steady: float, ros: float) -> None:
@@ -58,9 +60,9 @@ class Schedule:
 
     def _follow(self, index: int, ros: float) -> None:
         """Start the stamps anew where ROS time has gone elsewhere."""
-        apart = abs(ros - self._stamp(index)) / self._period
-        self._apart = self._apart + 1 if apart > 0.5 else 0
-        if self._apart > PATIENCE or apart > JUMP:
+        apart = abs(ros - self._stamp(index))
+        self._apart = self._apart + 1 if apart > APART else 0
+        if self._apart * self._period > PATIENCE + ROUNDING or apart > JUMP + ROUNDING:
             self._ros, self._apart = ros - index * self._period, 0
 
     def _stamp(self, index: int) -> float:

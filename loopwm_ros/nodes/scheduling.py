@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import sys
 
 from loopwm_ros.errors import ConfigError
@@ -34,8 +35,29 @@ def keep_time(text: str) -> None:
             f"{PARAMETER} {text} is not permitted: write '@realtime - rtprio 98' into {LIMITS}, "
             "join the group realtime and log in again, or set it to 0"
         ) from error
-    if ctypes.CDLL(None, use_errno=True).mlockall(CURRENT | FUTURE) != 0:
-        raise ConfigError(
-            f"{PARAMETER} {text}: memory cannot be locked ({os.strerror(ctypes.get_errno())}): write "
-            f"'@realtime - memlock unlimited' into {LIMITS}, join the group realtime and log in again"
-        )
+    _lock_memory(text)
+
+
+def step_down() -> None:
+    """Let this thread wait for those that have its priority, if it has a real-time one.
+
+    SCHED_FIFO shares no core among equals: a timer would wait for a plan to end.
+    """
+    priority = os.sched_getparam(0).sched_priority if hasattr(os, "sched_getparam") else 0
+    if priority > 1:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority - 1))
+
+
+def _lock_memory(text: str) -> None:
+    """All of it, also what is yet to come; with a limit, some later allocation would fail."""
+    limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
+    if limit != resource.RLIM_INFINITY and os.geteuid() != 0:
+        reason = f"at most {limit // 1024} kB may be"
+    elif ctypes.CDLL(None, use_errno=True).mlockall(CURRENT | FUTURE) != 0:
+        reason = os.strerror(ctypes.get_errno())
+    else:
+        return
+    raise ConfigError(
+        f"{PARAMETER} {text}: memory cannot be locked ({reason}): write '@realtime - memlock unlimited' "
+        f"into {LIMITS}, join the group realtime and log in again"
+    )

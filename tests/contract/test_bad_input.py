@@ -93,12 +93,12 @@ def test_a_camera_of_another_size(error_of: Command, bundle: Bundle, tmp_path: P
     assert "160x120 camera, got 320x240" in message
 
 
-def test_a_control_period_of_which_an_action_lasts_no_whole_number(
+def test_a_control_period_that_does_not_go_with_the_model(
     error_of: Command, bundle: Bundle, tmp_path: Path
 ) -> None:
     task = changed_task(tmp_path, control_rate=16.0)
     message = error_of(*lockstep(bundle.root, "--task", task))
-    assert "lasts 100 ms, which is no multiple of a control period of 62.5 ms" in message
+    assert "a control period of 62.5 ms does not go with the model: choose 50 ms" in message
 
 
 @pytest.mark.parametrize(

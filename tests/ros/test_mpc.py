@@ -106,7 +106,7 @@ def other_period(root: Path, _: Bundle) -> Path:
     [
         (altered, "coda.onnx does not match its manifest"),
         (other_order, "names and order must be equal"),
-        (other_period, "lasts 120 ms, which is no multiple of a control period of 50 ms"),
+        (other_period, "a control period of 50 ms does not go with the model: choose 40 ms"),
         (lambda root, _: root, "is not a model bundle"),
     ],
     ids=["altered", "joint order", "control period", "nothing there"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from loopwm_ros.cli.bench_planner import numbers
 from loopwm_ros.cli.main import app
 from loopwm_ros.config import load_arm, load_task, load_world
 from loopwm_ros.control.assembly import MpcSettings, planner_settings
+from loopwm_ros.control.goal import GoalSettings
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.training.graph_flops import graph_flops
@@ -54,16 +56,21 @@ def test_a_clip_has_every_control_period_with_what_was_seen_before_it(clip: Clip
 
 def test_each_sample_of_a_cycle_is_one_plan_over_and_over_the_clip(rig: Rig, clip: Clip) -> None:
     cycle = Cycle(rig, MpcSettings(), clip)
-    job = cycle.job("mine")
-    before = cycle.model.rows_run()["encoder"]
-    for count in range(1, 3 * len(clip.periods)):
-        plans = cycle.plans
-        job.prepare()
-        lead = cycle.plans - plans  # at the clip's end it starts anew, off the clock
-        job.call()
-        assert cycle.plans == plans + lead + 1
-        assert count <= cycle.model.rows_run()["encoder"] - before
+    job, rounds = cycle.job("mine"), 3 * len(clip.periods)
+    for _ in range(rounds):
+        job.sample()
+    assert cycle.rows["encoder"] == job.times.samples == rounds, "plans off the clock do not count"
+    assert cycle.model.rows_run()["encoder"] > rounds, "those there are, too, where the clip starts anew"
     assert cycle.loops_used > 0
+    cycle.forget()
+    job.sample()
+    assert cycle.rows["encoder"] == 1
+
+
+def test_a_cycle_without_a_goal_is_no_measurement(rig: Rig, clip: Clip) -> None:
+    blind = MpcSettings(goal=GoalSettings(max_std=1e-9))
+    with pytest.raises(ConfigError, match="the model sees no goal in the recorded pictures"):
+        Cycle(rig, blind, clip).job("blind").sample()
 
 
 def test_rounds_begin_with_another_one_each_time() -> None:
@@ -86,6 +93,19 @@ def test_operations_of_a_graph_are_two_for_each_multiply_add() -> None:
     signature = (Tensor(name="image", shape=(None, 3, 6, 5)),), (Tensor(name="out", shape=(None, 7)),)
     convolution, product = 2 * 4 * 6 * 5 * 3 * 9, 2 * 120 * 7
     assert graph_flops(to_onnx(module, signature)) == convolution + product
+
+
+@pytest.mark.parametrize("shape", [(4, 8), (2, 4, 8)])
+def test_operations_of_batched_products_count_their_batch(shape: tuple[int, ...]) -> None:
+    class Product(nn.Module):
+        def forward(self, one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+            return one @ other.transpose(-1, -2)
+
+    one = Tensor(name="one", shape=(None, *shape))
+    out = Tensor(name="out", shape=(None, *shape[:-1], shape[-2]))
+    other = Tensor(name="other", shape=(None, *shape))
+    expected = 2 * math.prod(shape) * shape[-2]
+    assert graph_flops(to_onnx(Product(), ((one, other), (out,)))) == expected
 
 
 @pytest.mark.parametrize("name", SIZES)

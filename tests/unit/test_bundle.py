@@ -164,8 +164,8 @@ def test_fit_accepts_what_it_was_made_for(original: Bundle) -> None:
         ({"tool_frame": "panda_hand"}, (160, 120), 0.05, "'panda_grasptarget'.*'panda_hand'"),
         ({}, (640, 480), 0.05, "160x120 camera, got 640x480"),
         ({}, (120, 160), 0.05, "160x120 camera, got 120x160"),
-        ({}, (160, 120), 0.08, "lasts 100 ms, which is no multiple of a control period of 80 ms"),
-        ({}, None, 0.0501, "no multiple of a control period of 50.1 ms"),
+        ({}, (160, 120), 0.08, "period of 80 ms does not go with the model: choose 50 ms"),
+        ({}, None, 0.0501, "period of 50.1 ms does not go with the model: choose 50 ms"),
     ],
 )
 def test_fit_refuses_what_differs_and_names_both(

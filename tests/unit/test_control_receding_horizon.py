@@ -23,7 +23,7 @@ def test_reaches_the_goal_and_stays() -> None:
         assert loop.distance() < 0.012
 
 
-@pytest.mark.parametrize("period", [0.1, 0.02])
+@pytest.mark.parametrize("period", [0.025, 0.02])
 def test_commands_may_go_out_at_another_rate_than_that_of_the_recordings(period: float) -> None:
     loop = Loop(SeeingModel(), period=period)
     for k in range(40):

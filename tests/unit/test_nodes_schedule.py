@@ -55,8 +55,9 @@ def test_a_hiccup_of_ros_time_changes_no_stamp() -> None:
 
 
 def test_stamps_start_anew_when_ros_time_stays_behind_or_jumps() -> None:
-    late = [0.0, *[0.6] * PATIENCE, 0.6, 0.6, 0.6]
-    behind = [0.0] * (PATIENCE + 1) + [0.6] * 3
+    patience = round(PATIENCE / PERIOD)
+    late = [0.0, *[0.6] * patience, 0.6, 0.6, 0.6]
+    behind = [0.0] * (patience + 1) + [0.6] * 3
     assert stamps(make(), late) == pytest.approx([i - b for i, b in enumerate(behind)])
     assert stamps(make(), [0.0, 3.0, 3.0]) == pytest.approx([0.0, -2.0, -1.0])
     assert stamps(make(), [0.0, -3.0, -3.0]) == pytest.approx([0.0, 4.0, 5.0])
