@@ -141,6 +141,7 @@ class ValidateJob:
             task_sha256=identity.task_sha256,
             suite=suite.name,
             suite_sha256=settings_sha256(suite),
+            control_rate=subject.world.control_rate,
             passed=all(check.passed for check in found),
             checks=found,
             parts=part_results(episodes, planned(suite), subject.task.precise_distance is not None),

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import math
+
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.errors import LoopWMError
-from loopwm_ros.nodes.heartbeats import ARM, BUNDLE, WORDS, Heard
+from loopwm_ros.nodes.heartbeats import ARM, BUNDLE, RATE, WORDS, Heard
 from loopwm_ros.nodes.safety_parameters import SafetyParameters
 from loopwm_ros.validation.certificate import load_certificate, settings_sha256, shortcomings
 from loopwm_ros.validation.suite import load_suite
 
 FIX = "make one with: loopwm validate --bundle BUNDLE --arm ARM --suite SUITE --out FOLDER"
 PERMITTED = ("ok", "warn")  # states of the calibration node
+
+
+def number(text: str) -> float:
+    """What another node says in digits; NaN, which equals nothing, of anything else."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 class ArmingGate:
@@ -25,7 +35,8 @@ class ArmingGate:
         self._settings, self._arm, self._mpc = settings, arm, mpc
         self._calibration = calibration
         self._suite = settings_sha256(load_suite(settings.suite)) if settings.suite else None
-        self._permitted = ""  # hash of the bundle that the arm was armed with
+        self._permitted = ""  # hash of the bundle that the arm was armed with ...
+        self._rate = ""  # ... and the commands a second that its mpc said it sends
 
     def refusals(self) -> list[str]:
         """Every reason why the arm must not be armed now; none: it may be."""
@@ -61,16 +72,26 @@ class ArmingGate:
             return [f"no validation is given (parameter validation); {FIX}"]
         try:
             certificate = load_certificate(chosen.certificate, chosen.key)
-            found = shortcomings(certificate, bundle_sha256=bundle, arm=self._arm, suite_sha256=self._suite)
+            found = shortcomings(
+                certificate,
+                bundle_sha256=bundle,
+                arm=self._arm,
+                suite_sha256=self._suite,
+                control_rate=number(self._mpc.value(RATE)),
+            )
         except LoopWMError as error:
             return [str(error)]
-        self._permitted = "" if found else bundle
+        self._permitted, self._rate = "" if found else bundle, self._mpc.value(RATE)
         return found
 
     def broken(self) -> str:
         """Why an armed arm must not go on; empty where it may."""
-        bundle = self._mpc.value(BUNDLE)
-        if not self._permitted or not self._mpc.alive or bundle in ("", self._permitted):
+        bundle, rate = self._mpc.value(BUNDLE), self._mpc.value(RATE)
+        if not self._permitted or not self._mpc.alive or not bundle:
+            return ""
+        if rate != self._rate:
+            return f"mpc has changed to {rate} commands a second, from the validated {self._rate}"
+        if bundle == self._permitted:
             return ""
         return (
             f"mpc has changed to another bundle, {bundle[:12]}…, than the validated {self._permitted[:12]}…"

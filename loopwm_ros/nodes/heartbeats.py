@@ -18,6 +18,7 @@ OURS = uuid.uuid4().hex  # instance of this process
 WORDS = "words"  # value of calibration's: what its state means
 ARM = "arm"  # value of calibration's: whose camera it looks through
 BUNDLE = "bundle_sha256"  # value of mpc's: what it plans with; empty while it is not configured
+RATE = "control_rate"  # value of mpc's: commands a second
 
 
 def beat(name: str, state: str, hardware: str = "", **values: str) -> DiagnosticStatus:

@@ -53,7 +53,7 @@ class MpcNode(InletNode, LifecycleNode):
         self._goal_inputs: GoalInputs | None = None
         self._timer: Timer | None = None
         self._activations = 0
-        self._problem = self._goal_trouble = self._bundle = ""
+        self._problem = self._goal_trouble = self._bundle = self._rate = ""
         self._make, self._log = message_factory(), Sparing(self)
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_service(Trigger, goal_topics.CAPTURE, self._on_capture)
@@ -119,6 +119,7 @@ class MpcNode(InletNode, LifecycleNode):
         self._engine = engine = MpcEngine(parameters, self._on_plan)
         self._resources.callback(engine.close)
         self._activations, self._bundle = 0, engine.bundle_sha256
+        self._rate = f"{1.0 / parameters.control_period:.6g}"
         if engine.camera.unused:
             self.get_logger().warning(engine.camera.unused)
         self._inputs = MpcInputs(self, engine.arm, engine.image_topic, engine.inbox, engine.camera.check)
@@ -149,7 +150,7 @@ class MpcNode(InletNode, LifecycleNode):
                 inputs.close()
         self._resources.close()
         self._inputs = self._goal_inputs = self._engine = None
-        self._bundle = ""
+        self._bundle = self._rate = ""
 
     def _locked(self) -> str | None:
         return None if self._engine is None else "the node is configured; clean it up first"
@@ -208,7 +209,7 @@ class MpcNode(InletNode, LifecycleNode):
 
     def _on_beat(self) -> None:
         """Tell the safety node that this one lives, and with which model."""
-        told = {heartbeats.BUNDLE: self._bundle}
+        told = {heartbeats.BUNDLE: self._bundle, heartbeats.RATE: self._rate}
         self._beat.publish(heartbeats.beat(NAME, self._state, **told))
 
     @property

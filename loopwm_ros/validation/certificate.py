@@ -25,6 +25,7 @@ from loopwm_ros.validation.statistics import Record
 FILE = "validation.json"
 FORMAT = 1
 MAX_BYTES = 1 << 20  # of the file; a usual one has some 20 kB
+SAME_RATE = 1e-4  # relative difference that is none
 ROUNDING = 1e-9  # of measured values against limits
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -87,6 +88,9 @@ class Certificate(Record):
     task_sha256: Sha256
     suite: str
     suite_sha256: Sha256
+    control_rate: float = Field(
+        20.0, gt=0, description="commands a second; files from before it was noted are of 20"
+    )
     passed: bool = Field(description="the verdict: every check was passed")
     checks: tuple[Check, ...] = Field(min_length=1)
     parts: tuple[PartResult, ...]
@@ -208,6 +212,7 @@ def shortcomings(
     arm: ArmConfig,
     suite_sha256: str | None = None,
     task_sha256: str | None = None,
+    control_rate: float | None = None,
 ) -> list[str]:
     """Every reason why a validation does not permit to arm; none: it does.
 
@@ -228,6 +233,12 @@ def shortcomings(
         for kind, name, was, now in found
         if now is not None and was != now
     ]
+    if control_rate is not None and not abs(control_rate / certificate.control_rate - 1.0) <= SAME_RATE:
+        reasons.append(
+            f"validated were {certificate.control_rate:g} commands a second, here are {control_rate:g}: set "
+            f"control_period of mpc to {1.0 / certificate.control_rate:g} s, or run loopwm validate with a "
+            "world of that control_rate"
+        )
     reasons += [_unmet(check) for check in certificate.failed]
     if not certificate.gaps:
         reasons.append(

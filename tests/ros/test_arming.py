@@ -25,12 +25,13 @@ class Planner:
     """Says which bundle it has, as mpc does."""
 
     def __init__(self, bench: Bench, sha256: str) -> None:
-        self.sha256 = sha256
+        self.sha256, self.rate = sha256, "20"
         self._beat = bench.node.create_publisher(DiagnosticStatus, heartbeats.MPC_TOPIC, COMMAND)
         bench.node.create_timer(0.1, self._send)
 
     def _send(self) -> None:
-        values = [KeyValue(key=heartbeats.BUNDLE, value=self.sha256)]
+        told = {heartbeats.BUNDLE: self.sha256, heartbeats.RATE: self.rate}
+        values = [KeyValue(key=key, value=value) for key, value in told.items()]
         self._beat.publish(DiagnosticStatus(name="mpc", values=values))
 
 
@@ -65,6 +66,20 @@ def test_only_a_passed_validation_of_this_very_bundle_and_arm_lets_it_be_armed(b
     planner.sha256 = "0" * 64
     bench.until(lambda: faults(node))
     assert "mpc has changed to another bundle" in faults(node)
+
+
+@pytest.mark.parametrize("rate", ["50", "", "fast"])
+def test_a_validation_at_another_rate_of_commands_is_none(bench, tmp_path: Path, rate: str) -> None:
+    path = write_certificate(tmp_path / "validation.json", certificate(ARM))
+    node = gated(bench, validation=str(path))
+    Arm(bench)
+    planner = Planner(bench, BUNDLE)
+    planner.rate = rate
+    bench.until(lambda: "validated were 20 commands a second" in refusal(bench))
+    planner.rate = "20"
+    bench.until(lambda: not refusal(bench))
+    planner.rate = "40"
+    bench.until(lambda: "mpc has changed to 40 commands a second, from the validated 20" in faults(node))
 
 
 def test_a_validation_cut_short_or_failed_is_refused(bench, tmp_path: Path) -> None:

@@ -198,19 +198,25 @@ def test_every_reason_is_given() -> None:
     poor = certificate(passed=False, checks=(failed, unmeasured), gaps=())
     slower = load_arm("panda").model_copy(update={"velocity_scale": 0.3})
     reasons = shortcomings(
-        poor, bundle_sha256="c" * 64, arm=slower, suite_sha256="6" * 64, task_sha256="8" * 64
+        poor,
+        bundle_sha256="c" * 64,
+        arm=slower,
+        suite_sha256="6" * 64,
+        task_sha256="8" * 64,
+        control_rate=50.0,
     )
     for part in (
         "another bundle: 'panda_reach' of SHA-256 bbbbbbbbbbbb…, here is cccccccccccc…",
         "another arm: 'panda'",
         "another suite",
         "another task",
+        "validated were 20 commands a second, here are 50: set control_period of mpc to 0.05 s",
         "check 'load.misses' was not passed: share of missed deadlines: 0.02, required at most 0.01",
         "check 'faults.stop' was not passed: time to stop [s]: not measured",
         "no range of prediction gaps",
     ):
         assert sum(part in reason for reason in reasons) == 1, part
-    assert len(reasons) == 7
+    assert len(reasons) == 8
 
 
 def test_the_arms_hash_is_of_its_settings_and_its_urdf(tmp_path: Path) -> None:
