@@ -11,13 +11,15 @@ from typing import Any
 import torch
 import yaml
 
-from loopwm_ros.bundle import ModelSpec
-from loopwm_ros.config import CameraConfig, Settings, load_arm, load_settings, load_task, load_world
+from loopwm_ros.bundle import MANIFEST
+from loopwm_ros.config import load_arm, load_settings, load_task, load_world
 from loopwm_ros.data.dataset import Dataset
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.training import checkpoint, revision
 from loopwm_ros.training.continuing import require_same_run, require_start
+from loopwm_ros.training.description import Description
 from loopwm_ros.training.distributed import Workers
+from loopwm_ros.training.from_bundle import keep_bundle, normalised_as_begun
 from loopwm_ros.training.joint_stage import JointStage
 from loopwm_ros.training.model import LoopWM
 from loopwm_ros.training.policy_stage import PolicyStage
@@ -30,17 +32,6 @@ from loopwm_ros.training.trainer import Listener, Trainer
 
 SETTINGS, DESCRIPTION, MODEL, METRICS = "settings.yaml", "run.json", "model.safetensors", "metrics.json"
 SAMPLE, START = "sample.safetensors", "start.safetensors"
-
-
-class Description(Settings):
-    """`run.json`: what the model is, and what it was trained on."""
-
-    arm: str
-    task: str
-    camera: CameraConfig
-    spec: ModelSpec
-    data_sha256: str
-    episodes: int
 
 
 @dataclass(frozen=True)
@@ -67,17 +58,17 @@ def train(
     """All stages, one after the other; returns the metrics on held-out episodes.
 
     A run that was finished without the stages joint or policy can be resumed with them. `start`: a finished
-    run whose weights take the place of the stages encoder and core.
+    run, or a bundle, whose weights take the place of the stages encoder and core.
 
     Raises:
         ConfigError: the folder holds a run already and `resume` is off, it holds another run, or `start` is
-            of another model or other data.
+            of another model, or a run on other data.
     """
-    description = describe(settings, data)
     if workers.leads:
-        take_start(out, settings, description, start)
+        description = take_start(out, settings, describe(settings, data), start)
         open_folder(out, settings, description, resume)
     workers.wait()
+    description = load_description(out)
     torch.manual_seed(settings.seed)
     model = LoopWM(settings, description.spec)
     train_frames = data.frames(data.split(settings.held_out, settings.split_seed)[0])
@@ -169,8 +160,12 @@ def open_folder(out: Path, settings: TrainSettings, description: Description, re
     write_settings(out, settings)
 
 
-def take_start(out: Path, settings: TrainSettings, description: Description, start: Path | None) -> None:
-    """Keep the weights of run `start` in a new folder, which then needs that run no longer.
+def take_start(
+    out: Path, settings: TrainSettings, description: Description, start: Path | None
+) -> Description:
+    """Keep the weights of run or bundle `start` in a new folder, which then needs it no longer.
+
+    Returns what the run is: `description`, with the normalisation of the bundle where it begins with one.
 
     Raises:
         ConfigError: it is not finished, of another model or other data, or `out` holds a run that began
@@ -179,10 +174,12 @@ def take_start(out: Path, settings: TrainSettings, description: Description, sta
     if (out / SETTINGS).exists():
         if start is not None and not (out / START).exists():
             raise ConfigError(f"{out} holds a run that began without --start; name another folder")
-        return
+        return normalised_as_begun(out / START, description)
     (out / START).unlink(missing_ok=True)
     if start is None:
-        return
+        return description
+    if (start / MANIFEST).is_file():
+        return keep_bundle(start, out / START, settings, description)
     begun = load_run(start)
     require_start(start, begun.settings, settings)
     if begun.description != description:
@@ -193,6 +190,7 @@ def take_start(out: Path, settings: TrainSettings, description: Description, sta
     begun.model.policy = None
     state = {"metrics": begun.metrics, "run": begun.settings.name, "seed": begun.settings.seed}
     checkpoint.save_tensors(out / START, begun.model.state_dict(), state)
+    return description
 
 
 def load_description(run: Path) -> Description:

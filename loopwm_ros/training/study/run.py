@@ -17,9 +17,9 @@ from loopwm_ros.config import load_settings
 from loopwm_ros.data.dataset import Dataset
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.training import checkpoint, revision, run
+from loopwm_ros.training.description import Description
 from loopwm_ros.training.distributed import Workers
 from loopwm_ros.training.model import LoopWM
-from loopwm_ros.training.run import Description
 from loopwm_ros.training.sample import real_windows, save_windows
 from loopwm_ros.training.settings import TrainSettings
 from loopwm_ros.training.spec import quantity_statistics

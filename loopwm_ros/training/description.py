@@ -1,0 +1,17 @@
+"""What a run trains, and on what."""
+
+from __future__ import annotations
+
+from loopwm_ros.bundle import ModelSpec
+from loopwm_ros.config import CameraConfig, Settings
+
+
+class Description(Settings):
+    """`run.json`: what the model is, and what it was trained on."""
+
+    arm: str
+    task: str
+    camera: CameraConfig
+    spec: ModelSpec
+    data_sha256: str
+    episodes: int
