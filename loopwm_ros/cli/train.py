@@ -18,7 +18,7 @@ def train(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     start: Annotated[
         Path | None,
-        typer.Option(help="A finished run, whose weights take the place of the stages encoder and core."),
+        typer.Option(help="A finished run or a bundle, whose weights replace the stages encoder and core."),
     ] = None,
     arm: Annotated[str, typer.Option(help="Instead of the settings' arm, by name or YAML file.")] = "",
     seed: Annotated[int | None, typer.Option(min=0, help="Instead of the settings' seed.")] = None,
