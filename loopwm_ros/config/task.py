@@ -98,7 +98,7 @@ class TaskConfig(Settings):
     max_tool_acceleration: Positive = Field(2.0, description="[m/s^2]")
     randomisation: Randomisation
     objective: tuple[CostTerm, ...]
-    planner: dict[str, float | int | str] = Field(
+    planner: dict[str, float | int | str | tuple[int, ...]] = Field(
         default={}, description="planner settings that the task needs, e.g. horizon"
     )
 
