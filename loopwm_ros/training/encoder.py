@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from loopwm_ros.training.settings import CoreSettings, EncoderSettings
 
 
+CONTRAST = 40.0  # of the maps at first: they would be flat, all points in the middle, and stay so for long
+
+
 class Keypoints(nn.Module):
     """Convolutions whose activity is summed up as points: soft-argmax position, spread and presence.
 
@@ -32,6 +35,8 @@ class Keypoints(nn.Module):
             nn.Conv2d(three, four, 3, padding=1), nn.ReLU(),
         )  # fmt: skip
         self.heat = nn.Conv2d(four, settings.keypoints, 1)
+        with torch.no_grad():
+            self.heat.weight.mul_(CONTRAST)
         rows, columns = (-(-size // 4) for size in image_size)
         y, x = torch.meshgrid(torch.linspace(-1, 1, rows), torch.linspace(-1, 1, columns), indexing="ij")
         self.register_buffer("grid", torch.stack([x, y, x * x + y * y], -1).reshape(-1, 3), persistent=False)

@@ -88,3 +88,11 @@ def test_unknown_labels_teach_nothing(encoder: Encoder) -> None:
     _, reading, std = encoder(torch.randn(3, 3, *SIZE), torch.randn(3, 5))
     unknown = torch.zeros(3, 4, dtype=torch.bool)
     assert reading_loss(reading, std, torch.full((3, 4), 9.0), unknown, SETTINGS) == 0.0
+
+
+def test_at_first_each_keypoint_is_somewhere_else() -> None:
+    torch.manual_seed(0)
+    settings = EncoderSettings(keypoints=24, stage=StageSettings(steps=1, batch=1, learning_rate=1e-3))
+    images = torch.rand(4, 3, 72, 96) * 4 - 2
+    points = Keypoints(settings, (72, 96))(images).unflatten(1, (24, Keypoints.features))
+    assert points[..., :2].std(dim=1).mean() > 0.015, "of an image of width 2, of noise: not all in its middle"
