@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from loopwm_ros.training.settings import CoreSettings, EncoderSettings
 
-
 CONTRAST = 40.0  # of the maps at first: they would be flat, all points in the middle, and stay so for long
 
 
