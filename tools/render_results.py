@@ -17,6 +17,7 @@ from failures_page import failures
 from filter_section import safety_filter
 from markdown_table import number, table
 from model_section import end_to_end, open_loop, other, unpredicted
+from planner_section import planner
 from result_runs import FOLDER, ROOT, RUNS, Runs, options
 from study_section import study
 
@@ -217,6 +218,7 @@ def render(root: Path) -> dict[Path, str]:
             pages[root / "docs" / page] = "\n".join(failures(title, filmed, root)) + "\n"
     lines += study(root)
     lines += closed_loop(root)
+    lines += planner(root)
     lines += safety_filter(root)
     lines += calibration(root)
     if (measured := root / FOLDER / f"{faults_page.NAME}.json").exists():

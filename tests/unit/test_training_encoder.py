@@ -95,6 +95,4 @@ def test_at_first_each_keypoint_is_somewhere_else() -> None:
     settings = EncoderSettings(keypoints=24, stage=StageSettings(steps=1, batch=1, learning_rate=1e-3))
     images = torch.rand(4, 3, 72, 96) * 4 - 2
     points = Keypoints(settings, (72, 96))(images).unflatten(1, (24, Keypoints.features))
-    assert points[..., :2].std(dim=1).mean() > 0.015, (
-        "of an image of width 2: not all in the middle"
-    )
+    assert points[..., :2].std(dim=1).mean() > 0.015, "of an image of width 2: not all in the middle"

@@ -1,0 +1,55 @@
+"""The section of docs/results.md on control cycles and deadlines."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def section(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    import planner_section
+
+    return planner_section
+
+
+@pytest.fixture
+def root(section: ModuleType, tmp_path: Path) -> Path:
+    shutil.copytree(ROOT / section.FOLDER, tmp_path / section.FOLDER)
+    return tmp_path
+
+
+def test_nothing_measured_is_no_section(section: ModuleType, tmp_path: Path) -> None:
+    assert section.planner(tmp_path) == []
+
+
+def test_every_row_and_every_run_is_shown_with_its_own_numbers(section: ModuleType, root: Path) -> None:
+    folder = root / section.FOLDER
+    bench = json.loads((folder / "cycles-push.json").read_text())
+    bench["rows"][0]["times"]["median_ms"] = 12.345
+    bench["ratio"] = dict.fromkeys(bench["ratio"], 77.0)
+    (folder / "cycles-push.json").write_text(json.dumps(bench))
+    lines = section.planner(root)
+    files = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    rows = sum(
+        len(made.get("rows", [])) + len(made.get("peers", [])) + len(made.get("runs", [])) for made in files
+    )
+    assert len([line for line in lines if line.startswith("| ")]) == rows + 2 * 3, "and three headers"
+    assert sum("| 12.3 |" in line for line in lines) == 1
+    assert sum("| 77.0 |" in line for line in lines) == len(bench["peers"])
+
+
+def test_late_commands_are_counted_of_all(section: ModuleType, root: Path) -> None:
+    (path,) = (root / section.FOLDER).glob("deadline-stress-0.json")
+    bench = json.loads(path.read_text())
+    bench["runs"] = bench["runs"][:1]
+    bench["runs"][0]["summary"] |= {"deadline_misses": 3, "cycles": 900}
+    path.write_text(json.dumps(bench))
+    assert any("| 3 of 900 |" in line for line in section.planner(root))

@@ -1,0 +1,94 @@
+"""The part of docs/results.md on how long control cycles take, and whether commands are in time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from markdown_table import number, table
+
+from loopwm_ros.bench.results import DeadlineBench, PlannerBench, Times
+
+FOLDER = "docs/results/benchmarks/planner"
+CYCLES, DEADLINES = "cycles-*.json", "deadline-*.json"
+
+
+def planner(root: Path) -> list[str]:
+    """The section; empty where nothing was measured."""
+    cycles = [
+        PlannerBench.model_validate_json(path.read_text(encoding="utf-8"))
+        for path in sorted((root / FOLDER).glob(CYCLES))
+    ]
+    deadlines = [
+        DeadlineBench.model_validate_json(path.read_text(encoding="utf-8"))
+        for path in sorted((root / FOLDER).glob(DEADLINES))
+    ]
+    lines = [*_cycles(cycles), *_deadlines(deadlines)]
+    return ["", "## Time", "", *lines] if lines else []
+
+
+def _cycles(benches: list[PlannerBench]) -> list[str]:
+    if not benches:
+        return []
+    machine = benches[0].machine
+    ours = [
+        (
+            f"{row.bundle}{', as shipped' if row.shipped else ''}",
+            f"{row.candidates} x {row.horizon} x {row.refinements}",
+            f"{row.loops} ({row.loops_used:.2f})",
+            *_times(row.times),
+            "–" if row.peak_share is None else f"{row.peak_share:.0%}",
+        )
+        for bench in benches
+        for row in bench.rows
+    ]
+    peers = [
+        (peer.name, peer.what, *_times(peer.times), f"{peer.peak_share:.0%}", f"{bench.ratio[peer.name]:.1f}")
+        for bench in benches
+        for peer in bench.peers
+    ]
+    head = ("candidates x actions x refinements", "loops (used)", "p50 [ms]", "p99 [ms]", "of peak")
+    lines = [
+        f"Whole control cycles, from picture to joint motion, on one core of {machine.cpu} (a matrix product of",
+        f"float32 reaches {machine.peak_gflops:g} GFLOP/s there), {benches[0].rounds} of each, in turns.",
+        "",
+        *table(("model", *head), ours),
+    ]
+    if peers:
+        columns = ("plan of others", "what", "p50 [ms]", "p99 [ms]", "of peak", "times our whole cycle")
+        lines += ["", *table(columns, peers)]
+    return [*lines, "", "```sh", "loopwm bench planner --task push --peer --loops auto,1,4", "```"]
+
+
+def _deadlines(benches: list[DeadlineBench]) -> list[str]:
+    rows = [
+        (
+            f"{run.commands_per_second:g}",
+            "SCHED_FIFO" if bench.realtime_priority else "as usual",
+            f"{bench.machine.cores}" if bench.stress else "none",
+            f"{run.summary.deadline_misses} of {run.summary.cycles}",
+            number(run.summary.cycle_ms.p50),
+            number(run.summary.cycle_ms.p99),
+            number(run.summary.candidates.mean),
+            number(run.summary.loops.mean, 2),
+            f"{run.summary.success} of {run.summary.episodes}",
+        )
+        for bench in benches
+        for run in bench.runs
+    ]
+    if not rows:
+        return []
+    columns = ("commands/s", "scheduling", "busy processes beside", "late", "cycle p50 [ms]", "p99 [ms]")
+    return [
+        "",
+        "The whole ROS graph in real time, simulator and pictures on the same cores:",
+        "",
+        *table((*columns, "candidates", "loops", "success"), rows),
+        "",
+        "```sh",
+        "loopwm bench deadline --task push --minutes 2 --stress --priority 40",
+        "```",
+    ]
+
+
+def _times(times: Times) -> tuple[str, str]:
+    return f"{times.median_ms:.1f}", f"{times.p99_ms:.1f}"
