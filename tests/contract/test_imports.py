@@ -23,6 +23,7 @@ LAYERS = (  # lowest first; parts in one row may import each other
     ("bullet",),
     ("standin",),
     ("validation", "calibration", "data", "training"),
+    ("bench",),
     ("nodes", "cli"),
 )
 LEVEL = {part: level for level, row in enumerate(LAYERS) for part in row}
@@ -56,6 +57,7 @@ WITHOUT_ROS_OR_TORCH = (
     "validation",
     "calibration",
     "data",
+    "bench",
 )
 
 BLOCKED = """
