@@ -49,7 +49,7 @@ def _cycles(benches: list[PlannerBench]) -> list[str]:
     head = ("candidates x actions x refinements", "loops (used)", "p50 [ms]", "p99 [ms]", "of peak")
     lines = [
         f"Whole control cycles, from picture to joint motion, on one core of {machine.cpu},",
-        f"{benches[0].rounds} of each, in turns. *Peak*: {machine.peak_gflops:g} GFLOP/s, which NumPy reaches",
+        f"{benches[0].rounds} of each, in turns. *Peak*: {machine.peak_gflops:g} GFLOP/s, what NumPy does",
         "with large float32 matrices on the same core; ONNX Runtime's own products may be a little quicker.",
         "",
         *table(("model", *head), ours),
