@@ -16,6 +16,7 @@ from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.control.mpc_controller import MpcController
 from loopwm_ros.control.receding_horizon import PlanReport
 from loopwm_ros.errors import ConfigError
+from loopwm_ros.validation.statistics import loops_used
 
 LEAD = 5  # plans before the first that is timed
 
@@ -47,13 +48,11 @@ class Cycle:
         self.loops = np.zeros(rig.bundle.manifest.spec.max_loops + 1, dtype=np.int64)  # of their searches
         self._report: PlanReport | None = None
         self._before: dict[str, int] = {}
-        period = 1.0 / rig.world.control_rate
+        spec, period = rig.bundle.manifest.spec, 1.0 / rig.world.control_rate
         mpc = build_mpc(rig.bundle, rig.arm, rig.task, rig.kinematics, period, settings)
         self.model = mpc.model
-        self._slot = round(rig.bundle.manifest.spec.model_period / period)  # control periods
-        self._controller = MpcController(
-            mpc.horizon, mpc.synchroniser, rig.bundle.manifest.spec.model_period, self._take
-        )
+        self._slot = spec.commands_per_action(period)  # control periods
+        self._controller = MpcController(mpc.horizon, mpc.synchroniser, spec.model_period, self._take)
         self._begin()
 
     def job(self, name: str) -> Job:
@@ -95,7 +94,7 @@ class Cycle:
     @property
     def loops_used(self) -> float:
         """Mean of a transition in the searches that count."""
-        return float(self.loops @ np.arange(len(self.loops)) / max(int(self.loops.sum()), 1))
+        return loops_used(self.loops).mean or 0.0
 
     def _take(self, report: PlanReport) -> None:
         self._report = report

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from loopwm_ros.bench.clip import record_clip
 from loopwm_ros.bench.cycle import Cycle, Rig
 from loopwm_ros.bench.jobs import Job, take_turns
 from loopwm_ros.bench.results import CycleRow, Machine, PeerRow, PlannerBench
 from loopwm_ros.control.assembly import MpcSettings, planner_settings
+from loopwm_ros.world_model.sessions import Provider
 from loopwm_ros.world_model.settings import WorldModelSettings
+
+if TYPE_CHECKING:
+    from loopwm_ros.training.peers.timed import Peer  # torch comes with it
 
 CLIP = 6.0  # [s]
 SEED = 1000  # of the episode in the clip
@@ -29,15 +33,7 @@ class Grid:
     horizons: tuple[int, ...] = ()
     refinements: tuple[int, ...] = ()
     loops: tuple[int, ...] = ()  # 0: early exit
-    providers: tuple[Literal["cpu", "cuda", "auto"], ...] = ("cpu",)
-
-
-@dataclass(frozen=True)
-class PeerJob:
-    """A peer that is timed."""
-
-    row: Callable[[Job, Machine], PeerRow]
-    job: Job
+    providers: tuple[Provider, ...] = ("cpu",)
 
 
 class PlannerBencher:
@@ -49,7 +45,7 @@ class PlannerBencher:
         Raises:
             LoopWMError: bundle, arm, task and settings do not go together.
         """
-        self._rig, self._count = rig, count
+        self._rig = rig
         clip = record_clip(rig.arm, rig.task, rig.world, SEED, CLIP, rig.kinematics)
         self.cycles = [Cycle(rig, settings, clip) for settings in settings_of(rig, grid)]
         self._jobs = [cycle.job(str(number)) for number, cycle in enumerate(self.cycles)]
@@ -58,10 +54,11 @@ class PlannerBencher:
             self._flop = {name: count(rig.bundle.graph(name)) for name in rig.bundle.manifest.graphs}
 
     def run(
-        self, rounds: int, machine: Machine, peers: list[PeerJob], on_round: Callable[[], None]
+        self, rounds: int, machine: Machine, peers: list[Peer], on_round: Callable[[], None]
     ) -> PlannerBench:
         """Time all of it."""
-        jobs = [*self._jobs, *(peer.job for peer in peers)]
+        peer_jobs = [Job(peer.name, peer.plan) for peer in peers]
+        jobs = [*self._jobs, *peer_jobs]
         take_turns(jobs, WARM_UP, lambda: None)
         for job in jobs:
             job.forget()
@@ -69,7 +66,7 @@ class PlannerBencher:
             cycle.forget()
         take_turns(jobs, rounds, on_round)
         rows = [self._row(cycle, job, machine) for cycle, job in zip(self.cycles, self._jobs, strict=True)]
-        done = [peer.row(peer.job, machine) for peer in peers]
+        done = [peer_row(peer, job, machine) for peer, job in zip(peers, peer_jobs, strict=True)]
         shipped = rows[0].times.median_ms
         return PlannerBench(
             machine=machine,
@@ -101,6 +98,19 @@ class PlannerBencher:
         )
 
 
+def peer_row(peer: Peer, job: Job, machine: Machine) -> PeerRow:
+    """What was timed of a peer."""
+    mflop = peer.flop / 1e6
+    return PeerRow(
+        name=peer.name,
+        what=peer.what,
+        parameters=peer.parameters,
+        times=job.times,
+        mflop=round(mflop, 1),
+        peak_share=peak_share(mflop, job.times.median_ms, machine),
+    )
+
+
 def peak_share(mflop: float, milliseconds: float, machine: Machine) -> float:
     """Of what a matrix product reaches on the same core."""
     return round(mflop / milliseconds / machine.peak_gflops, 4)
@@ -112,7 +122,7 @@ def settings_of(rig: Rig, grid: Grid) -> list[MpcSettings]:
     Raises:
         ConfigError: a setting is out of its range.
     """
-    provider = "cpu" if "cpu" in grid.providers else grid.providers[0]  # peers run on the CPU
+    provider: Provider = "cpu" if "cpu" in grid.providers else grid.providers[0]  # peers run on the CPU
     own = MpcSettings(model=WorldModelSettings(provider=provider), planner=planner_settings(rig.task, "mppi"))
     planner = own.planner
     every = [own]

@@ -11,9 +11,10 @@ import typer
 from loopwm_ros.errors import ConfigError
 
 if TYPE_CHECKING:
-    from loopwm_ros.bench.planner import Count, PeerJob
+    from loopwm_ros.bench.planner import Count
     from loopwm_ros.bundle import ModelSpec
     from loopwm_ros.planning.settings import PlannerSettings
+    from loopwm_ros.training.peers.timed import Peer
 
 
 class Providers(str, Enum):
@@ -83,10 +84,10 @@ def planner(
     )
     bencher = PlannerBencher(rig, grid, _count())
     own = bencher.cycles[0].settings.planner
-    peers = _peers(rig.bundle.manifest.spec, own) if peer else []
+    beside = _peers(rig.bundle.manifest.spec, own) if peer else []
     with Progress(console=console, transient=True) as progress:
         task_id = progress.add_task("rounds", total=rounds)
-        result = bencher.run(rounds, machine, peers, lambda: progress.advance(task_id))
+        result = bencher.run(rounds, machine, beside, lambda: progress.advance(task_id))
     print_bench(console, result)
     if json:
         console.print(f"rows: {write_text_atomically(json, result.model_dump_json(indent=1) + chr(10))}")
@@ -113,24 +114,7 @@ def _count() -> Count | None:
     return graph_flops
 
 
-def _peers(spec: ModelSpec, search: PlannerSettings) -> list[PeerJob]:
-    from loopwm_ros.bench.jobs import Job
-    from loopwm_ros.bench.planner import PeerJob, peak_share
-    from loopwm_ros.bench.results import Machine, PeerRow
-    from loopwm_ros.training.peers.timed import Peer, peers
+def _peers(spec: ModelSpec, search: PlannerSettings) -> list[Peer]:
+    from loopwm_ros.training.peers.timed import peers
 
-    def timed(peer: Peer) -> PeerJob:
-        def row(job: Job, machine: Machine) -> PeerRow:
-            mflop = peer.flop / 1e6
-            return PeerRow(
-                name=peer.name,
-                what=peer.what,
-                parameters=peer.parameters,
-                times=job.times,
-                mflop=round(mflop, 1),
-                peak_share=peak_share(mflop, job.times.median_ms, machine),
-            )
-
-        return PeerJob(row, Job(peer.name, peer.plan))
-
-    return [timed(one) for one in peers(spec, search.candidates, search.horizon, search.refinements)]
+    return peers(spec, search.candidates, search.horizon, search.refinements)

@@ -68,8 +68,8 @@ class SimJob:
         request = RealtimeRequest(self.request, how.arm, how.task, how.camera, how.priority)
         self.table.say(f"ROS_DOMAIN_ID={request.domain} to look in with ros2 topic list")
         with ExitStack() as stack:
-            temporary = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            folder = how.out / "log" if how.out else temporary
+            out = how.out
+            folder = out / "log" if out else Path(stack.enter_context(tempfile.TemporaryDirectory()))
             return self._run(
                 "realtime",
                 lambda measured, done: run_realtime(

@@ -37,10 +37,10 @@ def validate(
     """
     from rich.console import Console
 
-    from loopwm_ros.bundle import load_bundle
+    from loopwm_ros.cli.sim import usual_bundle
     from loopwm_ros.cli.validate_job import ValidateJob
     from loopwm_ros.cli.validate_table import print_verdict
-    from loopwm_ros.config import load_arm, load_task, load_world, share_dir, usual_arm
+    from loopwm_ros.config import load_arm, load_task, load_world, usual_arm
     from loopwm_ros.validation.signature import signing_key
     from loopwm_ros.validation.suite import load_suite
     from loopwm_ros.validation.suite_run import Subject
@@ -51,7 +51,7 @@ def validate(
     task = load_task(settings.task)
     arm = arm or usual_arm(task.name)
     arm_settings = load_arm(arm)
-    model = load_bundle(bundle or share_dir() / "models" / f"{arm_settings.name}_{task.name}")
+    model = usual_bundle(bundle, arm_settings, task)
     subject = Subject(model, arm_settings, task, load_world(task.world))
     folder = out or Path("out") / "validation" / f"{arm_settings.name}_{settings.name}"
     console = Console()

@@ -18,14 +18,12 @@ from loopwm_ros.training.continuing import BEFORE, require_start
 from loopwm_ros.training.description import Description
 from loopwm_ros.training.graphs import graph_modules, random_inputs
 from loopwm_ros.training.model import LoopWM
+from loopwm_ros.training.parity import LIMIT, graph_error
 from loopwm_ros.training.settings import TrainSettings
-from loopwm_ros.world_model.sessions import open_sessions
-from loopwm_ros.world_model.settings import WorldModelSettings
 from loopwm_ros.world_model.signatures import signatures
 
 NORMALISATION = ("proprio_mean", "proprio_std")  # of a spec, taken from recordings
 ROWS = 8  # of the inputs that both are compared on
-TOLERANCE = 1e-4  # largest difference of an output, relative to its size, at least 1
 
 
 def keep_bundle(start: Path, path: Path, settings: TrainSettings, description: Description) -> Description:
@@ -120,17 +118,12 @@ def _turned(graph: onnx.GraphProto, kept: dict[str, onnx.TensorProto], bias: str
     return None
 
 
-@torch.no_grad()
 def _compare(model: LoopWM, bundle: Bundle) -> None:
-    sessions = open_sessions(bundle, WorldModelSettings())
-    for name, module in graph_modules(model).items():
+    for name in bundle.manifest.graphs:
         inputs = random_inputs(signatures(bundle.manifest.spec)[name], ROWS, seed=0)
-        ours = module.eval()(*inputs)
-        theirs = sessions[name](*(one.numpy() for one in inputs))
-        for mine, other in zip((ours,) if isinstance(ours, Tensor) else ours, theirs, strict=True):
-            off = float(np.abs(mine.numpy() - other).max() / max(1.0, float(np.abs(other).max())))
-            if not off <= TOLERANCE:
-                raise ConfigError(
-                    f"{bundle.root}: graph '{name}' and the model read back from it differ by {off:.2g}, "
-                    f"at most {TOLERANCE:g}: train from a run"
-                )
+        off = graph_error(model, bundle, name, inputs)
+        if not off <= LIMIT:
+            raise ConfigError(
+                f"{bundle.root}: graph '{name}' and the model read back from it differ by {off:.2g}, at most "
+                f"{LIMIT:g}: train from a run"
+            )
