@@ -64,8 +64,7 @@ def end_to_end(metrics: dict[str, float], left_out: tuple[str, ...]) -> list[str
         return []
     return [
         "",
-        "Before and after all of it was trained together. Where it began with an earlier model, that one may",
-        "have learnt from these episodes.",
+        "Before and after all of it was trained together.",
         "",
         *table(("metric", "before", "after"), rows),
     ]

@@ -126,10 +126,12 @@ def collect(
 
 
 def _claim(collection: Collection, out: Path) -> None:
-    """Note in `out` what it holds, or check that it is the same."""
+    """Note in `out` what it holds, or check that it is the same, but for what only planners read."""
     path = out / COLLECTION
     if path.is_file():
         there = load_settings(path, Collection)
+        unread = {"planner": collection.task.planner, "objective": collection.task.objective}
+        there = there.model_copy(update={"task": there.task.model_copy(update=unread)})
         if there != collection:
             different = [k for k, v in collection if getattr(there, k) != v]
             raise ConfigError(

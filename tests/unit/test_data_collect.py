@@ -65,6 +65,14 @@ def test_another_collection_is_not_mixed_in(tmp_path: Path) -> None:
         collect(collection(seed=1), tmp_path, 1, 1, [].append)
 
 
+def test_a_planner_tuned_since_is_the_same_collection(tmp_path: Path) -> None:
+    collect(collection(), tmp_path, 1, 1, [].append)
+    tuned = task().model_copy(update={"planner": {"horizon": 7}, "objective": task().objective[:1]})
+    seen: list[Collected] = []
+    collect(collection().model_copy(update={"task": tuned}), tmp_path, 1, 1, seen.append)
+    assert [collected.kept for collected in seen] == [True]
+
+
 def test_a_failed_episode_leaves_nothing_that_looks_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
