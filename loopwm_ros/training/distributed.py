@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,5 +82,7 @@ def workers(device: str, threads: int = 0) -> Iterator[Workers]:
     distributed.init_process_group(backend, timeout=READING_TIMEOUT)
     try:
         yield Workers(distributed.get_rank(), count, chosen)
+        distributed.barrier()  # nobody leaves while another still sends
     finally:
+        gc.collect()  # wrapped modules hold the group in cycles; at exit its threads would abort the process
         distributed.destroy_process_group()
