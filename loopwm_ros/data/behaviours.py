@@ -8,20 +8,24 @@ import numpy as np
 
 from loopwm_ros.bullet.cell import BulletCell
 from loopwm_ros.config import ArmConfig, TaskConfig
+from loopwm_ros.config.task import TOOL, ObjectConfig
 from loopwm_ros.control.assembly import build_motion
 from loopwm_ros.control.baselines import RandomController, ScriptedController
 from loopwm_ros.control.controller import Controller
 from loopwm_ros.control.kinematics import Kinematics
+from loopwm_ros.control.mpc_controller import MpcController
 from loopwm_ros.control.pushing import Places, PushingController, PushSettings
 from loopwm_ros.errors import ConfigError, choices
-from loopwm_ros.types import F64
+from loopwm_ros.types import F64, JointState, JointTrajectory
 
 REACHING = {"random": 0.25, "reach": 0.4, "goals": 0.35}  # shares where the tool is brought to the goal
 PUSHING = {"random": 0.15, "push": 0.3, "pushes": 0.55}  # where an object is
+PLANNED = {"plans": 1.0}  # where a model is given
 OTHERS = ("chains",)  # in recipes alone
 NEAR = 0.12  # random goals near the ball are at most this far from it, each axis [m]
 GOAL_PERIOD = 25  # mean control periods before another random goal
 PUSH_PERIOD = 30  # the same for an object, which takes longer to bring there
+PLAN_PERIOD = 90  # the same for a planner, whose mistakes show late
 CHAIN_PERIOD = 60  # the same for another pair of objects, one of which is pushed into the other
 THROUGH = 0.08  # beyond the other object's centre, so that it is pushed on [m]
 AIM_ERROR = 0.015  # standard deviation of a reach's aim, each axis [m]
@@ -41,6 +45,7 @@ def build_behaviour(
     task: TaskConfig,
     control_period: float,
     cell: BulletCell,
+    planner: MpcController | None = None,
 ) -> Controller:
     """Controller of one episode, its speed, noise and aim drawn from `rng`.
 
@@ -48,17 +53,22 @@ def build_behaviour(
         name: random (smooth random tool velocities); reach (a noisy approach to the goal), goals (one
             random point after another, half of them near the goal); push (a noisy push of the object to the
             goal), pushes (to one random point after another), chains (one object after another, half the time
-            into another one and on).
+            into another one and on), plans (as a model plans, to one random point after another).
         rng: the episode's random stream, kept by the controller.
         kinematics: of the arm.
         arm: its workspace bounds the goals.
         task: its limits bound the motion, its goal offset is where a reach ends.
         control_period: [s].
         cell: asked for the truth.
+        planner: what plans with a model, its goals given to it.
 
     Raises:
-        ConfigError: no such behaviour.
+        ConfigError: no such behaviour, or it lacks what it needs.
     """
+    if name == "plans":
+        if planner is None:
+            raise ConfigError("behaviour 'plans' needs a model to plan with; give --bundle DIRECTORY")
+        return GoalAfterGoal(planner, _goals_of_plans(rng, arm, task, cell))
     motion = build_motion(kinematics, arm, task, control_period)
     speed = task.max_tool_speed * float(rng.uniform(0.4, 1.0))
     if name == "random":
@@ -77,7 +87,7 @@ def build_behaviour(
         goals = RandomGoals(rng, low, high, lambda: goal() + offset, GOAL_PERIOD)
         return ScriptedController(kinematics, motion, goals, speed, gain, noise)
     if name not in ("push", "pushes", "chains"):
-        raise choices("behaviour", name, {*REACHING, *PUSHING, *OTHERS})
+        raise choices("behaviour", name, {*REACHING, *PUSHING, *OTHERS, *PLANNED})
     settings = PushSettings(
         speed=speed,
         standoff=float(rng.uniform(0.06, 0.1)),
@@ -88,17 +98,28 @@ def build_behaviour(
     return PushingController(kinematics, motion, places, settings)
 
 
+def _goals_of_plans(
+    rng: np.random.Generator, arm: ArmConfig, task: TaskConfig, cell: BulletCell
+) -> Callable[[], F64]:
+    if task.moved == TOOL:
+        low, high = np.asarray(arm.workspace.low), np.asarray(arm.workspace.high)
+        return RandomGoals(rng, low, high, lambda: cell.truth().tool, PLAN_PERIOD)
+    ends = _ends(task.objects[task.moved])
+    return RandomGoals(rng, *ends, lambda: cell.truth().points[task.moved], PLAN_PERIOD)
+
+
+def _ends(thing: ObjectConfig) -> tuple[F64, F64]:
+    """Lowest and highest place where an object is put (3,), base frame [m]."""
+    return np.array([thing.x[0], thing.y[0], 0.0]), np.array([thing.x[1], thing.y[1], 0.0])
+
+
 def _places(name: str, rng: np.random.Generator, task: TaskConfig, cell: BulletCell) -> Places:
     """What a pushing behaviour pushes, and where to."""
     moved = task.moved
     if name == "push":
         offset = np.asarray(task.goal_offset)
         return lambda: (cell.truth().points[moved], cell.truth().points[task.goal] + offset)
-    ranges = {
-        key: (np.array([thing.x[0], thing.y[0], 0.0]), np.array([thing.x[1], thing.y[1], 0.0]))
-        for key, thing in task.objects.items()
-        if thing.movable
-    }
+    ranges = {key: _ends(thing) for key, thing in task.objects.items() if thing.movable}
     if name == "pushes":
         target = RandomGoals(rng, *ranges[moved], lambda: cell.truth().points[moved], PUSH_PERIOD)
         return lambda: (cell.truth().points[moved], target())
@@ -107,6 +128,31 @@ def _places(name: str, rng: np.random.Generator, task: TaskConfig, cell: BulletC
             f"behaviour 'chains' needs two objects that can be pushed; task '{task.name}' has {len(ranges)}"
         )
     return Chains(rng, ranges, lambda: cell.truth().points)
+
+
+class GoalAfterGoal:
+    """A planner that is given one goal after another."""
+
+    def __init__(self, planner: MpcController, goals: Callable[[], F64]) -> None:
+        """`goals` is asked for the present one (3,) [m], once per control period."""
+        self._planner, self._goals = planner, goals
+        self._goal: F64 | None = None
+        self.observe_joints = planner.observe_joints
+        self.observe_frame = planner.observe_frame
+        self.observe_command = planner.observe_command
+
+    def reset(self, seed: int, now: float, joints: JointState) -> None:
+        """Begin an episode at rest at the measured joints."""
+        self._planner.reset(seed, now, joints)
+        self._goal = None
+
+    def tick(self, now: float) -> JointTrajectory:
+        """The trajectory due at `now`."""
+        goal = self._goals()
+        if goal is not self._goal:
+            self._planner.give_goal(goal)
+            self._goal = goal
+        return self._planner.tick(now)
 
 
 class RandomGoals:

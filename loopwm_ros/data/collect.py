@@ -14,6 +14,7 @@ from loopwm_ros.backends.base import Backend
 from loopwm_ros.bullet.camera import shown
 from loopwm_ros.bullet.cell import BulletCell
 from loopwm_ros.bullet.disturb import DISTURBANCES, Disturbance
+from loopwm_ros.bundle import Bundle, load_bundle
 from loopwm_ros.config import (
     ArmConfig,
     Settings,
@@ -26,10 +27,12 @@ from loopwm_ros.config import (
 )
 from loopwm_ros.config.recipe import Recipe
 from loopwm_ros.config.task import TOOL
-from loopwm_ros.control.assembly import build_gate
+from loopwm_ros.control.assembly import MpcSettings, build_gate, build_mpc, planner_settings
+from loopwm_ros.control.goal import GoalSettings
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.control.lockstep import Lockstep
-from loopwm_ros.data.behaviours import PUSHING, REACHING, build_behaviour, draw_behaviour
+from loopwm_ros.control.mpc_controller import MpcController
+from loopwm_ros.data.behaviours import PLANNED, PUSHING, REACHING, build_behaviour, draw_behaviour
 from loopwm_ros.data.pool import ordered_map
 from loopwm_ros.data.recorder import LabelledRecorder
 from loopwm_ros.data.writer import EpisodeWriter
@@ -38,6 +41,7 @@ from loopwm_ros.types import F64, CameraFrame, JointState
 from loopwm_ros.validation.files import write_text_atomically
 
 COLLECTION = "collection.json"
+PLANS_DURATION = 10.0  # of an episode in which a model plans, whose mistakes show late [s]
 
 
 class Collection(Settings):
@@ -51,6 +55,8 @@ class Collection(Settings):
     behaviours: dict[str, float] = Field(min_length=1, description="share of each")
     disturbed: float = Field(0.0, ge=0, le=1, description="share of episodes in which something happens")
     unmarked: float = Field(0.0, ge=0, le=1, description="share of episodes in which marks are not shown")
+    bundle: Path | None = Field(None, description="folder of the model that plans, for behaviour 'plans'")
+    bundle_sha256: str = ""
 
     def name(self, index: int) -> str:
         """Folder of one episode."""
@@ -65,17 +71,22 @@ class Collected:
     kept: bool  # it was there already
 
 
-def usual_collection(arm: ArmConfig, task: TaskConfig, world: WorldConfig, seed: int) -> Collection:
-    """What a task's training data is made of.
+def usual_collection(
+    arm: ArmConfig, task: TaskConfig, world: WorldConfig, seed: int, bundle: Bundle | None = None
+) -> Collection:
+    """What a task's training data is made of; with a `bundle`, what there is to learn from its own plans.
 
     Where objects are moved, some episodes are disturbed and some have no marks: a goal may also be given as a
     position or an image.
     """
-    if task.moved == TOOL:
-        return Collection(arm=arm, task=task, world=world, seed=seed, behaviours=REACHING)
-    return Collection(
-        arm=arm, task=task, world=world, seed=seed, behaviours=PUSHING, disturbed=0.25, unmarked=0.3
-    )
+    usual = Collection(arm=arm, task=task, world=world, seed=seed, behaviours=REACHING)
+    changes: dict[str, object] = {}
+    if task.moved != TOOL:
+        changes |= {"behaviours": PUSHING, "disturbed": 0.25, "unmarked": 0.3}
+    if bundle is not None:
+        changes |= {"behaviours": PLANNED, "bundle": bundle.root, "bundle_sha256": bundle.sha256}
+        changes["duration"] = PLANS_DURATION
+    return usual.model_copy(update=changes)
 
 
 @dataclass(frozen=True)
@@ -126,12 +137,16 @@ def collect(
 
 
 def _claim(collection: Collection, out: Path) -> None:
-    """Note in `out` what it holds, or check that it is the same, but for what only planners read."""
+    """Note in `out` what it holds, or check that it is the same, but for what its episodes hardly depend on.
+
+    That is what only planners read, and where a bundle lies.
+    """
     path = out / COLLECTION
     if path.is_file():
         there = load_settings(path, Collection)
         unread = {"planner": collection.task.planner, "objective": collection.task.objective}
-        there = there.model_copy(update={"task": there.task.model_copy(update=unread)})
+        task = there.task.model_copy(update=unread)
+        there = there.model_copy(update={"task": task, "bundle": collection.bundle})
         if there != collection:
             different = [k for k, v in collection if getattr(there, k) != v]
             raise ConfigError(
@@ -196,6 +211,21 @@ class Collector:
         self.collection = collection
         self._kinematics = Kinematics(collection.arm)  # first: it names mistakes in the arm file
         self._cell = BulletCell(collection.arm, collection.task, collection.world)
+        self._planner = self._planning(collection.bundle) if collection.bundle else None
+
+    def _planning(self, folder: Path) -> MpcController:
+        """The task's planner with the model of a bundle, which is told its goals."""
+        collection, bundle = self.collection, load_bundle(folder)
+        if bundle.sha256 != collection.bundle_sha256:
+            raise ConfigError(f"{folder} holds another model now than when this collection began")
+        settings = MpcSettings(
+            planner=planner_settings(collection.task, "mppi"), goal=GoalSettings(source="position")
+        )
+        arm, period = collection.arm, 1.0 / collection.world.control_rate
+        camera = arm.camera.width, arm.camera.height
+        mpc = build_mpc(bundle, arm, collection.task, self._kinematics, period, settings, camera)
+        spec = bundle.manifest.spec
+        return MpcController(mpc.horizon, mpc.synchroniser, spec.model_period, lambda _: None)
 
     def record(self, index: int, path: Path) -> None:
         """Run and write one episode."""
@@ -227,6 +257,7 @@ class Collector:
             collection.task,
             1.0 / world.control_rate,
             self._cell,
+            self._planner,
         )
         gate = build_gate(self._kinematics, collection.arm, 1.0 / world.servo_rate)
         recorder = LabelledRecorder(writer, self._cell, collection.task)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,7 +15,10 @@ from typer.testing import CliRunner
 
 from loopwm_ros.bullet.cell import BulletCell
 from loopwm_ros.bullet.disturb import DISTURBANCES
+from loopwm_ros.bundle import load_bundle
+from loopwm_ros.cli.main import app
 from loopwm_ros.config import load_arm, load_task, load_world
+from loopwm_ros.config.files import share_dir
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.data.behaviours import PUSHING, REACHING
 from loopwm_ros.data.collect import Collected, Collection, Collector, _Disturbed, collect, usual_collection
@@ -23,6 +27,7 @@ from loopwm_ros.errors import ConfigError
 
 WORLD = load_world(task().world)
 ROD_ARM, PUSH = load_arm("panda_rod"), load_task("push")
+SHIPPED = share_dir() / "models" / "panda_rod_push"
 
 
 def collection(seed: int = 0, duration: float = 0.4) -> Collection:
@@ -143,6 +148,37 @@ def test_a_push_episode_is_the_same_whatever_came_before(tmp_path: Path) -> None
         name = mixed.name(index)
         collector.record(index, tmp_path / "other" / name)
         assert contents(tmp_path / "other" / name) == contents(tmp_path / "all" / name)
+
+
+def test_a_model_plans_for_its_own_data(tmp_path: Path) -> None:
+    bundle = load_bundle(SHIPPED)
+    plans = usual_collection(ROD_ARM, PUSH, WORLD, 1, bundle).model_copy(update={"duration": 2.0})
+    assert plans.behaviours == {"plans": 1.0}
+    collect(plans, tmp_path / "all", 2, 1, [].append)
+    Collector(plans).record(1, tmp_path / "alone" / plans.name(1))
+    episode = read_episode(tmp_path / "alone" / plans.name(1), ROD_ARM)
+    assert episode.metadata["behaviour"] == "plans"
+    travelled = np.abs(np.diff(episode.joint_position.values, axis=0)).sum()
+    assert travelled > 0.3, "the planner moved the arm [rad]"
+    assert contents(tmp_path / "alone" / plans.name(1)) == contents(tmp_path / "all" / plans.name(1))
+    elsewhere = plans.model_copy(update={"bundle": shutil.copytree(SHIPPED, tmp_path / "copy")})
+    collect(elsewhere, tmp_path / "all", 2, 1, [].append)  # it matters not where the bundle lies
+    with pytest.raises(ConfigError, match="bundle_sha256"):
+        collect(plans.model_copy(update={"bundle_sha256": "0" * 64}), tmp_path / "all", 2, 1, [].append)
+
+
+def test_plans_need_a_model_and_that_model() -> None:
+    plans = usual_collection(ROD_ARM, PUSH, WORLD, 1, load_bundle(SHIPPED))
+    with pytest.raises(ConfigError, match="another model now"):
+        Collector(plans.model_copy(update={"bundle_sha256": "0" * 64}))
+    with pytest.raises(ConfigError, match="give --bundle"):
+        Collector(plans.model_copy(update={"bundle": None})).record(0, Path("unwritten"))
+
+
+def test_the_command_refuses_a_model_with_a_recipe(tmp_path: Path) -> None:
+    options = ["collect", "--out", str(tmp_path), "--recipe", "contact", "--bundle", str(SHIPPED)]
+    result = CliRunner().invoke(app, options)
+    assert "--bundle goes with --task" in str(result.exception)
 
 
 def goal_pixels(images: Iterable[np.ndarray]) -> list[int]:
