@@ -18,6 +18,10 @@ def study(
         list[Path] | None,
         typer.Option(help="Folder of recordings to train on; may be given again. Not needed once prepared."),
     ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(help="Run on the same recordings, whose encoder is taken; default: train one."),
+    ] = None,
     arms: Annotated[str, typer.Option(help="Arms to train, with commas between; default: all.")] = "",
     cache: Annotated[Path, typer.Option(help="Where decoded recordings are kept.")] = Path("data/cache"),
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -39,7 +43,7 @@ def study(
         if data:
             dataset = read_data(settings.base, data, cache, these)
             with RunListener(settings.base, out / "tensorboard", these.leads) as listener:
-                prepare(settings, dataset, out, these, listener)
+                prepare(settings, dataset, out, these, listener, start)
         if time:
             for name, seconds in time_arms(settings, out, chosen, these.device).items():
                 typer.echo(f"{name}: {seconds * 1e3:.1f} ms a step")

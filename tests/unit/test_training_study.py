@@ -6,6 +6,7 @@ import torch
 
 from loopwm_ros.config import load_settings, share_dir
 from loopwm_ros.errors import ConfigError
+from loopwm_ros.training import checkpoint
 from loopwm_ros.training.distributed import Workers
 from loopwm_ros.training.model import LoopWM
 from loopwm_ros.training.run import load_description, load_run
@@ -59,6 +60,31 @@ def test_each_seed_is_a_run_of_its_own_on_the_same_encoder(folder: Path) -> None
     assert not torch.allclose(first.core.prelude.join.weight, second.core.prelude.join.weight)
     assert runs[0].description.spec.chunk == 2
     assert gru.heads.quantity_mean.abs().sum() > 0
+
+
+def test_the_encoder_of_a_run_is_taken_as_it_is(folder: Path, tmp_path: Path) -> None:
+    data, workers = synthetic_dataset(), Workers(0, 1, CPU)
+    core = STUDY.base.core.model_copy(update=ONE_PASS)
+    another = STUDY.model_copy(update={"base": STUDY.base.model_copy(update={"core": core})})
+    prepare(another, data, tmp_path / "taken", workers, Silent(), start=folder)
+    trained, _ = checkpoint.load_tensors(folder / "model.safetensors")
+    taken, _ = checkpoint.load_tensors(tmp_path / "taken" / "model.safetensors")
+    assert trained.keys() == taken.keys()
+    assert all(torch.equal(tensor, taken[name]) for name, tensor in trained.items())
+    assert not (tmp_path / "taken" / "encoder.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "data", "said"),
+    [({"held_out": 0.4}, {}, "other settings in held_out"), ({}, {"seed": 1}, "trained on other data")],
+)
+def test_the_encoder_of_another_run_is_refused(
+    folder: Path, tmp_path: Path, change: dict[str, float], data: dict[str, int], said: str
+) -> None:
+    study = STUDY.model_copy(update={"base": STUDY.base.model_copy(update=change)})
+    with pytest.raises(ConfigError, match=said):
+        prepare(study, synthetic_dataset(**data), tmp_path, Workers(0, 1, CPU), Silent(), start=folder)
+    assert not (tmp_path / "bank.safetensors").exists()
 
 
 def test_seeds_one_after_the_other_share_a_curve(folder: Path) -> None:

@@ -29,12 +29,26 @@ from loopwm_ros.training.study.bank import build_study_bank, load_study_bank, sa
 from loopwm_ros.training.study.settings import StudySettings
 from loopwm_ros.training.trainer import Listener, Trainer
 
-BANK, ENCODER = "bank.safetensors", "model.safetensors"
+BANK, ENCODER, CHECKPOINT = "bank.safetensors", "model.safetensors", "encoder.safetensors"
+ENCODES = ("image", "encoder", "held_out", "split_seed", "seed")  # settings that an encoder depends on
 OnArm = Callable[[str, int, dict[str, float]], None]  # arm, steps done, held-out metrics of its first seed
 
 
-def prepare(settings: StudySettings, data: Dataset, out: Path, workers: Workers, listener: Listener) -> None:
-    """Train the encoder, encode all frames, and write what the arms need; what is there already is kept."""
+def prepare(
+    settings: StudySettings,
+    data: Dataset,
+    out: Path,
+    workers: Workers,
+    listener: Listener,
+    start: Path | None = None,
+) -> None:
+    """Train the encoder, encode all frames, and write what the arms need; what is there already is kept.
+
+    `start`: a run on the same recordings, whose stage encoder takes the place of training one.
+
+    Raises:
+        ConfigError: `start` has another encoder, or learnt from other recordings; or `out` is another study.
+    """
     base, description = settings.base, run.describe(settings.base, data)
     run.open_folder(out, base, description, resume=(out / run.SETTINGS).exists())
     torch.manual_seed(base.seed)
@@ -43,15 +57,40 @@ def prepare(settings: StudySettings, data: Dataset, out: Path, workers: Workers,
     scale = quantity_statistics(data, data.frames(train))
     model.set_quantity_scale(*(torch.from_numpy(part) for part in scale))
     model.to(workers.device)
-    trainer = Trainer(EncoderStage(base, description.spec, data, model), model, workers, base.seed, listener)
-    path = out / "encoder.safetensors"
-    if path.exists():
-        trainer.load(path)
-    trainer.fit(path)
+    if start is None:
+        stage = EncoderStage(base, description.spec, data, model)
+        _train_encoder(model, stage, base.seed, out, workers, listener)
+    else:
+        _require_start(start, base, description)
+        _take_encoder(model, start / CHECKPOINT)
     if not (out / BANK).exists():
         save_windows(out / run.SAMPLE, real_windows(data, description.spec, held_out))
         checkpoint.save_tensors(out / ENCODER, shared(model), {"seed": base.seed})
         save_study_bank(out / BANK, build_study_bank(model, data, description.spec, held_out))
+
+
+def _train_encoder(
+    model: LoopWM, stage: EncoderStage, seed: int, out: Path, workers: Workers, listener: Listener
+) -> None:
+    trainer = Trainer(stage, model, workers, seed, listener)
+    path = out / CHECKPOINT
+    if path.exists():
+        trainer.load(path)
+    trainer.fit(path)
+
+
+def _require_start(start: Path, base: TrainSettings, description: Description) -> None:
+    there = load_settings(start / run.SETTINGS, TrainSettings)
+    if other := [name for name in ENCODES if getattr(there, name) != getattr(base, name)]:
+        raise ConfigError(f"{start} has other settings in {', '.join(other)} than the study's base")
+    if run.load_description(start).data_sha256 != description.data_sha256:
+        raise ConfigError(f"{start} was trained on other data; give the same recordings, in the same order")
+
+
+def _take_encoder(model: LoopWM, path: Path) -> None:
+    """The averaged weights that a run's stage encoder has ended with."""
+    tensors, _ = checkpoint.load_tensors(path)
+    checkpoint.restore_module(model.encoder, checkpoint.under("average.encoder", tensors), path)
 
 
 def shared(model: LoopWM) -> dict[str, Tensor]:
