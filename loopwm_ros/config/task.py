@@ -66,6 +66,16 @@ class Randomisation(Settings):
         return self.model_copy(update={key: _middle(getattr(self, key)) for key in fixed})
 
 
+class LookConfig(Settings):
+    """Where the tool goes while a goal that is to be seen is not: out of the camera's view of the table."""
+
+    points: tuple[tuple[float, float], ...] = Field(
+        min_length=1, description="x and y, base frame [m]; the nearest first, then the others"
+    )
+    after: float = Field(1.0, ge=0, description="without a goal [s]")
+    speed: Positive = Field(0.1, description="at most [m/s]")
+
+
 class CostTerm(Settings):
     """One weighted term of the objective; `name` selects it, `options` are its own."""
 
@@ -86,6 +96,7 @@ class TaskConfig(Settings):
     goal_offset: Vec3 = Field((0.0, 0.0, 0.0), description="where to bring it, from the goal's reading [m]")
     plane: PlaneConfig | None = Field(None, description="for tasks at one height")
     clearance: float = Field(0.0, ge=0, description="least distance of tool and objects at the start [m]")
+    look: LookConfig | None = Field(None, description="what to do while the goal is not seen; none: hold")
     success_distance: Positive = Field(
         description="moved object to goal, or tool to the goal's surface, for a success [m]"
     )

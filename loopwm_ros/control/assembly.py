@@ -116,6 +116,7 @@ def build_mpc(
         motion,
         GapMeter(model, points, settings.gap, clock) if settings.gap.steps else None,
         clock,
+        look=task.look,
     )
     synchroniser = Synchroniser(size, expected=TRAINED if view is None else CALIBRATED)
     return Mpc(bundle, model, horizon, motion, synchroniser, size)

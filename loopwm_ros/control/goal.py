@@ -163,6 +163,11 @@ class GoalTracker:
         return self._estimate if self._given is None else self._given
 
     @property
+    def missing(self) -> bool:
+        """Whether a goal is to be seen, and has not been."""
+        return self._settings.source == "seen" and self.seen is None
+
+    @property
     def beside(self) -> str:
         """Where the goal is seen, if that is beside the workspace; else an empty string."""
         return self._beside(self.seen)

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from loopwm_ros.config.task import LookConfig
 from loopwm_ros.control.goal import GoalTracker
 from loopwm_ros.control.kinematics import Kinematics
+from loopwm_ros.control.looking import Looking
 from loopwm_ros.control.motion_history import MotionHistory
 from loopwm_ros.control.prediction_gap import Gap, GapMeter, Hindsight
 from loopwm_ros.control.synchroniser import JUMP
@@ -42,7 +44,7 @@ class PlanReport:
     slot: float  # start of the slot it was made in [s]
     delay: float  # observation to effect, bridged by rolling the latent forward [s]
     duration: float  # of the cycle, on the controller's clock [s], ...
-    plan: Plan | None  # None: the goal is not seen or out of reach, the arm holds
+    plan: Plan | None  # None: the goal is not seen or out of reach, the arm holds, or looks for it
     goal: F64 | None  # goal object, base frame [m], (3,)
     encoding: Encoding | None = None  # of the newest observation, `delay` before the effect
     beside: str = ""  # where the goal is seen, if that is beside the workspace
@@ -80,11 +82,16 @@ class RecedingHorizon:
         motion: ToolMotion,
         gap: GapMeter | None = None,
         clock: Clock = time.perf_counter,
+        *,
+        look: LookConfig | None = None,
     ) -> None:
-        """Put it together; without `gap` there is no hindsight. `clock` is the one of deadlines."""
-        self._gap, self._clock = gap, clock
+        """Put it together; without `gap` there is no hindsight, without `look` the arm holds without a goal.
+
+        `clock` is the one of deadlines.
+        """
+        self._gap, self._clock, self._looking = gap, clock, Looking(look)
         self._model, self._planner, self._objective_for = model, planner, objective_for
-        self._goal, self._motion = goal, motion
+        self._goal, self._motion, self._kinematics = goal, motion, kinematics
         self._spec = model.spec
         self._commands = model.spec.commands_per_action(motion.period)
         self._history = MotionHistory(kinematics, model.spec)
@@ -105,6 +112,7 @@ class RecedingHorizon:
         self._planned_slot = now - self._spec.model_period
         self._forget()
         self._goal.clear()
+        self._looking.clear()
         self._seed = seed
         self._planner.reset(seed)
 
@@ -165,11 +173,10 @@ class RecedingHorizon:
         reference = self._reference(effect, slot)
         plan = self._search(slot, effect, deadline)
         searched = self._clock() - began
-        velocities = np.zeros((COMMITTED * self._commands, 3))
+        actions = self._look(slot, reference[0])
         if plan is not None:
             actions = tool_velocity(self._spec, plan.actions[:COMMITTED])
-            velocities = np.repeat(actions, self._commands, axis=0)
-        trajectory = self._motion.trajectory(effect, *reference, velocities)
+        trajectory = self._motion.trajectory(effect, *reference, np.repeat(actions, self._commands, axis=0))
         with self._lock:
             self._next = trajectory
         past = self._hindsight(slot, deadline)
@@ -207,6 +214,13 @@ class RecedingHorizon:
             )
         self._planned_slot = slot
         return plan
+
+    def _look(self, slot: float, position: F64) -> F64:
+        """Tool velocities (COMMITTED, 3) [m/s] without a plan, from joints (n,) [rad]."""
+        if not self._goal.missing:
+            self._looking.clear()
+            return np.zeros((COMMITTED, 3))
+        return np.tile(self._looking.velocity(slot, self._kinematics.tool_position(position)), (COMMITTED, 1))
 
     def recover(self) -> None:
         """After a plan that failed: forget what it may have left half done. The plan in effect stays."""
