@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from loopwm_ros.config import load_arm, load_task
+from loopwm_ros.config.task import LookConfig
 from loopwm_ros.control.assembly import build_motion
 from loopwm_ros.control.goal import GoalTracker
 from loopwm_ros.control.kinematics import Kinematics
@@ -45,7 +46,12 @@ class Loop:
     """An arm that follows its reference exactly, seen `latency` late."""
 
     def __init__(
-        self, model: SeeingModel, latency: float = 0.03, gap: GapMeter | None = None, period: float = PERIOD
+        self,
+        model: SeeingModel,
+        latency: float = 0.03,
+        gap: GapMeter | None = None,
+        period: float = PERIOD,
+        look: LookConfig | None = None,
     ) -> None:
         self.model, self.latency, self.period = model, latency, period
         self.horizon = RecedingHorizon(
@@ -56,6 +62,7 @@ class Loop:
             KINEMATICS,
             build_motion(KINEMATICS, ARM, TASK, period),
             gap,
+            look=look,
         )
         self.horizon.start(0.0, KINEMATICS.home)
         self.positions = {0.0: KINEMATICS.home.copy()}
