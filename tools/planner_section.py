@@ -6,10 +6,15 @@ from pathlib import Path
 
 from markdown_table import number, table
 
-from loopwm_ros.bench.results import DeadlineBench, PlannerBench, Times
+from loopwm_ros.bench.results import CycleRow, DeadlineBench, PlannerBench, Times
+from loopwm_ros.bundle import CHECKSUM
 
 FOLDER = "docs/results/benchmarks/planner"
 CYCLES, DEADLINES = "cycles-*.json", "deadline-*.json"
+COMMANDS = {
+    "clutter": "loopwm bench planner --task clutter --candidates 320,160 --refinements 2,1",
+    "push": "loopwm bench planner --task push --peer --loops auto,1,4",
+}
 
 
 def planner(root: Path) -> list[str]:
@@ -22,17 +27,23 @@ def planner(root: Path) -> list[str]:
         DeadlineBench.model_validate_json(path.read_text(encoding="utf-8"))
         for path in sorted((root / FOLDER).glob(DEADLINES))
     ]
-    lines = [*_cycles(cycles), *_deadlines(deadlines)]
+    lines = [*_cycles(cycles, _shipped(root)), *_deadlines(deadlines)]
     return ["", "## Time", "", *lines] if lines else []
 
 
-def _cycles(benches: list[PlannerBench]) -> list[str]:
+def _shipped(root: Path) -> set[str]:
+    """Hashes of the manifests of all models that are there now."""
+    files = (root / "models").glob(f"*/{CHECKSUM}")
+    return {path.read_text(encoding="utf-8").split()[0] for path in files}
+
+
+def _cycles(benches: list[PlannerBench], shipped: set[str]) -> list[str]:
     if not benches:
         return []
     machine = benches[0].machine
     ours = [
         (
-            f"{row.bundle}{', as shipped' if row.shipped else ''}",
+            _named(row, bench.bundle_sha256 in shipped),
             f"{row.candidates} x {row.horizon} x {row.refinements}",
             f"{row.loops} ({row.loops_used:.2f})",
             *_times(row.times),
@@ -57,7 +68,12 @@ def _cycles(benches: list[PlannerBench]) -> list[str]:
     if peers:
         columns = ("plan of others", "what", "p50 [ms]", "p99 [ms]", "of peak", "times our whole cycle")
         lines += ["", *table(columns, peers)]
-    return [*lines, "", "```sh", "loopwm bench planner --task push --peer --loops auto,1,4", "```"]
+    commands = [COMMANDS[bench.task] for bench in benches if bench.task in COMMANDS]
+    return [*lines, "", "```sh", *commands, "```"]
+
+
+def _named(row: CycleRow, current: bool) -> str:
+    return f"{row.bundle}{', as shipped' if row.shipped else ''}{'' if current else ' (an earlier one)'}"
 
 
 def _deadlines(benches: list[DeadlineBench]) -> list[str]:

@@ -46,6 +46,20 @@ def test_every_row_and_every_run_is_shown_with_its_own_numbers(section: ModuleTy
     assert sum("| 77.0 |" in line for line in lines) == len(bench["peers"])
 
 
+def test_rows_of_a_model_that_is_no_longer_shipped_say_so(section: ModuleType, root: Path) -> None:
+    push = json.loads((root / section.FOLDER / "cycles-push.json").read_text())
+    folder = root / "models" / "panda_rod_push"
+    folder.mkdir(parents=True)
+    (folder / "manifest.sha256").write_text(f"{push['bundle_sha256']}  manifest.json\n")
+    lines = section.planner(root)
+    mine = [line for line in lines if line.startswith("| panda_rod_push")]
+    others = [line for line in lines if line.startswith("| panda_rod_clutter")]
+    assert len(mine) == len(push["rows"])
+    assert not any("an earlier one" in line for line in mine)
+    assert others
+    assert all("an earlier one" in line for line in others)
+
+
 def test_late_commands_are_counted_of_all(section: ModuleType, root: Path) -> None:
     (path,) = (root / section.FOLDER).glob("deadline-stress-0.json")
     bench = json.loads(path.read_text())
