@@ -21,8 +21,8 @@ class Push(Term):
     - `D`: object to goal, quadratic within `precision`, so that noise averages out;
     - `W`: the tool's shortest way around a disc of radius `clearance` about the object, to the disc's
       point behind the object as seen from the goal. Directions up to `tolerance` off count as behind, and
-      only from there is the disc free: elsewhere its depth is added, which brings the tool out of contact
-      on the wrong side. Near the goal `W` fades, so that an object that is there is left alone;
+      only from there is the disc free: elsewhere its depth is added, `astray` times, which brings the tool
+      out of contact on the wrong side. Near the goal `W` fades, so that an object that is there is left alone;
     - `S`: how far the object has left the workspace less `clearance`, where the tool gets behind it.
     """
 
@@ -32,6 +32,7 @@ class Push(Term):
     detour: float = Field(0.5, ge=0, description="weight of the tool's way")
     clearance: float = Field(0.07, gt=0, description="of tool and object while going around, centres [m]")
     tolerance: float = Field(0.35, ge=0, lt=1.5, description="off straight behind, at the object [rad]")
+    astray: float = Field(1.0, ge=0, description="weight of depth in the disc on the wrong side")
     settled: float = Field(0.03, gt=0, description="distance to the goal at which the way counts half [m]")
     stray: float = Field(2.0, ge=0, description="weight of leaving where the object can be pushed")
     final_weight: float = Field(2.0, gt=0, description="of the last read-out, the others being 1")
@@ -61,7 +62,7 @@ class Push(Term):
         tangent = np.arccos(radius / outside)
         curved = np.sqrt(outside**2 - radius**2) + radius * (turn - tangent)
         straight = np.sqrt(np.maximum(outside**2 + radius**2 - 2 * outside * radius * np.cos(turn), 0.0))
-        inside = np.minimum(turn / OPENING, 1.0) * (outside - distance)
+        inside = self.astray * np.minimum(turn / OPENING, 1.0) * (outside - distance)
         return np.asarray(np.where(turn > tangent, curved, straight) + inside)
 
     def _out(self, scene: Scene, place: F64) -> F64:
