@@ -68,6 +68,14 @@ def test_on_the_wrong_side_the_tool_steps_back_from_the_cube():
     assert clear < touching
 
 
+@pytest.mark.parametrize("turn", [1.0, 2.0, np.pi])
+def test_contact_on_the_wrong_side_costs_as_many_times_its_depth_as_it_is_told(turn):
+    poses = [[(CUBE, polar(distance, turn))] for distance in (0.045, 0.07)]
+    once, often = (np.subtract(*cost(*poses, detour=1.0, settled=1e-6, astray=w)) for w in (1.0, 6.0))
+    assert once == pytest.approx(0.025, rel=0.02)
+    assert often == pytest.approx(6 * 0.025, rel=0.02)
+
+
 def test_behind_it_touching_is_free():
     touching, clear = cost([(CUBE, polar(0.045, 0.1))], [(CUBE, polar(0.07, 0.1))])
     assert touching == pytest.approx(clear)
