@@ -119,6 +119,11 @@ class TaskConfig(Settings):
         return 3 if self.plane is None else 2
 
     @property
+    def others(self) -> tuple[str, ...]:
+        """What can be moved, and is not what is brought to the goal."""
+        return tuple(name for name, thing in self.objects.items() if thing.movable and name != self.moved)
+
+    @property
     def no_goal_image(self) -> str:
         """Why the simulated camera cannot show the goal in an image; empty where it can."""
         if self.moved == TOOL:

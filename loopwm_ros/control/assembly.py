@@ -110,7 +110,7 @@ def build_mpc(
     horizon = RecedingHorizon(
         model,
         make_planner(settings.planner, model, clock, model.policy),
-        ObjectiveFactory(task.objective, manifest.spec, arm.workspace, task.moved),
+        ObjectiveFactory(task.objective, manifest.spec, arm.workspace, task.moved, task.others),
         GoalTracker(task, manifest.spec, arm.workspace, settings.goal),
         kinematics,
         motion,

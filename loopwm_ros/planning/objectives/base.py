@@ -22,6 +22,7 @@ class Scene:
     goal: F64  # where the moved point should be, base frame [m], (3,)
     action_now: F32  # action being executed when the plan takes effect, (action_dim,)
     moved: str = "tool"  # what is brought to the goal
+    others: tuple[str, ...] = ()  # what else can be moved, and should not be
 
     def tool(self, rollout: Rollout) -> F32:
         """Imagined tool positions in the base frame [m], (candidates, steps, 3)."""
@@ -30,6 +31,11 @@ class Scene:
     def point(self, rollout: Rollout, name: str) -> F32:
         """Imagined positions of a point in the base frame [m], (candidates, steps, 3)."""
         return rollout.readouts[:, :, self.spec.columns(name)]
+
+    def from_above(self, rollout: Rollout, name: str) -> F32:
+        """Imagined x and y of a point in the base frame [m], (candidates, steps, 2)."""
+        columns = [self.spec.quantities.index(f"{name}_{axis}") for axis in "xy"]
+        return rollout.readouts[:, :, columns]
 
 
 class Term(Settings):

@@ -22,7 +22,7 @@ class Push(Term):
     - `W`: the tool's shortest way around a disc of radius `clearance` about the object, to the disc's
       point behind the object as seen from the goal. Directions up to `tolerance` off count as behind, and
       only from there is the disc free: elsewhere its depth is added, `astray` times, which brings the tool
-      out of contact on the wrong side. Near the goal `W` fades, so that an object that is there is left alone;
+      out of contact on the wrong side. Near the goal `W` fades: an object that is there is left alone;
     - `S`: how far the object has left the workspace less `clearance`, where the tool gets behind it.
     """
 

@@ -12,6 +12,7 @@ from loopwm_ros.config import Box, CostTerm
 from loopwm_ros.errors import ConfigError, choices
 from loopwm_ros.planning.objectives.base import Scene, Term
 from loopwm_ros.planning.objectives.effort import Effort
+from loopwm_ros.planning.objectives.others import Others
 from loopwm_ros.planning.objectives.push import Push
 from loopwm_ros.planning.objectives.reach import Reach
 from loopwm_ros.planning.objectives.smoothness import Smoothness
@@ -21,6 +22,7 @@ from loopwm_ros.types import F32, F64, Rollout
 TERMS: dict[str, type[Term]] = {
     "reach": Reach,
     "push": Push,
+    "others": Others,
     "effort": Effort,
     "smoothness": Smoothness,
     "workspace": Workspace,
@@ -51,9 +53,14 @@ class ObjectiveFactory:
     """Makes the objective of one planning cycle. Terms and options are checked once, here."""
 
     def __init__(
-        self, terms: tuple[CostTerm, ...], spec: ModelSpec, workspace: Box, moved: str = "tool"
+        self,
+        terms: tuple[CostTerm, ...],
+        spec: ModelSpec,
+        workspace: Box,
+        moved: str = "tool",
+        others: tuple[str, ...] = (),
     ) -> None:
-        """Build the terms; `moved` is what is brought to the goal.
+        """Build the terms; `moved` is what is brought to the goal, `others` is what else can be moved.
 
         Raises:
             ConfigError: an unknown term or option, naming the valid ones, or a quantity that a term
@@ -68,11 +75,12 @@ class ObjectiveFactory:
                 )
         self._spec = spec
         self._workspace, self._moved = workspace, moved
+        self._others = tuple(name for name in others if {f"{name}_x", f"{name}_y"} <= set(spec.quantities))
 
     def __call__(self, goal: F64, action_now: F32) -> WeightedObjective:
         """Objective for a goal (3,) [m] and the action (action_dim,) executed when the plan takes effect."""
         return WeightedObjective(
-            self._terms, Scene(self._spec, self._workspace, goal, action_now, self._moved)
+            self._terms, Scene(self._spec, self._workspace, goal, action_now, self._moved, self._others)
         )
 
 
