@@ -80,7 +80,7 @@ def simulator_controller(
     horizon = RecedingHorizon(
         model,
         make_planner(settings.planner, model),
-        ObjectiveFactory(task.objective, model.spec, arm.workspace, task.moved),
+        ObjectiveFactory(task.objective, model.spec, arm.workspace, task.moved, task.others),
         GoalTracker(task, model.spec, arm.workspace, settings.goal),
         kinematics,
         build_motion(kinematics, arm, task, 1.0 / world.control_rate),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from loopwm_ros.config import Box, CostTerm
+from loopwm_ros.config import Box, CostTerm, load_task
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.planning.objectives import ObjectiveFactory
 from loopwm_ros.types import Rollout
@@ -85,7 +85,7 @@ def test_terms_add_up_by_weight():
 
 
 def test_unknown_term_names_the_valid_ones():
-    with pytest.raises(ConfigError, match="'rech'; valid: effort, push, reach, smoothness, workspace"):
+    with pytest.raises(ConfigError, match="'rech'; valid: effort, others, push, reach, smoothness, workspace"):
         ObjectiveFactory((CostTerm(name="rech", weight=1.0),), make_spec(), BOX)
 
 
@@ -101,3 +101,25 @@ def test_bad_option_names_the_valid_ones(options, message):
 def test_a_model_that_does_not_read_the_tool_is_refused_before_planning():
     with pytest.raises(ConfigError, match="tool_x"):
         ObjectiveFactory((CostTerm(name="reach", weight=1.0),), make_spec(quantities=("ball_x",)), BOX)
+
+
+def test_others_cost_how_far_they_move_between_readouts_and_nothing_else_does():
+    quantities = ("cube_y", "blue_x", "tool_x", "blue_y", "tool_y", "tool_z", "cube_x", "cube_z")
+    spec = make_spec(quantities=quantities)
+    term = CostTerm(name="others", weight=2.0)
+    factory = ObjectiveFactory((term,), spec, BOX, "cube", others=("blue", "unread"))
+    readouts = np.zeros((4, 3, len(quantities)), dtype=np.float32)
+    readouts[0, :, quantities.index("blue_x")] = 0.4, 0.43, 0.43
+    readouts[0, :, quantities.index("blue_y")] = 0.1, 0.14, 0.14
+    readouts[1, :, quantities.index("cube_x")] = 0.4, 0.5, 0.6
+    readouts[2, :, quantities.index("tool_y")] = 0.0, 0.1, 0.2
+    moved = Rollout((4, 8, 12), readouts, np.zeros(4, np.float32), np.zeros(9, np.int64), True)
+    actions = np.zeros((4, 12, 2), np.float32)
+    assert factory(GOAL, STILL[:2])(moved, actions) == pytest.approx([2.0 * 0.05 / 2, 0.0, 0.0, 0.0])
+    once = Rollout((12,), readouts[:, :1], np.zeros(4, np.float32), np.zeros(9, np.int64), True)
+    assert factory(GOAL, STILL[:2])(once, actions) == pytest.approx(np.zeros(4))
+
+
+def test_what_else_can_be_moved_is_in_the_task():
+    assert load_task("clutter").others == ("blue", "yellow")
+    assert load_task("push").others == ()
