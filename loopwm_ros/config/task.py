@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from loopwm_ros.config.base import Positive, Range, Settings, Vec3
 
@@ -139,6 +139,12 @@ class TaskConfig(Settings):
         """The same task in one fixed world: only places and starts are drawn."""
         objects = {name: thing.nominal() for name, thing in self.objects.items()}
         return self.model_copy(update={"objects": objects, "randomisation": self.randomisation.nominal()})
+
+    @model_serializer(mode="wrap")
+    def _said(self, usual: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `look` where it is not used: certificates hold the hashes of tasks from before it was."""
+        values: dict[str, Any] = usual(self)
+        return values if self.look else {key: value for key, value in values.items() if key != "look"}
 
     @model_validator(mode="after")
     def _names(self) -> TaskConfig:

@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from loopwm_ros.config import ArmConfig, load_arm
+from loopwm_ros.config import ArmConfig, load_arm, load_task
 from loopwm_ros.config.resources import find_resource
 from loopwm_ros.errors import CertificateError
 from loopwm_ros.validation.certificate import (
@@ -38,6 +38,8 @@ from loopwm_ros.validation.certificate import (
 )
 from loopwm_ros.validation.signature import signature_path
 from tests.certificates import BUNDLE, SUITE, TASK, certificate
+
+RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "validations"
 
 HEAVY = ("pybullet", "mujoco", "onnxruntime", "torch", "rclpy", "matplotlib", "cv2", "pinocchio")
 
@@ -230,3 +232,16 @@ def test_the_arms_hash_is_of_its_settings_and_its_urdf(tmp_path: Path) -> None:
     assert arm_sha256(same) == arm_sha256(arm)
     urdf.write_bytes(urdf.read_bytes() + b"<!-- -->")
     assert arm_sha256(elsewhere) != arm_sha256(arm)
+
+
+@pytest.mark.parametrize("name", ["panda_reach", "panda_rod_push"])
+def test_the_certificates_that_were_written_are_of_the_tasks_that_are_shipped(name: str) -> None:
+    written = load_certificate(RESULTS / f"{name}.json")
+    assert written.task_sha256 == settings_sha256(load_task(written.task))
+
+
+def test_a_task_that_looks_for_its_goal_is_another_one() -> None:
+    task = load_task("clutter")
+    assert task.look is not None
+    assert settings_sha256(task) != settings_sha256(task.model_copy(update={"look": None}))
+    assert type(task).model_validate_json(task.model_dump_json()) == task
