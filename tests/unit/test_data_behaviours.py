@@ -59,7 +59,8 @@ def test_behaviours_are_drawn_by_their_shares() -> None:
 
 
 def test_an_unknown_behaviour_is_refused(cells: dict[str, BulletCell]) -> None:
-    with pytest.raises(ConfigError, match="'dance'; valid: chains, goals, plans, push, pushes, random, reach"):
+    valid = "chains, goals, plans, push, pushes, random, reach"
+    with pytest.raises(ConfigError, match=f"'dance'; valid: {valid}"):
         behaviour("dance", "reach", cells)
 
 
