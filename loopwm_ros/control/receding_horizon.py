@@ -216,8 +216,8 @@ class RecedingHorizon:
         return plan
 
     def _look(self, slot: float, position: F64) -> F64:
-        """Tool velocities (COMMITTED, 3) [m/s] without a plan, from joints (n,) [rad]."""
-        if not self._goal.missing:
+        """Tool velocities (COMMITTED, 3) [m/s] without a plan, from joints (n,) [rad]; none in silence."""
+        if not self._goal.missing or self._history.resting(slot) is not None:
             self._looking.clear()
             return np.zeros((COMMITTED, 3))
         return np.tile(self._looking.velocity(slot, self._kinematics.tool_position(position)), (COMMITTED, 1))

@@ -68,7 +68,8 @@ def build_behaviour(
     if name == "plans":
         if planner is None:
             raise ConfigError("behaviour 'plans' needs a model to plan with; give --bundle DIRECTORY")
-        return GoalAfterGoal(planner, _goals_of_plans(rng, arm, task, cell))
+        wanted = _goals_of_plans(rng, arm, task, cell)
+        return GoalAfterGoal(planner, wanted, np.asarray(task.goal_offset))
     motion = build_motion(kinematics, arm, task, control_period)
     speed = task.max_tool_speed * float(rng.uniform(0.4, 1.0))
     if name == "random":
@@ -133,10 +134,10 @@ def _places(name: str, rng: np.random.Generator, task: TaskConfig, cell: BulletC
 class GoalAfterGoal:
     """A planner that is given one goal after another."""
 
-    def __init__(self, planner: MpcController, goals: Callable[[], F64]) -> None:
-        """`goals` is asked for the present one (3,) [m], once per control period."""
-        self._planner, self._goals = planner, goals
-        self._goal: F64 | None = None
+    def __init__(self, planner: MpcController, places: Callable[[], F64], offset: F64) -> None:
+        """`places` is asked once per period: where to bring it, `offset` from the goal, (3,) [m]."""
+        self._planner, self._places, self._offset = planner, places, offset
+        self._place: F64 | None = None
         self.observe_joints = planner.observe_joints
         self.observe_frame = planner.observe_frame
         self.observe_command = planner.observe_command
@@ -144,14 +145,14 @@ class GoalAfterGoal:
     def reset(self, seed: int, now: float, joints: JointState) -> None:
         """Begin an episode at rest at the measured joints."""
         self._planner.reset(seed, now, joints)
-        self._goal = None
+        self._place = None
 
     def tick(self, now: float) -> JointTrajectory:
         """The trajectory due at `now`."""
-        goal = self._goals()
-        if goal is not self._goal:
-            self._planner.give_goal(goal)
-            self._goal = goal
+        place = self._places()
+        if place is not self._place:
+            self._planner.give_goal(place - self._offset)
+            self._place = place
         return self._planner.tick(now)
 
 

@@ -41,6 +41,7 @@ from loopwm_ros.types import F64, CameraFrame, JointState
 from loopwm_ros.validation.files import write_text_atomically
 
 COLLECTION = "collection.json"
+UNREAD = ("planner", "objective", "look")  # of a task, where nothing plans
 PLANS_DURATION = 10.0  # of an episode in which a model plans, whose mistakes show late [s]
 
 
@@ -139,12 +140,12 @@ def collect(
 def _claim(collection: Collection, out: Path) -> None:
     """Note in `out` what it holds, or check that it is the same, but for what its episodes hardly depend on.
 
-    That is what only planners read, and where a bundle lies.
+    That is what only planners read, where none plans, and where a bundle lies.
     """
     path = out / COLLECTION
     if path.is_file():
         there = load_settings(path, Collection)
-        unread = {"planner": collection.task.planner, "objective": collection.task.objective}
+        unread = {} if collection.bundle else {key: getattr(collection.task, key) for key in UNREAD}
         task = there.task.model_copy(update=unread)
         there = there.model_copy(update={"task": task, "bundle": collection.bundle})
         if there != collection:

@@ -75,6 +75,15 @@ def test_the_arm_goes_aside_until_it_sees_the_goal_and_then_there() -> None:
     assert loop.distance() < 0.02
 
 
+def test_nothing_is_looked_for_while_nobody_commands_the_arm(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = looking_loop(UNSEEN)
+    monkeypatch.setattr(loop.horizon, "add_command", lambda *_: None)
+    for slot in range(20):
+        loop.slot(0.1 * slot)
+    assert np.allclose(loop.due.trajectory.positions[0], loop.due.trajectory.positions[-1], atol=1e-6)
+    assert np.allclose(loop.position, KINEMATICS.home, atol=1e-6)
+
+
 @pytest.mark.parametrize("given", [BALL, None])
 def test_nothing_is_looked_for_that_is_to_be_given(given: np.ndarray | None) -> None:
     settings = GoalSettings(source="position")

@@ -167,6 +167,16 @@ def test_a_model_plans_for_its_own_data(tmp_path: Path) -> None:
         collect(plans.model_copy(update={"bundle_sha256": "0" * 64}), tmp_path / "all", 2, 1, [].append)
 
 
+def test_plans_of_another_objective_are_another_collection(tmp_path: Path) -> None:
+    plans = usual_collection(ROD_ARM, PUSH, WORLD, 1, load_bundle(SHIPPED)).model_copy(
+        update={"duration": 0.3}
+    )
+    collect(plans, tmp_path, 1, 1, [].append)
+    tuned = PUSH.model_copy(update={"objective": PUSH.objective[:1]})
+    with pytest.raises(ConfigError, match="different: task"):
+        collect(plans.model_copy(update={"task": tuned}), tmp_path, 1, 1, [].append)
+
+
 def test_plans_need_a_model_and_that_model() -> None:
     plans = usual_collection(ROD_ARM, PUSH, WORLD, 1, load_bundle(SHIPPED))
     with pytest.raises(ConfigError, match="another model now"):

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,21 @@ def test_the_encoder_of_another_run_is_refused(
     with pytest.raises(ConfigError, match=said):
         prepare(study, synthetic_dataset(**data), tmp_path, Workers(0, 1, CPU), Silent(), start=folder)
     assert not (tmp_path / "bank.safetensors").exists()
+
+
+def test_an_encoder_that_is_not_finished_is_refused(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "begun")
+    tensors, state = checkpoint.load_tensors(folder / "encoder.safetensors")
+    checkpoint.save_tensors(tmp_path / "begun" / "encoder.safetensors", tensors, {**state, "step": 1})
+    with pytest.raises(ConfigError, match="of step 1 of"):
+        prepare(
+            STUDY,
+            synthetic_dataset(),
+            tmp_path / "out",
+            Workers(0, 1, CPU),
+            Silent(),
+            start=tmp_path / "begun",
+        )
 
 
 def test_seeds_one_after_the_other_share_a_curve(folder: Path) -> None:

@@ -234,7 +234,7 @@ def test_the_arms_hash_is_of_its_settings_and_its_urdf(tmp_path: Path) -> None:
     assert arm_sha256(elsewhere) != arm_sha256(arm)
 
 
-@pytest.mark.parametrize("name", ["panda_reach", "panda_rod_push"])
+@pytest.mark.parametrize("name", ["panda_reach", "panda_rod_push", "panda_rod_clutter"])
 def test_the_certificates_that_were_written_are_of_the_tasks_that_are_shipped(name: str) -> None:
     written = load_certificate(RESULTS / f"{name}.json")
     assert written.task_sha256 == settings_sha256(load_task(written.task))

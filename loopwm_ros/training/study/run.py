@@ -62,7 +62,7 @@ def prepare(
         _train_encoder(model, stage, base.seed, out, workers, listener)
     else:
         _require_start(start, base, description)
-        _take_encoder(model, start / CHECKPOINT)
+        _take_encoder(model, start / CHECKPOINT, base.encoder.stage.steps)
     if not (out / BANK).exists():
         save_windows(out / run.SAMPLE, real_windows(data, description.spec, held_out))
         checkpoint.save_tensors(out / ENCODER, shared(model), {"seed": base.seed})
@@ -87,9 +87,11 @@ def _require_start(start: Path, base: TrainSettings, description: Description) -
         raise ConfigError(f"{start} was trained on other data; give the same recordings, in the same order")
 
 
-def _take_encoder(model: LoopWM, path: Path) -> None:
+def _take_encoder(model: LoopWM, path: Path, steps: int) -> None:
     """The averaged weights that a run's stage encoder has ended with."""
-    tensors, _ = checkpoint.load_tensors(path)
+    tensors, state = checkpoint.load_tensors(path)
+    if int(state["step"]) < steps:
+        raise ConfigError(f"{path} is of step {state['step']} of {steps}; finish that run first (--resume)")
     checkpoint.restore_module(model.encoder, checkpoint.under("average.encoder", tensors), path)
 
 
