@@ -12,7 +12,7 @@ from loopwm_ros.bundle import CHECKSUM
 FOLDER = "docs/results/benchmarks/planner"
 CYCLES, DEADLINES = "cycles-*.json", "deadline-*.json"
 COMMANDS = {
-    "clutter": "loopwm bench planner --task clutter --candidates 320,160 --refinements 2,1",
+    "clutter": "loopwm bench planner --task clutter --candidates 160 --refinements 1,2",
     "push": "loopwm bench planner --task push --peer --loops auto,1,4",
 }
 
