@@ -46,9 +46,9 @@ class Graph(Settings):
     outputs: tuple[Tensor, ...]
 
 
-def _axes(point: str) -> list[str]:
-    """The quantities that say where a point is."""
-    return [f"{point}_{axis}" for axis in "xyz"]
+def _axes(point: str, axes: str) -> list[str]:
+    """The quantities that say where a point is, along some axes."""
+    return [f"{point}_{axis}" for axis in axes]
 
 
 class ModelSpec(Settings):
@@ -105,13 +105,13 @@ class ModelSpec(Settings):
         """Values that the prelude is told of the actions of one transition (`processing.states.chunked`)."""
         return self.action_dim if self.chunk == 1 else self.chunk * self.action_dim + 1
 
-    def columns(self, point: str) -> list[int]:
-        """Where the x, y and z of a point, e.g. "tool", stand among the quantities.
+    def columns(self, point: str, axes: str = "xyz") -> list[int]:
+        """Where x, y and z (or other `axes`) of a point, e.g. "tool", stand among the quantities.
 
         Raises:
             MismatchError: the model does not read them out.
         """
-        names = _axes(point)
+        names = _axes(point, axes)
         if missing := [name for name in names if name not in self.quantities]:
             raise MismatchError(
                 f"no quantity {', '.join(missing)}; the model reads out {', '.join(self.quantities)}"
@@ -124,9 +124,9 @@ class ModelSpec(Settings):
         points = [name.rpartition("_")[0] for name in self.quantities]
         return [column for column, point in enumerate(points) if point not in self.unpredicted]
 
-    def locates(self, point: str) -> bool:
-        """Whether the model reads out x, y and z of a point."""
-        return set(_axes(point)) <= set(self.quantities)
+    def locates(self, point: str, axes: str = "xyz") -> bool:
+        """Whether the model reads out x, y and z (or other `axes`) of a point."""
+        return set(_axes(point, axes)) <= set(self.quantities)
 
     @model_validator(mode="after")
     def _sizes(self) -> ModelSpec:

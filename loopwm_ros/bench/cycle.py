@@ -13,7 +13,6 @@ from loopwm_ros.bundle import Bundle
 from loopwm_ros.config import ArmConfig, TaskConfig, WorldConfig
 from loopwm_ros.control.assembly import MpcSettings, build_mpc
 from loopwm_ros.control.kinematics import Kinematics
-from loopwm_ros.control.mpc_controller import MpcController
 from loopwm_ros.control.receding_horizon import PlanReport
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.validation.statistics import loops_used
@@ -52,7 +51,7 @@ class Cycle:
         mpc = build_mpc(rig.bundle, rig.arm, rig.task, rig.kinematics, period, settings)
         self.model = mpc.model
         self._slot = spec.commands_per_action(period)  # control periods
-        self._controller = MpcController(mpc.horizon, mpc.synchroniser, spec.model_period, self._take)
+        self._controller = mpc.controller(self._take)
         self._begin()
 
     def job(self, name: str) -> Job:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -12,8 +13,9 @@ from loopwm_ros.config import ArmConfig, Settings, TaskConfig
 from loopwm_ros.config.task import TOOL
 from loopwm_ros.control.goal import GoalSettings, GoalTracker
 from loopwm_ros.control.kinematics import Kinematics
+from loopwm_ros.control.mpc_controller import MpcController
 from loopwm_ros.control.prediction_gap import GapMeter, GapSettings
-from loopwm_ros.control.receding_horizon import RecedingHorizon
+from loopwm_ros.control.receding_horizon import PlanReport, RecedingHorizon
 from loopwm_ros.control.safety_filter import SafetyFilter
 from loopwm_ros.control.safety_gate import GateSettings, SafetyGate
 from loopwm_ros.control.synchroniser import Synchroniser
@@ -67,6 +69,16 @@ class Mpc:
     motion: ToolMotion
     synchroniser: Synchroniser
     camera_size: tuple[int, int]  # (width, height) of the pictures that it takes [px]
+
+    def controller(
+        self,
+        on_plan: Callable[[PlanReport], None],
+        budget: float | None = None,
+        clock: Clock = time.perf_counter,
+    ) -> MpcController:
+        """The loop of the mpc node, without ROS; `clock` is the one that it was built with."""
+        period = self.bundle.manifest.spec.model_period
+        return MpcController(self.horizon, self.synchroniser, period, on_plan, budget, clock)
 
 
 def build_mpc(

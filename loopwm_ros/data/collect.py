@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import Field, ValidationError
@@ -80,14 +81,13 @@ def usual_collection(
     Where objects are moved, some episodes are disturbed and some have no marks: a goal may also be given as a
     position or an image.
     """
-    usual = Collection(arm=arm, task=task, world=world, seed=seed, behaviours=REACHING)
-    changes: dict[str, object] = {}
+    kept: dict[str, Any] = {"behaviours": REACHING}
     if task.moved != TOOL:
-        changes |= {"behaviours": PUSHING, "disturbed": 0.25, "unmarked": 0.3}
+        kept = {"behaviours": PUSHING, "disturbed": 0.25, "unmarked": 0.3}
     if bundle is not None:
-        changes |= {"behaviours": PLANNED, "bundle": bundle.root, "bundle_sha256": bundle.sha256}
-        changes["duration"] = PLANS_DURATION
-    return usual.model_copy(update=changes)
+        model = {"bundle": bundle.root, "bundle_sha256": bundle.sha256}
+        kept |= {"behaviours": PLANNED, "duration": PLANS_DURATION, **model}
+    return Collection(arm=arm, task=task, world=world, seed=seed, **kept)
 
 
 @dataclass(frozen=True)
@@ -225,8 +225,7 @@ class Collector:
         arm, period = collection.arm, 1.0 / collection.world.control_rate
         camera = arm.camera.width, arm.camera.height
         mpc = build_mpc(bundle, arm, collection.task, self._kinematics, period, settings, camera)
-        spec = bundle.manifest.spec
-        return MpcController(mpc.horizon, mpc.synchroniser, spec.model_period, lambda _: None)
+        return mpc.controller(lambda _: None)
 
     def record(self, index: int, path: Path) -> None:
         """Run and write one episode."""

@@ -13,7 +13,6 @@ from loopwm_ros.control.assembly import build_motion, build_mpc
 from loopwm_ros.control.baselines import RandomController, ToolVelocityController
 from loopwm_ros.control.controller import Controller
 from loopwm_ros.control.kinematics import Kinematics
-from loopwm_ros.control.mpc_controller import MpcController
 from loopwm_ros.control.receding_horizon import PlanReport
 from loopwm_ros.control.tool_motion import ToolMotion
 from loopwm_ros.errors import ConfigError, choices
@@ -69,8 +68,7 @@ def _mpc(parts: Parts) -> Controller:
         camera,
         clock=clock,
     )
-    period = request.bundle.manifest.spec.model_period
-    return MpcController(mpc.horizon, mpc.synchroniser, period, parts.on_plan, request.plan_budget, clock)
+    return mpc.controller(parts.on_plan, request.plan_budget, clock)
 
 
 def _simulator(parts: Parts) -> Controller:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -20,7 +21,7 @@ from loopwm_ros.cli.main import app
 from loopwm_ros.config import load_arm, load_task, load_world
 from loopwm_ros.config.files import share_dir
 from loopwm_ros.control.kinematics import Kinematics
-from loopwm_ros.data.behaviours import PUSHING, REACHING
+from loopwm_ros.data.behaviours import PUSHING, REACHING, GoalAfterGoal
 from loopwm_ros.data.collect import Collected, Collection, Collector, _Disturbed, collect, usual_collection
 from loopwm_ros.data.reader import Episode, read_episode
 from loopwm_ros.errors import ConfigError
@@ -165,6 +166,30 @@ def test_a_model_plans_for_its_own_data(tmp_path: Path) -> None:
     collect(elsewhere, tmp_path / "all", 2, 1, [].append)  # it matters not where the bundle lies
     with pytest.raises(ConfigError, match="bundle_sha256"):
         collect(plans.model_copy(update={"bundle_sha256": "0" * 64}), tmp_path / "all", 2, 1, [].append)
+
+
+def test_where_the_tool_is_moved_plans_bring_it_to_the_place_drawn() -> None:
+    """The goal that is given lies the task's offset away from there."""
+    places, given = [np.array([0.5, 0.1, 0.3])], []
+    offset = np.asarray(task().goal_offset)
+    assert offset.any()
+    planner = SimpleNamespace(
+        observe_joints=None,
+        observe_frame=None,
+        observe_command=None,
+        reset=lambda *_: None,
+        give_goal=given.append,
+        tick=lambda now: now,
+    )
+    wanderer = GoalAfterGoal(planner, lambda: places[-1], offset)
+    for now in (0.0, 0.05):
+        assert wanderer.tick(now) == now
+    places.append(np.array([0.4, -0.1, 0.2]))
+    wanderer.tick(0.1)
+    wanderer.reset(0, 0.2, None)
+    wanderer.tick(0.2)
+    expected = [places[0] - offset, places[1] - offset, places[1] - offset]
+    np.testing.assert_allclose(given, expected)
 
 
 def test_plans_of_another_objective_are_another_collection(tmp_path: Path) -> None:

@@ -34,8 +34,7 @@ class Scene:
 
     def from_above(self, rollout: Rollout, name: str) -> F32:
         """Imagined x and y of a point in the base frame [m], (candidates, steps, 2)."""
-        columns = [self.spec.quantities.index(f"{name}_{axis}") for axis in "xy"]
-        return rollout.readouts[:, :, columns]
+        return rollout.readouts[:, :, self.spec.columns(name, "xy")]
 
 
 class Term(Settings):

@@ -75,7 +75,7 @@ class ObjectiveFactory:
                 )
         self._spec = spec
         self._workspace, self._moved = workspace, moved
-        self._others = tuple(name for name in others if {f"{name}_x", f"{name}_y"} <= set(spec.quantities))
+        self._others = tuple(name for name in others if spec.locates(name, "xy"))
 
     def __call__(self, goal: F64, action_now: F32) -> WeightedObjective:
         """Objective for a goal (3,) [m] and the action (action_dim,) executed when the plan takes effect."""
