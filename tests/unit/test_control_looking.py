@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import numpy as np
 import pytest
 from loops import ARM, BALL, KINEMATICS, Loop, SeeingModel
 from pydantic import ValidationError
 
-from loopwm_ros.config import load_arm, load_task
+from loopwm_ros.bundle import load_bundle
+from loopwm_ros.config import load_arm, load_task, load_world
+from loopwm_ros.config.files import share_dir
 from loopwm_ros.config.task import LookConfig
 from loopwm_ros.control.goal import GoalSettings, GoalTracker
 from loopwm_ros.control.looking import Looking
 from loopwm_ros.control.tool_motion import WORKSPACE_MARGIN
+from loopwm_ros.validation.lockstep_episode import LockstepRunner
+from loopwm_ros.validation.request import RunRequest
+from loopwm_ros.validation.summary import Measurements
 
 STEP = 0.05
 UNSEEN = 0.5  # the encoder's 1-sigma [m], far above what counts as seen
@@ -108,3 +115,23 @@ def test_points_of_the_task_files_can_be_reached() -> None:
         assert (np.asarray(point) < high - WORKSPACE_MARGIN).all()
     with pytest.raises(ValidationError, match="points"):
         LookConfig(points=())
+
+
+def test_a_task_s_look_reaches_the_arm_that_sees_nothing() -> None:
+    task, arm = load_task("clutter"), load_arm("panda_rod")
+    assert task.look is not None
+    request = RunRequest(
+        arm=arm,
+        task=task.model_copy(update={"time_limit": 12.0}),
+        world=load_world(task.world),
+        controller="mpc",
+        episodes=1,
+        seed=0,
+        bundle=load_bundle(share_dir() / "models" / "panda_rod_clutter"),
+        blank_camera=True,
+    )
+    with closing(LockstepRunner(request, lambda _: None)) as runner:
+        tool = runner.episode(0, Measurements()).trace.tool
+    for point in task.look.points:
+        assert np.linalg.norm(tool.values[:, :2] - point, axis=1).min() < 0.02
+    assert np.linalg.norm(np.diff(tool.values, axis=0), axis=1).max() < 0.02, "slowly"
