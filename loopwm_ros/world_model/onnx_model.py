@@ -107,11 +107,13 @@ class OnnxWorldModel:
     def advance(self, state: F32, actions: F32) -> F32:
         """`h_{k+1} = L(h_k, 0, u_k)` through all of `actions` (steps, action_dim), heads never called.
 
-        The transitions are those of `rollout`: a chunk of actions each, the last one what is left.
+        The transitions are those of `rollout`: a chunk of actions each, the last one what is left. States and
+        actions may have a leading batch axis, both the same.
         """
-        for span in spans(self.spec, len(actions)):
-            state = self._imagined(state, chunked(self.spec, actions[span])[None])[0]
-        return state
+        states, ways = (state, actions) if state.ndim == 3 else (state[None], actions[None])
+        for span in spans(self.spec, ways.shape[1]):
+            states = self._transition(states, np.zeros_like(states), chunked(self.spec, ways[:, span]))
+        return states.reshape(state.shape)
 
     def summarise(self, state: F32, actions: F32) -> F32:
         """Monitoring mode: `g_omega(h_k)` after each action, (steps, tokens, width), heads never called."""

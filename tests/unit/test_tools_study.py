@@ -70,8 +70,10 @@ def costs(parameters: int, transition: int, ms: dict[str, float]) -> Costs:
             ms=Spread(p50=p50, p99=2 * p50, max=3 * p50),
             repeats=9,
             mean_loops=2,
+            free=free,
         )
         for name, p50 in ms.items()
+        for free in (False, True)
     )
     return Costs(parameters={"core": parameters}, flops=flops, timings=timings)
 
@@ -218,6 +220,9 @@ def test_costs_are_those_of_free_motion_by_the_model_s_own_gate(claims: ModuleTy
     assert verdict(found, "operations of 100 layers") == ("30 times; error 0.92 times", True)
     assert verdict(found, "operations of 64") == (f"{8 * 15100 / 4100:.0f} times", False)
     assert verdict(found, "time of a transition") == ("30 times", True)
+    among_others = tuple(timing for timing in deep.costs.timings if not timing.free)
+    mixed = deep.model_copy(update={"costs": deep.costs.model_copy(update={"timings": among_others})})
+    assert verdict(said(claims, loop(), mixed), "time of a transition") == ("–", None), "not in free motion"
     assert verdict(said(claims, parts(), deep), "operations of 100 layers")[0].startswith("25 times")
     better = group("depth-100", 0.02, costs(99000, 15000, {"mean": 30.0}))
     assert verdict(said(claims, loop(), better), "operations of 100 layers")[1] is False

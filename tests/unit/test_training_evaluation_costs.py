@@ -11,6 +11,7 @@ from loopwm_ros.training.evaluation import timing
 from loopwm_ros.training.evaluation.flops import HORIZON, flops, parameters
 from loopwm_ros.training.evaluation.gain import gain, largest_singular_values
 from loopwm_ros.training.evaluation.intervals import growth_interval
+from loopwm_ros.training.evaluation.phases import ONSET
 from loopwm_ros.training.evaluation.probe import CONTEXT, Probe, probe
 from loopwm_ros.training.evaluation.subjects import Subject, load_subject
 from loopwm_ros.training.evaluation.timing import runtimes, timings
@@ -70,14 +71,28 @@ def test_the_robots_runtime_is_timed(
     monkeypatch.setattr(timing, "REPEATS", (3, 3))
     monkeypatch.setattr(timing, "Kinematics", lambda _arm: LinearKinematics())
     found = timings(subject, windows, seen)
-    assert {(made.loops, made.candidates, made.base_steps) for made in found} == {
-        *itertools.product(("mean", "max", "gate", "readout"), (1, 64), (1, 64))
+    runtimes = ("mean", "max", "gate", "readout")
+    assert [(made.loops, made.candidates, made.base_steps) for made in found if made.free] == [
+        (name, 64, subject.spec.chunk) for name in runtimes
+    ]
+    assert {(made.loops, made.candidates, made.base_steps) for made in found if not made.free} == {
+        *itertools.product(runtimes, (1, 64), (1, 64))
     }
     iterations = {made.loops: made.mean_loops for made in found}
     assert iterations["mean"] == subject.spec.mean_loops
     assert iterations["max"] == subject.spec.max_loops
     assert 1 <= iterations["gate"] <= subject.spec.max_loops
     assert all(made.repeats == 3 and made.ms.p50 is not None and made.ms.p50 > 0 for made in found)
+
+
+def test_transitions_of_free_motion_are_timed_where_there_is_some(
+    subject: Subject, windows: Probe, seen: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timing, "REPEATS", (3, 3))
+    monkeypatch.setattr(timing, "Kinematics", lambda _arm: LinearKinematics())
+    pushed = np.zeros((len(windows), 1), dtype=np.int64) + ONSET
+    monkeypatch.setattr(timing, "phases", lambda *_: pushed)
+    assert not any(made.free for made in timings(subject, windows, seen))
 
 
 def test_a_gain_is_the_largest_singular_value() -> None:

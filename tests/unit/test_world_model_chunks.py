@@ -78,6 +78,14 @@ def test_an_advance_of_any_length_ends_where_a_prediction_reads(models, chunk):
         np.testing.assert_allclose(ended[0, :6], read[count - 1], atol=1e-6)
 
 
+def test_a_batch_of_states_advances_as_each_does_alone(models):
+    model, actions = models[4], draw(3)
+    states = np.stack([at(model), 2 * at(model), at(model) + 1])
+    together = model.advance(states, actions)
+    alone = [model.advance(state, each) for state, each in zip(states, actions, strict=True)]
+    np.testing.assert_allclose(together, np.stack(alone), atol=1e-6)
+
+
 def test_what_is_observed_spans_one_action(models):
     model = models[4]
     tokens = np.zeros((model.spec.tokens, model.spec.width), dtype=np.float32)  # as where nothing is seen

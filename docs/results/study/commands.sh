@@ -1,14 +1,14 @@
-main="loop-parts loop-parts-narrow loop-parts-tiny loop one-pass depth-4-narrow depth-4 depth-4x depth-16x depth-100 \
-    untied-parts-narrow gru rssm latent-mlp loop-parts-long one-pass-long gru-long paper-block"
-ablations="fixed-t transition-t loop-2 half-gradient without-entropy terminal-only loop-iterations paper-one-pass \
-    free-retention selective-block loop-chunk-4 one-pass-chunk-4 gru-chunk-4 latent-mlp-chunk-4 loop-chunk-2 \
-    transition-t-chunk-2 one-pass-chunk-2 gru-chunk-2"
+main="loop-parts loop-parts-narrow loop-parts-tiny loop fixed-t one-pass depth-4-narrow depth-4 depth-4x depth-16x depth-64x \
+    depth-100 untied-parts-narrow gru rssm latent-mlp paper-block loop-parts-long one-pass-long gru-long"
+ablations="terminal-only without-entropy loop-iterations transition-t half-gradient loop-2 paper-one-pass free-retention \
+    selective-block loop-chunk-4 one-pass-chunk-4 gru-chunk-4 latent-mlp-chunk-4 loop-chunk-2 transition-t-chunk-2 \
+    one-pass-chunk-2 gru-chunk-2"
 first() { for arm in "$@"; do printf -- '--run %s ' runs/study/arms/$arm/seed-0/; done; }
 runs() { for arm in "$@"; do printf -- '--run %s ' runs/study/arms/$arm/seed-?/; done; }
 parts="$(printf -- '--data data/contact/%s ' test-one test-chain test-fast shifted-heavy shifted-slippery)"
-.venv/bin/loopwm collect --recipe contact --out data/contact
-.venv/bin/loopwm study --config config/study/contact.yaml --out runs/study --data data/contact/train-free \
-    --data data/contact/train-one --data data/contact/train-chain --data data/contact/train-fast \
+# The recordings and runs/clutter-first, whose encoder is taken: docs/training.md, the clutter model from nothing.
+.venv/bin/loopwm study --config config/study/contact.yaml --out runs/study --start runs/clutter-first \
+    --data data/scenes/train-scenes $(printf -- '--data data/contact/train-%s ' free one chain fast) \
     --arms $(echo $main $ablations | tr ' ' ',')
 .venv/bin/loopwm evaluate $(runs $main) $parts --long data/contact/long-one --long data/contact/long-chain \
     --readout data/contact/train-free --windows 200 --device cpu --out out/study \
@@ -23,11 +23,7 @@ parts="$(printf -- '--data data/contact/%s ' test-one test-chain test-fast shift
 for arm in loop-parts loop one-pass depth-4-narrow gru latent-mlp; do for seed in 0 1 2; do
     .venv/bin/loopwm export --run runs/study/arms/$arm/seed-$seed --out runs/study/bundles/$arm-$seed
 done; done
-for comparison in study parts parts_5ms; do
-    .venv/bin/python -m benchmarks.closed_loop benchmarks/closed_loop/$comparison.yaml --out out/closed_loop_$comparison
-done
-cp out/closed_loop_study/su* docs/results/benchmarks/closed_loop/
-cp out/closed_loop_parts/su* docs/results/benchmarks/closed_loop_parts/
-cp out/closed_loop_parts_5ms/su* docs/results/benchmarks/closed_loop_parts_5ms/
+.venv/bin/python -m benchmarks.closed_loop benchmarks/closed_loop/study.yaml --out out/closed_loop
+cp out/closed_loop/su* docs/results/benchmarks/closed_loop/
 .venv/bin/python tools/study_plots.py
 .venv/bin/python tools/render_results.py

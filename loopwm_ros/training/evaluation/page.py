@@ -158,6 +158,6 @@ def _timed(group: Group, loops: str, candidates: int, whole: bool) -> str:
     timings = group.costs.timings if group.costs is not None else ()
     for made in timings:
         steps = HORIZON if whole else group.chunk
-        if (made.loops, made.candidates, made.base_steps) == (loops, candidates, steps):
+        if (made.loops, made.candidates, made.base_steps, made.free) == (loops, candidates, steps, False):
             return f"{made.ms.p50:.2f} / {made.ms.p99:.2f}"
     return NOTHING

@@ -95,6 +95,9 @@ class Timing(Record):
     ms: Spread
     repeats: int
     mean_loops: float = Field(description="iterations of a transition")
+    free: bool = Field(
+        False, description="of free motion, each candidate from where a window had some, heads not called"
+    )
 
 
 class Costs(Record):

@@ -13,6 +13,7 @@ from torch import Tensor
 from loopwm_ros.config import load_arm
 from loopwm_ros.control.kinematics import Kinematics
 from loopwm_ros.training.evaluation.flops import BATCHES, HORIZON
+from loopwm_ros.training.evaluation.phases import FREE, phases
 from loopwm_ros.training.evaluation.probe import CONTEXT, Probe
 from loopwm_ros.training.evaluation.results import Timing
 from loopwm_ros.training.evaluation.rollouts import Rule, observe
@@ -27,12 +28,14 @@ from loopwm_ros.world_model.settings import WorldModelSettings
 SECONDS = 2.0  # for each figure
 REPEATS = (20, 300)  # fewest and most
 
+Asked = Callable[[int], tuple[F32, F32]]  # number of a call to its states and actions
+
 
 def timings(subject: Subject, probe: Probe, seen: Tensor) -> tuple[Timing, ...]:
     """Rollouts of one transition and of `HORIZON` base steps, heads called once, for 1 and 64 candidates.
 
-    From states along the probe's windows, under actions of other windows; `seen`: tokens of the observed
-    steps, (windows, CONTEXT, tokens, width).
+    From states along the probe's windows, under actions of other windows; and transitions alone, without
+    heads, that were free motion. `seen`: tokens of the observed steps, (windows, CONTEXT, tokens, width).
 
     Raises:
         ExportError: the exported graphs do not compute what the model does.
@@ -46,10 +49,12 @@ def timings(subject: Subject, probe: Probe, seen: Tensor) -> tuple[Timing, ...]:
         for name, settings in runtimes(subject).items():
             model = OnnxWorldModel(bundle, kinematics, settings)
             made += [
-                _timing(name, model, states, probe, rows, steps)
+                _timing(name, model, _rolled(states, probe, rows, steps), free=False)
                 for steps in (subject.spec.chunk, HORIZON)
                 for rows in BATCHES
             ]
+            if free := _free(subject, states, probe, max(BATCHES)):
+                made.append(_timing(name, model, free, free=True))
     return tuple(made)
 
 
@@ -69,15 +74,35 @@ def runtimes(subject: Subject) -> dict[str, WorldModelSettings]:
     }
 
 
-def _timing(name: str, model: OnnxWorldModel, states: F32, probe: Probe, rows: int, steps: int) -> Timing:
-    actions = np.resize(probe.actions[:, CONTEXT : CONTEXT + steps], (rows, steps, model.spec.action_dim))
+def _rolled(states: F32, probe: Probe, rows: int, steps: int) -> Asked:
+    """Actions of all windows, from one window's state after the other."""
+    actions = np.resize(probe.actions[:, CONTEXT : CONTEXT + steps], (rows, steps, probe.actions.shape[-1]))
+    return lambda turn: (states[turn % len(states)], np.roll(actions, turn, axis=0))
+
+
+def _free(subject: Subject, states: F32, probe: Probe, rows: int) -> Asked | None:
+    """The first transitions of windows, those that move nothing, from their own states; None: there are none."""
+    chunk = subject.spec.chunk
+    windows = np.flatnonzero(phases(probe, subject.points, chunk)[:, 0] == FREE)
+    if not len(windows):
+        return None
+    actions = probe.actions[:, CONTEXT : CONTEXT + chunk]
+
+    def asked(turn: int) -> tuple[F32, F32]:
+        chosen = np.resize(np.roll(windows, turn), rows)
+        return states[chosen], actions[chosen]
+
+    return asked
+
+
+def _timing(name: str, model: OnnxWorldModel, asked: Asked, free: bool) -> Timing:
+    def call(turn: int) -> object:
+        return model.advance(*asked(turn)) if free else model.rollout(*asked(turn), 0, None)
+
     model.loops_seen()
-
-    def call(turn: int) -> None:
-        model.rollout(states[turn % len(states)], np.roll(actions, turn, axis=0), 0, None)
-
     taken = measured(call)
     loops = model.loops_seen()
+    rows, steps, _ = asked(0)[1].shape
     return Timing(
         loops=name,
         candidates=rows,
@@ -85,10 +110,11 @@ def _timing(name: str, model: OnnxWorldModel, states: F32, probe: Probe, rows: i
         ms=spread([1e3 * seconds for seconds in taken]),
         repeats=len(taken),
         mean_loops=float(np.arange(len(loops)) @ loops / loops.sum()),
+        free=free,
     )
 
 
-def measured(call: Callable[[int], None]) -> list[float]:
+def measured(call: Callable[[int], object]) -> list[float]:
     """Durations of calls [s], each given its number; a few more before them warm up."""
     fewest, most = REPEATS
     for turn in range(3):
