@@ -25,6 +25,8 @@ class Providers(str, Enum):
     auto = "auto"
 
 
+COMPILERS = ("g++", "clang++")  # that torch.compile looks for
+
 Numbers = Annotated[str, typer.Option(metavar="N,N,...", help="Of the search; default: the task's own.")]
 
 
@@ -41,6 +43,12 @@ def planner(
     peer: Annotated[
         bool, typer.Option("--peer", help="Time TD-MPC2's plan (1M, 5M) and a transformer's beside it.")
     ] = False,
+    compiled: Annotated[
+        bool,
+        typer.Option(
+            "--compiled", help="Peers by torch.compile, too; this takes minutes, and a C++ compiler."
+        ),
+    ] = False,
     rounds: Annotated[int, typer.Option(min=10, help="Samples of each.")] = 200,
     core: Annotated[int | None, typer.Option(min=0, help="CPU core; default: the last one.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write all rows here.")] = None,
@@ -49,6 +57,8 @@ def planner(
 
     All settings see the same recorded pictures and take turns, so that a slow moment hits all alike.
     """
+    import shutil
+
     from rich.console import Console
     from rich.progress import Progress
 
@@ -63,6 +73,8 @@ def planner(
     from loopwm_ros.validation.burners import cores
     from loopwm_ros.validation.files import write_text_atomically
 
+    if compiled and not any(map(shutil.which, COMPILERS)):
+        raise ConfigError(f"--compiled needs a C++ compiler, one of {', '.join(COMPILERS)}: apt install g++")
     console = Console()
     task_settings = load_task(task)
     arm_settings = load_arm(arm or usual_arm(task_settings.name))
@@ -84,7 +96,7 @@ def planner(
     )
     bencher = PlannerBencher(rig, grid, _count())
     own = bencher.cycles[0].settings.planner
-    beside = _peers(rig.bundle.manifest.spec, own) if peer else []
+    beside = _peers(rig.bundle.manifest.spec, own, compiled) if peer or compiled else []
     with Progress(console=console, transient=True) as progress:
         task_id = progress.add_task("rounds", total=rounds)
         result = bencher.run(rounds, machine, beside, lambda: progress.advance(task_id))
@@ -114,7 +126,7 @@ def _count() -> Count | None:
     return graph_flops
 
 
-def _peers(spec: ModelSpec, search: PlannerSettings) -> list[Peer]:
+def _peers(spec: ModelSpec, search: PlannerSettings, compiled: bool) -> list[Peer]:
     from loopwm_ros.training.peers.timed import peers
 
-    return peers(spec, search.candidates, search.horizon, search.refinements)
+    return peers(spec, search.candidates, search.horizon, search.refinements, compiled)

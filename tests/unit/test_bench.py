@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from loopwm_ros.errors import ConfigError
 from loopwm_ros.training.graph_flops import graph_flops
 from loopwm_ros.training.graphs import to_onnx
 from loopwm_ros.training.peers.tdmpc2 import SIZES, Search, TdMpc2
+from loopwm_ros.training.peers.timed import peers
 from tests.bundles import make_bundle
 
 ARM, TASK = load_arm("panda"), load_task("reach")
@@ -108,16 +110,45 @@ def test_operations_of_batched_products_count_their_batch(shape: tuple[int, ...]
     assert graph_flops(to_onnx(Product(), ((one, other), (out,)))) == expected
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("name", SIZES)
-def test_tdmpc2_is_of_its_published_size_and_plans(name: str) -> None:
+def test_tdmpc2_is_of_its_published_size_and_plans(name: str, dtype: torch.dtype) -> None:
     search = Search(samples=32, elites=8, proposals=4, iterations=2)
-    model = TdMpc2(SIZES[name], action_dim=2, search=search).eval()
+    model = TdMpc2(SIZES[name], action_dim=2, search=search).eval().to(dtype)
     size = sum(parameter.numel() for parameter in model.parameters())
     assert size == pytest.approx(PUBLISHED[name], rel=0.2), "its encoder is left out"
-    plan = model.plan(torch.rand(1, SIZES[name].latent), torch.zeros(search.horizon, 2))
+    state, mean = torch.rand(1, SIZES[name].latent, dtype=dtype), torch.zeros(search.horizon, 2, dtype=dtype)
+    plan = model.plan(state, mean)
     assert plan.shape == (search.horizon, 2)
+    assert plan.dtype == dtype
     assert plan.abs().max() <= 1.0
     assert plan.abs().max() > 0.0
+
+
+def test_tdmpc2_is_timed_compiled_where_that_is_asked_for(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[str] = []
+    whole = torch.compile
+
+    def traced(plan: Callable[..., object], **options: object) -> Callable[..., object]:
+        """All of torch.compile but for the minutes that C++ takes."""
+        compiled.append(plan.__self__.critics.weights[0].dtype)
+        return whole(plan, backend="eager", fullgraph=True, **options)
+
+    monkeypatch.setattr(torch, "compile", traced)
+    found = {peer.name: peer for peer in peers(rig.bundle.manifest.spec, 8, 2, 1, compiled=True)}
+    assert compiled == [torch.bfloat16] * len(SIZES)
+    plan = found["tdmpc2_1m_compiled"].plan()
+    assert isinstance(plan, torch.Tensor)
+    assert plan.dtype == torch.bfloat16
+    assert found["tdmpc2_1m_compiled"].what.endswith("; compiled PyTorch, bfloat16")
+    assert found["tdmpc2_1m_compiled"].flop == found["tdmpc2_1m"].flop > 0
+
+
+def test_without_a_compiler_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda _name: None)
+    result = CliRunner().invoke(app, ["bench", "planner", "--task", "reach", "--compiled"])
+    assert isinstance(result.exception, ConfigError)
+    assert "needs a C++ compiler, one of g++, clang++: apt install g++" in str(result.exception)
 
 
 @pytest.mark.parametrize("text", ["0", "a", "1,,x", "-3", "1.5"])
@@ -136,7 +167,8 @@ def test_the_command_writes_rows_and_ratios(rig: Rig, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     bench = PlannerBench.model_validate(json.loads(out.read_text()))
     assert [row.shipped for row in bench.rows] == [True, False]
-    assert set(bench.ratio) == {"tdmpc2_1m", "tdmpc2_5m", "transformer_12"}
+    tdmpc2 = {f"tdmpc2_{size}{form}" for size in SIZES for form in ("", "_bf16")}
+    assert set(bench.ratio) == {*tdmpc2, "transformer_12"}
     shipped = bench.rows[0].times.median_ms
     for peer in bench.peers:
         assert bench.ratio[peer.name] == pytest.approx(peer.times.median_ms / shipped, abs=0.01)

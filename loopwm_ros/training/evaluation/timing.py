@@ -81,7 +81,7 @@ def _rolled(states: F32, probe: Probe, rows: int, steps: int) -> Asked:
 
 
 def _free(subject: Subject, states: F32, probe: Probe, rows: int) -> Asked | None:
-    """The first transitions of windows, those that move nothing, from their own states; None: there are none."""
+    """The first transitions of windows, those that push nothing, from their own states; None: no such."""
     chunk = subject.spec.chunk
     windows = np.flatnonzero(phases(probe, subject.points, chunk)[:, 0] == FREE)
     if not len(windows):

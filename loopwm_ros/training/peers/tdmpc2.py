@@ -17,6 +17,7 @@ SIMNORM = 8  # values that share a softmax
 BINS = 101  # of a reward or value, log-transformed
 BIN_RANGE = 10.0
 LOG_STD = (-10.0, 2.0)
+CHOSEN = 2  # critics that a return is the mean of, drawn anew each time
 
 
 @dataclass(frozen=True)
@@ -108,11 +109,10 @@ class TdMpc2(nn.Module):
         proposals = self._proposals(state)
         states = state.expand(search.samples, -1)
         std = torch.full_like(mean, search.std[1])
-        actions = torch.empty(search.horizon, search.samples, self.action_dim)
-        actions[:, : search.proposals] = proposals
+        others = (search.horizon, search.samples - search.proposals, self.action_dim)
         for _ in range(search.iterations):
-            drawn = torch.randn(search.horizon, search.samples - search.proposals, self.action_dim)
-            actions[:, search.proposals :] = (mean[:, None] + std[:, None] * drawn).clamp(-1, 1)
+            drawn = mean[:, None] + std[:, None] * mean.new_empty(others).normal_()
+            actions = torch.cat([proposals, drawn.clamp(-1, 1)], dim=1)
             values = self._value(states, actions).nan_to_num(0.0)
             best = values.topk(search.elites).indices
             score = torch.exp(search.temperature * (values[best] - values[best].max()))
@@ -133,14 +133,16 @@ class TdMpc2(nn.Module):
 
     def _value(self, states: Tensor, actions: Tensor) -> Tensor:
         """Return of each sample, (samples,)."""
-        total, discount = torch.zeros(len(states)), 1.0
+        total, discount = states.new_zeros(len(states)), 1.0
         for action in actions:
             told = torch.cat([states, action], dim=-1)
             total = total + discount * self._scalar(self.reward(told))
             states, discount = self.dynamics(told), discount * self.search.discount
         told = torch.cat([states, self._act(states)], dim=-1)
-        two = torch.randperm(len(self.critics.weights[0]))[:2]
-        return total + discount * self._scalar(self.critics(told)[two]).mean(0)
+        logits = self.critics(told)
+        if len(logits) > CHOSEN:
+            logits = logits[torch.randperm(len(logits))[:CHOSEN]]
+        return total + discount * self._scalar(logits).mean(0)
 
     def _act(self, states: Tensor) -> Tensor:
         mean, log_std = self.policy(states).chunk(2, dim=-1)

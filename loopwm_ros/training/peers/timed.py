@@ -29,27 +29,48 @@ class Peer:
     plan: Callable[[], object]
 
 
-def peers(spec: ModelSpec, candidates: int, horizon: int, refinements: int) -> list[Peer]:
+@dataclass(frozen=True)
+class Form:
+    """In which a PyTorch model is run."""
+
+    suffix: str  # of the peer's name
+    dtype: torch.dtype
+    compiled: bool = False
+
+    def __str__(self) -> str:
+        """As it stands in tables."""
+        return f"{'compiled' if self.compiled else 'eager'} PyTorch, {str(self.dtype).removeprefix('torch.')}"
+
+
+EAGER = (Form("", torch.float32), Form("_bf16", torch.bfloat16))
+COMPILED = Form("_compiled", torch.bfloat16, compiled=True)
+
+
+def peers(
+    spec: ModelSpec, candidates: int, horizon: int, refinements: int, compiled: bool = False
+) -> list[Peer]:
     """TD-MPC2 at two sizes, and a transformer that imagines as many futures, as far, as often as given.
 
-    Torch is kept to one thread, as ours is.
+    Torch is kept to one thread, as ours is. `compiled`: TD-MPC2 by torch.compile, too, its first plan then
+    takes minutes.
     """
     torch.set_num_threads(1)
-    found = [_tdmpc2(name, spec.action_dim) for name in SIZES]
+    forms = (*EAGER, COMPILED) if compiled else EAGER
+    found = [_tdmpc2(name, form, spec.action_dim) for name in SIZES for form in forms]
     return [*found, _transformer(spec, candidates, horizon, refinements)]
 
 
-def _tdmpc2(name: str, action_dim: int) -> Peer:
+def _tdmpc2(name: str, form: Form, action_dim: int) -> Peer:
     torch.manual_seed(0)
-    model, search = TdMpc2(SIZES[name], action_dim).eval(), Search()
-    state, mean = torch.rand(1, model.latent), torch.zeros(search.horizon, action_dim)
-
-    def plan() -> object:
-        return model.plan(state, mean)
-
+    model, search = TdMpc2(SIZES[name], action_dim).eval().to(form.dtype), Search()
+    state = torch.rand(1, model.latent, dtype=form.dtype)
+    mean = torch.zeros(search.horizon, action_dim, dtype=form.dtype)
+    flop = counted(lambda: model.plan(state, mean))
+    run = torch.compile(model.plan, dynamic=False) if form.compiled else model.plan
     sizes = f"{search.samples} samples, horizon {search.horizon}, {search.iterations} iterations"
-    what = f"{sizes}; eager PyTorch, float32"
-    return Peer(f"tdmpc2_{name}", what, _size(model), counted(plan), plan)
+    return Peer(
+        f"tdmpc2_{name}{form.suffix}", f"{sizes}; {form}", _size(model), flop, lambda: run(state, mean)
+    )
 
 
 def _transformer(spec: ModelSpec, candidates: int, horizon: int, refinements: int) -> Peer:
