@@ -21,7 +21,7 @@ def tree(folder: str) -> list[tuple[str, list[str]]]:
 EXTRAS = {
     "cpu": ["onnxruntime>=1.20"],
     "gpu": ["onnxruntime-gpu>=1.20"],
-    "sim": ["mujoco>=3.12,<4", "pybullet>=3.2.5"],
+    "sim": ["mujoco>=3.12,<4", "psutil>=5.9", "pybullet>=3.2.5"],
     "ray": ["ray>=2.40"],
     "ros": [
         "ros-rclpy[fastrtps]>=7.1",
@@ -49,6 +49,7 @@ EXTRAS = {
         "ruff>=0.9",
         "types-PyYAML>=6.0.12",
         "types-defusedxml>=0.7",
+        "types-psutil>=7.0",
     ],
 }
 

@@ -53,12 +53,24 @@ class Machine(Settings):
     versions: dict[str, str]
 
 
+class NodeUsage(Settings):
+    """What one node's process took of the machine, from when it was configured to the end."""
+
+    node: str
+    seconds: float  # that it was watched for
+    cores: float  # mean share of one processor core
+    rss_mb: tuple[float, ...]  # resident memory, evenly spaced over these seconds [MB]
+    growth_mb_per_hour: float | None  # of a line through the later half; None: too few samples to tell
+    threads: int  # at the end
+
+
 class DeadlineRun(Settings):
     """The whole ROS graph at one rate of commands."""
 
     commands_per_second: float
     seconds: float  # that it took, start and end of the nodes included
     summary: Summary
+    nodes: tuple[NodeUsage, ...] = ()
 
 
 class DeadlineBench(Settings):

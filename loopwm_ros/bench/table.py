@@ -62,6 +62,21 @@ def print_deadlines(console: Console, bench: DeadlineBench) -> None:
             f"{made.success} of {made.episodes}",
         )
     console.print(table)
+    _print_nodes(console, bench)
+
+
+def _print_nodes(console: Console, bench: DeadlineBench) -> None:
+    table = Table(title="what the nodes took")
+    names = ("commands/s", "node", "cores", "memory [MB]", "growth [MB/h]", "threads")
+    for name in names:
+        table.add_column(name, justify="left" if name == "node" else "right")
+    for run in bench.runs:
+        for node in run.nodes:
+            growth = "-" if node.growth_mb_per_hour is None else f"{node.growth_mb_per_hour:+.1f}"
+            row = (f"{node.cores:.2f}", f"{node.rss_mb[-1]:.0f}", growth, str(node.threads))
+            table.add_row(f"{run.commands_per_second:g}", node.node, *row)
+    if table.row_count:
+        console.print(table)
 
 
 def _print_peers(console: Console, bench: PlannerBench) -> None:

@@ -9,6 +9,7 @@ import typer
 
 MISSED = 3  # exit status of a run in which a command was late
 MANY = 100_000  # episodes: time ends the run
+LOOK, LOOKS = 5.0, 40  # memory and processor time are looked at so often [s], and at least so many times
 
 
 def deadline(
@@ -31,6 +32,8 @@ def deadline(
 ) -> None:
     """Run the whole ROS graph in real time, count late commands, and show what was planned within the time.
 
+    Shows, too, what each node's process took: processor time, memory, and how fast the memory grew.
+
     Exit status: 0 if no command was late, 3 if one was, 1 if the run failed.
     """
     import time
@@ -42,6 +45,7 @@ def deadline(
     from loopwm_ros.bench.machine import describe
     from loopwm_ros.bench.results import DeadlineBench, DeadlineRun
     from loopwm_ros.bench.table import print_deadlines
+    from loopwm_ros.bench.usage import UsageWatch
     from loopwm_ros.cli.sim import usual_bundle
     from loopwm_ros.cli.sim_job import InRealTime, SimJob
     from loopwm_ros.cli.sim_table import RunTable
@@ -72,13 +76,13 @@ def deadline(
     for hertz in rates:
         world = request.world.model_copy(update={"control_rate": hertz})
         job = SimJob(replace(request, world=world), RunTable(console, f"{task}, {hertz:g} commands a second"))
-        began = time.monotonic()
+        began, asked = time.monotonic(), minutes * 60.0 / len(rates)
+        watch = UsageWatch(min(LOOK, asked / LOOKS))
+        how = InRealTime(arm, task, seconds=asked, priority=priority, watching=watch)
         with burning(cores(), nice=0) if stress else nullcontext(), job.table.shown():
-            summary = job.realtime(
-                InRealTime(arm, task, seconds=minutes * 60.0 / len(rates), priority=priority)
-            )
-        took = time.monotonic() - began
-        runs.append(DeadlineRun(commands_per_second=hertz, seconds=round(took, 1), summary=summary))
+            summary = job.realtime(how)
+        took = round(time.monotonic() - began, 1)
+        runs.append(DeadlineRun(commands_per_second=hertz, seconds=took, summary=summary, nodes=watch.found))
     result = DeadlineBench(
         machine=machine, stress=stress, realtime_priority=priority, minutes=minutes, runs=runs
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from loopwm_ros.cli.sim_table import RunTable
 from loopwm_ros.errors import ConfigError
@@ -29,6 +30,9 @@ from loopwm_ros.validation.summary import (
 from loopwm_ros.validation.trace import EpisodeRun, Trace
 from loopwm_ros.validation.versions import versions
 
+if TYPE_CHECKING:
+    from loopwm_ros.nodes.processes import Watching
+
 PLANNING = ("mpc", "policy", "simulator")  # controllers that have a planner
 ROUNDING = 1e-9  # of a product of two exact numbers
 Runner = Callable[[Measurements, Callable[[EpisodeRun], None]], None]
@@ -44,6 +48,7 @@ class InRealTime:
     out: Path | None = None  # logs go to its folder log
     seconds: float = math.inf  # no episode begins when the nodes have been ready for so long
     priority: int = 0  # of SCHED_FIFO for mpc and safety; 0: none
+    watching: Watching = nullcontext  # while they run
 
 
 @dataclass
@@ -73,7 +78,7 @@ class SimJob:
             return self._run(
                 "realtime",
                 lambda measured, done: run_realtime(
-                    request, folder, measured, done, self.table.present, how.seconds
+                    request, folder, measured, done, self.table.present, how.seconds, how.watching
                 ),
             )
 

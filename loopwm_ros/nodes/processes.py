@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from loopwm_ros.errors import LoopWMError
 
 ENCLAVES = "/loopwm/"  # of config/security/policy.xml; without SROS 2 a name and no more
 PARENT_VARIABLE = "LOOPWM_PARENT_PID"  # a node started with it ends when that process is gone
+Watching = Callable[[Mapping[str, int]], AbstractContextManager[object]]  # given process ids by node
 STOP_SIGNALS = ((signal.SIGINT, 4.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0))  # with patience [s]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from loopwm_ros.nodes import environment, processes
 from loopwm_ros.nodes.episode_report import EpisodeReport
 from loopwm_ros.nodes.json_lines import JsonLines
 from loopwm_ros.nodes.monitor_topics import PATIENCE
-from loopwm_ros.nodes.processes import Child, ProcessError
+from loopwm_ros.nodes.processes import Child, ProcessError, Watching
 from loopwm_ros.nodes.ros_client import RosClient
 from loopwm_ros.nodes.service_calls import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE
 from loopwm_ros.validation.request import RunRequest
@@ -56,10 +56,12 @@ def run_realtime(
     on_episode: Callable[[EpisodeRun], None],
     on_progress: Callable[[Progress], None],
     seconds: float = math.inf,
+    watching: Watching = nullcontext,
 ) -> None:
     """Run all episodes over ROS 2; episode `i` has the seed `request.seed + i`. Logs go to `folder`.
 
-    No episode begins when the nodes have been ready for `seconds`.
+    No episode begins when the nodes have been ready for `seconds`. `watching` is entered then, and left
+    before they end.
 
     Raises:
         ProcessError: a node ended, refused, or took too long; the message holds its own error.
@@ -74,6 +76,7 @@ def run_realtime(
         stack.callback(ros.close)
         run = _Run(request, ros, children[-1], folder, measured, on_progress)
         run.configure()
+        stack.enter_context(watching({child.name: child.process.pid for child in children}))
         end = time.monotonic() + seconds
         for index in range(request.run.episodes):
             if time.monotonic() > end:

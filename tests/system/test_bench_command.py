@@ -34,3 +34,6 @@ def test_the_graph_runs_at_each_rate_with_busy_processes_beside(tmp_path: Path) 
     assert slow.cycles > 5
     assert fast.cycles / fast.plans == pytest.approx(5, rel=0.3), "five commands an action of 0.1 s"
     assert slow.cycles / slow.plans == pytest.approx(2, rel=0.3)
+    for run in bench.runs:
+        assert [node.node for node in run.nodes] == ["sim", "safety", "mpc"]
+        assert all(node.rss_mb[-1] > 20 and node.cores > 0 and node.threads > 1 for node in run.nodes)
