@@ -11,9 +11,11 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from rclpy.clock import Clock
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
+from rclpy.timer import Timer
 
 from loopwm_ros.nodes.checked import checked
 
@@ -32,13 +34,21 @@ class InletNode(Node):
     """A node with inlets; its executor does not serve them."""
 
     inlets: tuple[Inlet, ...] = ()
-    poll_period = 0.005  # [s] between two calls of `poll`
+    poll_period = 0.005  # [s] between two calls of `poll`, ...
+    rest_period = 0.05  # ... and where nothing waits for what comes, so that idling costs little
+    _polling: Timer | None = None
 
     @property
     def subscriptions(self) -> Iterator[Subscription[Any]]:
         """What the executor serves."""
         polled = [inlet.subscription for inlet in self.inlets]
         yield from (each for each in super().subscriptions if each not in polled)
+
+    def poll_every(self, period: float, clock: Clock) -> None:
+        """Call `poll` so often [s] from now on."""
+        before, self._polling = self._polling, self.create_timer(period, self.poll, clock=clock)
+        if before is not None:
+            self.destroy_timer(before)
 
     def poll(self) -> None:
         """Read all inlets."""

@@ -64,7 +64,7 @@ class MpcNode(InletNode, LifecycleNode):
         self._beat = self.create_publisher(DiagnosticStatus, heartbeats.MPC_TOPIC, COMMAND)
         self._safety = heartbeats.Heard(heartbeats.SAFETY_TOPIC)
         Inlet(self, DiagnosticStatus, self._safety.topic, self._safety.hear, COMMAND)
-        self.create_timer(self.poll_period, self.poll, clock=self._steady)
+        self.poll_every(self.rest_period, self._steady)
         self.create_timer(diagnostics.PERIOD, self._on_heartbeat, clock=self._steady)
         self.create_timer(heartbeats.PERIOD, self._on_beat, clock=self._steady)
 
@@ -129,15 +129,18 @@ class MpcNode(InletNode, LifecycleNode):
     def _activate(self) -> None:
         engine = self._running()
         seed = self.get_parameter("seed").value + self._activations
+        self.poll()
         engine.start(time.perf_counter(), self._now(), seed)
         self._activations += 1
         period = self.get_parameter("control_period").value
         self._timer = self.create_timer(period, self._on_timer, clock=self._steady)
+        self.poll_every(self.poll_period, self._steady)
 
     def _deactivate(self) -> None:
         if self._timer is not None:
             self.destroy_timer(self._timer)
             self._timer = None
+            self.poll_every(self.rest_period, self._steady)
             stop = self._running().stop(self._now())
             self._plans.publish(self._make.trajectory(stop, self._running().arm.joints))
             self._running().record.flush()

@@ -126,3 +126,12 @@ def test_what_is_removed_is_polled_no_more(reader) -> None:
     reader.inlet.remove()
     assert reader.node.inlets == ()
     reader.node.poll()
+
+
+def test_a_node_polls_by_one_timer_as_often_as_it_was_told_last(bench, reader) -> None:
+    clock = reader.node.get_clock()
+    reader.node.poll_every(reader.node.rest_period, clock)
+    reader.node.poll_every(reader.node.poll_period, clock)
+    (timer,) = reader.node.timers
+    assert timer.timer_period_ns == 1e9 * reader.node.poll_period
+    bench.until(lambda: reader.send(1) or reader.heard)

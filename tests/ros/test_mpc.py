@@ -172,6 +172,20 @@ def test_active_node_plans_from_the_measured_joints_and_stops_on_deactivation(be
     assert mpc.trigger_cleanup() == SUCCESS
 
 
+def test_it_looks_for_messages_less_often_while_it_does_not_plan(bench, mpc) -> None:
+    periods = [polled(mpc)]
+    activate(bench, mpc)
+    periods.append(polled(mpc))
+    assert mpc.trigger_deactivate() == SUCCESS
+    periods.append(polled(mpc))
+    assert periods == [mpc.rest_period, mpc.poll_period, mpc.rest_period]
+
+
+def polled(mpc: MpcNode) -> float:
+    (period,) = {timer.timer_period_ns * 1e-9 for timer in mpc.timers if timer.callback == mpc.poll}
+    return period
+
+
 def test_a_calibrated_camera_of_another_resolution_is_planned_with_until_its_driver_contradicts(
     bench, mpc, tmp_path
 ) -> None:
