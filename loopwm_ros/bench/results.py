@@ -83,6 +83,18 @@ class DeadlineBench(Settings):
     runs: list[DeadlineRun]
 
 
+class StartBench(Settings):
+    """How soon the arm gets its first command, and what nodes take that have nothing to do."""
+
+    cpu: str
+    cores: int  # that this process may use
+    versions: dict[str, str]
+    task: str
+    bundle_sha256: str
+    starts: tuple[dict[str, float], ...]  # seconds from the start of the processes to each step
+    idle: tuple[NodeUsage, ...]  # configured, without a cell
+
+
 class PlannerBench(Settings):
     """All rows of one run."""
 

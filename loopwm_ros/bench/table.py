@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from statistics import median
+
 from rich.console import Console
 from rich.table import Table
 
-from loopwm_ros.bench.results import DeadlineBench, PlannerBench, Times
+from loopwm_ros.bench.results import DeadlineBench, NodeUsage, PlannerBench, StartBench, Times
 
 TIMES = ("p50 [ms]", "p99", "p99.9", "CPU")
 WORK = ("MFLOP", "of peak")
@@ -65,18 +68,36 @@ def print_deadlines(console: Console, bench: DeadlineBench) -> None:
     _print_nodes(console, bench)
 
 
+def print_start(console: Console, bench: StartBench) -> None:
+    """Two tables: the steps of a cold start, and idle nodes."""
+    table = Table(title=f"cold start, {len(bench.starts)} times; {bench.cpu}, {bench.cores} cores")
+    for name in ("step", "median [s]", "slowest"):
+        table.add_column(name, justify="left" if name == "step" else "right")
+    for step in bench.starts[0]:
+        seconds = [start[step] for start in bench.starts]
+        table.add_row(step, f"{median(seconds):.2f}", f"{max(seconds):.2f}")
+    console.print(table)
+    _print_usage(console, "nodes with nothing to do", [("", node) for node in bench.idle])
+
+
 def _print_nodes(console: Console, bench: DeadlineBench) -> None:
-    table = Table(title="what the nodes took")
-    names = ("commands/s", "node", "cores", "memory [MB]", "growth [MB/h]", "threads")
-    for name in names:
+    found = [(f"{run.commands_per_second:g}", node) for run in bench.runs for node in run.nodes]
+    _print_usage(console, "what the nodes took", found, "commands/s")
+
+
+def _print_usage(
+    console: Console, title: str, found: Sequence[tuple[str, NodeUsage]], of: str | None = None
+) -> None:
+    if not found:
+        return
+    table = Table(title=title)
+    for name in (*filter(None, [of]), "node", "cores", "memory [MB]", "growth [MB/h]", "threads"):
         table.add_column(name, justify="left" if name == "node" else "right")
-    for run in bench.runs:
-        for node in run.nodes:
-            growth = "-" if node.growth_mb_per_hour is None else f"{node.growth_mb_per_hour:+.1f}"
-            row = (f"{node.cores:.2f}", f"{node.rss_mb[-1]:.0f}", growth, str(node.threads))
-            table.add_row(f"{run.commands_per_second:g}", node.node, *row)
-    if table.row_count:
-        console.print(table)
+    for run, node in found:
+        growth = "-" if node.growth_mb_per_hour is None else f"{node.growth_mb_per_hour:+.1f}"
+        row = (node.node, f"{node.cores:.3f}", f"{node.rss_mb[-1]:.0f}", growth, str(node.threads))
+        table.add_row(*row if of is None else (run, *row))
+    console.print(table)
 
 
 def _print_peers(console: Console, bench: PlannerBench) -> None:

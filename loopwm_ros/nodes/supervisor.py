@@ -70,7 +70,7 @@ def run_realtime(
     with environment.applied(graph), ExitStack() as stack:
         children: list[Child] = []
         stack.callback(processes.stop, children)
-        for name, values in _parameters(request, folder).items():
+        for name, values in node_parameters(request, folder).items():
             children.append(processes.start(name, values, graph, folder))
         ros = RosClient("supervisor", lambda: processes.check_alive(children))
         stack.callback(ros.close)
@@ -84,7 +84,7 @@ def run_realtime(
             on_episode(run.episode(index))
 
 
-def _parameters(request: RealtimeRequest, folder: Path) -> dict[str, dict[str, object]]:
+def node_parameters(request: RealtimeRequest, folder: Path) -> dict[str, dict[str, object]]:
     """Parameters of each node; the last one is the mpc node."""
     run = request.run
     assert run.bundle is not None

@@ -91,7 +91,7 @@ def test_the_stand_in_takes_the_simulation_s_place_without_its_clock(
         arm=load_arm("panda"), task=task, world=load_world(task.world), controller="mpc", episodes=1, seed=4,
         bundle=bundle, engine=engine,
     )  # fmt: skip
-    nodes = supervisor._parameters(supervisor.RealtimeRequest(run, "panda", "reach"), tmp_path)
+    nodes = supervisor.node_parameters(supervisor.RealtimeRequest(run, "panda", "reach"), tmp_path)
     assert list(nodes) == [cell, "safety", "mpc"]
     assert {nodes[name]["use_sim_time"] for name in ("safety", "mpc")} == {simulated}
     assert "use_sim_time" not in nodes[cell]
@@ -104,7 +104,7 @@ def test_with_a_validation_safety_starts_in_shadow_and_a_monitor_watches(bundle,
         arm=load_arm("panda"), task=task, world=load_world(task.world), controller="mpc", episodes=1, seed=4,
         bundle=bundle, engine="mujoco", validation=file,
     )  # fmt: skip
-    nodes = supervisor._parameters(supervisor.RealtimeRequest(run, "panda", "reach"), tmp_path)
+    nodes = supervisor.node_parameters(supervisor.RealtimeRequest(run, "panda", "reach"), tmp_path)
     assert list(nodes) == ["standin", "safety", "monitor", "mpc"]
     safety = nodes["safety"]
     assert safety["shadow"] is safety["need_validation"] is True

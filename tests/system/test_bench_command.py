@@ -1,4 +1,4 @@
-"""`loopwm bench deadline` as a user starts it: every node in real time, at two rates of commands.
+"""`loopwm bench deadline` and `bench start` as a user starts them: nodes in real time, each a process.
 
 The bundle is made by hand (tests/bundles.py). Whether commands are in time is the machine's business.
 """
@@ -12,20 +12,25 @@ from pathlib import Path
 
 import pytest
 
-from loopwm_ros.bench.results import DeadlineBench
+from loopwm_ros.bench.results import DeadlineBench, StartBench
 from loopwm_ros.config import load_arm, load_task
 from tests.bundles import make_bundle
 
 
-def test_the_graph_runs_at_each_rate_with_busy_processes_beside(tmp_path: Path) -> None:
-    bundle = make_bundle(tmp_path / "bundle", load_arm("panda"), load_task("reach"))
-    out = tmp_path / "deadline.json"
-    command = [sys.executable, "-m", "loopwm_ros.cli.main", "bench", "deadline", "--task", "reach"]
-    command += ["--bundle", str(bundle.root), "--minutes", "0.1", "--stress", "--json", str(out)]
+def bench_command(folder: Path, *words: str) -> tuple[subprocess.CompletedProcess[str], str]:
+    """What became of it, and the result that it wrote."""
+    bundle, out = make_bundle(folder / "bundle", load_arm("panda"), load_task("reach")), folder / "out.json"
+    command = [sys.executable, "-m", "loopwm_ros.cli.main", "bench", *words, "--task", "reach"]
+    command += ["--bundle", str(bundle.root), "--json", str(out)]
     alone = {name: value for name, value in os.environ.items() if name != "ROS_DOMAIN_ID"}
     done = subprocess.run(command, env=alone, capture_output=True, text=True, timeout=240, check=False)
     assert "Traceback" not in done.stderr, done.stderr
-    bench = DeadlineBench.model_validate_json(out.read_text(encoding="utf-8"))
+    return done, out.read_text(encoding="utf-8")
+
+
+def test_the_graph_runs_at_each_rate_with_busy_processes_beside(tmp_path: Path) -> None:
+    done, result = bench_command(tmp_path, "deadline", "--minutes", "0.1", "--stress")
+    bench = DeadlineBench.model_validate_json(result)
     assert bench.stress
     assert [run.commands_per_second for run in bench.runs] == [20.0, 50.0]
     missed = sum(run.summary.deadline_misses for run in bench.runs)
@@ -37,3 +42,14 @@ def test_the_graph_runs_at_each_rate_with_busy_processes_beside(tmp_path: Path) 
     for run in bench.runs:
         assert [node.node for node in run.nodes] == ["sim", "safety", "mpc"]
         assert all(node.rss_mb[-1] > 20 and node.cores > 0 and node.threads > 1 for node in run.nodes)
+
+
+def test_a_cold_start_ends_with_a_command_and_idle_nodes_are_looked_at(tmp_path: Path) -> None:
+    done, result = bench_command(tmp_path, "start", "--times", "1", "--idle", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    bench = StartBench.model_validate_json(result)
+    (steps,) = bench.starts
+    assert list(steps) == ["configured", "active", "armed", "first command"]
+    assert 0.0 < steps["configured"] < steps["active"] < steps["armed"] <= steps["first command"]
+    assert [node.node for node in bench.idle] == ["safety", "mpc"]
+    assert all(node.seconds >= 2.0 and 0.0 < node.cores < 1.0 for node in bench.idle)
