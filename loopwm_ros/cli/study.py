@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from loopwm_ros.errors import ConfigError
+
 if TYPE_CHECKING:
     from loopwm_ros.training.study.settings import StudySettings
 
@@ -37,6 +39,8 @@ def study(
     from loopwm_ros.training.study.run import prepare, time_arms, train_arms, write_runs
     from loopwm_ros.training.study.settings import StudySettings
 
+    if start is not None and not data:
+        raise ConfigError("--start takes the encoder of a run on the same recordings: give them with --data")
     settings = load_settings(config, StudySettings)
     chosen = _arms(settings, arms)
     with workers(device, settings.base.threads) as these:

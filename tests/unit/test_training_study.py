@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from loopwm_ros.cli.main import app
 from loopwm_ros.config import load_settings, share_dir
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.training import checkpoint
@@ -86,6 +88,28 @@ def test_the_encoder_of_another_run_is_refused(
     with pytest.raises(ConfigError, match=said):
         prepare(study, synthetic_dataset(**data), tmp_path, Workers(0, 1, CPU), Silent(), start=folder)
     assert not (tmp_path / "bank.safetensors").exists()
+
+
+def test_a_study_keeps_its_encoder(folder: Path, tmp_path: Path) -> None:
+    data, workers, kept = synthetic_dataset(), Workers(0, 1, CPU), tmp_path / "kept"
+    shutil.copytree(folder, kept)
+    bank = (kept / "bank.safetensors").stat().st_mtime_ns
+    prepare(STUDY, data, kept, workers, Silent())
+    prepare(STUDY, data, kept, workers, Silent(), start=folder)
+    assert (kept / "bank.safetensors").stat().st_mtime_ns == bank
+    shutil.copytree(folder, tmp_path / "another")
+    tensors, state = checkpoint.load_tensors(folder / "encoder.safetensors")
+    moved = {name: t + 1 if name.startswith("average.encoder") else t for name, t in tensors.items()}
+    checkpoint.save_tensors(tmp_path / "another" / "encoder.safetensors", moved, state)
+    with pytest.raises(ConfigError, match=r"has tokens of another encoder than .*another"):
+        prepare(STUDY, data, kept, workers, Silent(), start=tmp_path / "another")
+
+
+def test_a_start_without_recordings_is_refused(folder: Path) -> None:
+    words = ["study", "--config", "config/study/contact.yaml", "--out", str(folder), "--start", str(folder)]
+    result = CliRunner().invoke(app, words)
+    assert isinstance(result.exception, ConfigError)
+    assert "give them with --data" in str(result.exception)
 
 
 def test_an_encoder_that_is_not_finished_is_refused(folder: Path, tmp_path: Path) -> None:

@@ -47,10 +47,13 @@ def prepare(
     `start`: a run on the same recordings, whose stage encoder takes the place of training one.
 
     Raises:
-        ConfigError: `start` has another encoder, or learnt from other recordings; or `out` is another study.
+        ConfigError: `start` has another encoder, or learnt from other recordings; or `out` is another study,
+            or has another encoder's tokens.
     """
     base, description = settings.base, run.describe(settings.base, data)
     run.open_folder(out, base, description, resume=(out / run.SETTINGS).exists())
+    if start is None and (out / BANK).exists():
+        return
     torch.manual_seed(base.seed)
     model = LoopWM(base, description.spec)
     train, held_out = data.split(base.held_out, base.split_seed)
@@ -63,6 +66,8 @@ def prepare(
     else:
         _require_start(start, base, description)
         _take_encoder(model, start / CHECKPOINT, base.encoder.stage.steps)
+        if (out / BANK).exists():
+            _require_same_encoder(out, model, start)
     if not (out / BANK).exists():
         save_windows(out / run.SAMPLE, real_windows(data, description.spec, held_out))
         checkpoint.save_tensors(out / ENCODER, shared(model), {"seed": base.seed})
@@ -85,6 +90,15 @@ def _require_start(start: Path, base: TrainSettings, description: Description) -
         raise ConfigError(f"{start} has other settings in {', '.join(other)} than the study's base")
     if run.load_description(start).data_sha256 != description.data_sha256:
         raise ConfigError(f"{start} was trained on other data; give the same recordings, in the same order")
+
+
+def _require_same_encoder(out: Path, model: LoopWM, start: Path) -> None:
+    encoder, _ = checkpoint.load_tensors(out / ENCODER)
+    if any(not torch.equal(tensor.cpu(), encoder[name]) for name, tensor in shared(model).items()):
+        raise ConfigError(
+            f"{out} has tokens of another encoder than {start} has: give another --out, or leave --start out "
+            "to go on with the one that is there"
+        )
 
 
 def _take_encoder(model: LoopWM, path: Path, steps: int) -> None:
