@@ -60,7 +60,7 @@ class NodeUsage(Settings):
     seconds: float  # that it was watched for
     cores: float  # mean share of one processor core
     rss_mb: tuple[float, ...]  # resident memory, evenly spaced over these seconds [MB]
-    growth_mb_per_hour: float | None  # of a line through the later half; None: too few samples to tell
+    growth_mb_per_hour: float | None  # of a line through the later half; None: too short to tell
     threads: int  # at the end
 
 
@@ -89,6 +89,7 @@ class StartBench(Settings):
     cpu: str
     cores: int  # that this process may use
     versions: dict[str, str]
+    arm: str
     task: str
     bundle_sha256: str
     starts: tuple[dict[str, float], ...]  # seconds from the start of the processes to each step

@@ -15,7 +15,7 @@ from loopwm_ros.bench.results import NodeUsage
 
 MB = 1e6
 KEPT = 60  # samples of memory in a result
-LEAST = 10  # samples that a growth is told from
+LEAST = 60.0  # a growth is told from no less [s]: within seconds one allocation would be a leak
 HOUR = 3600.0  # [s]
 
 
@@ -59,7 +59,7 @@ class Watched:
     def _growth(self) -> float | None:
         """Slope of a least-squares line through the later half, where caches and pools have filled up."""
         half = len(self.stamps) // 2
-        if len(self.stamps) - half < LEAST:
+        if self.stamps[-1] - self.stamps[half] < LEAST:
             return None
         slope, _ = np.polyfit(np.subtract(self.stamps[half:], self.stamps[half]), self.rss[half:], 1)
         return round(float(slope) * HOUR, 2)
@@ -75,27 +75,29 @@ class UsageWatch:
     def __init__(self, period: float) -> None:
         self.found: tuple[NodeUsage, ...] = ()
         self._period = period
-        self._over = threading.Event()
 
     @contextmanager
     def __call__(self, nodes: Mapping[str, int]) -> Iterator[None]:
         """Look at these: process ids by node."""
         watched = {name: Watched(psutil.Process(pid)) for name, pid in nodes.items()}
-        thread = threading.Thread(
-            target=self._look, args=(tuple(watched.values()),), name="usage", daemon=True
-        )
+        over = threading.Event()
+
+        def look() -> None:
+            while not over.wait(self._period):
+                look_at_all()
+
+        def look_at_all() -> None:
+            for one in watched.values():
+                one.look()
+
+        look_at_all()
+        thread = threading.Thread(target=look, name="usage", daemon=True)
         thread.start()
         try:
             yield
         finally:
-            self._over.set()
+            over.set()
             thread.join()
+            look_at_all()
         usages = (one.usage(name) for name, one in watched.items())
         self.found = tuple(usage for usage in usages if usage is not None)
-
-    def _look(self, watched: tuple[Watched, ...]) -> None:
-        while True:
-            for one in watched:
-                one.look()
-            if self._over.wait(self._period):
-                return

@@ -25,8 +25,6 @@ class Providers(str, Enum):
     auto = "auto"
 
 
-COMPILERS = ("g++", "clang++")  # that torch.compile looks for
-
 Numbers = Annotated[str, typer.Option(metavar="N,N,...", help="Of the search; default: the task's own.")]
 
 
@@ -57,6 +55,7 @@ def planner(
 
     All settings see the same recorded pictures and take turns, so that a slow moment hits all alike.
     """
+    import os
     import shutil
 
     from rich.console import Console
@@ -73,8 +72,10 @@ def planner(
     from loopwm_ros.validation.burners import cores
     from loopwm_ros.validation.files import write_text_atomically
 
-    if compiled and not any(map(shutil.which, COMPILERS)):
-        raise ConfigError(f"--compiled needs a C++ compiler, one of {', '.join(COMPILERS)}: apt install g++")
+    if compiled and not shutil.which(compiler := os.environ.get("CXX", "g++")):
+        raise ConfigError(
+            f"--compiled needs the C++ compiler {compiler}, and Python's headers: apt install g++ python3-dev"
+        )
     console = Console()
     task_settings = load_task(task)
     arm_settings = load_arm(arm or usual_arm(task_settings.name))

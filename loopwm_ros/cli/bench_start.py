@@ -19,7 +19,7 @@ def start(
     idle: Annotated[float, typer.Option(min=1, help="Seconds for which idle nodes are looked at.")] = 10.0,
     json: Annotated[Path | None, typer.Option(help="Write all of it here.")] = None,
 ) -> None:
-    """Start safety and mpc beside a cell that is there already, until the arm gets its first command.
+    """Start safety and mpc beside a cell that is there already, until the first command that moves the arm.
 
     Each time in new processes. Then both wait, configured but without a cell, and what they take is shown.
     """
@@ -66,6 +66,7 @@ def start(
         cpu=cpu_name(),
         cores=cores(),
         versions=versions(),
+        arm=arm_settings.name,
         task=task_settings.name,
         bundle_sha256=run.bundle.sha256,
         starts=tuple(starts),

@@ -39,7 +39,7 @@ COMMANDS = {  # what it does, an example
         "loopwm validate --bundle models/mine --arm robot.yaml --suite sim/suites/reach.yaml --workers 4",
     ),
     "bench": (
-        "Time control cycles on this machine, beside other planners.",
+        "What this machine keeps up with: control cycles, deadlines, cold starts.",
         "loopwm bench planner --task push --peer --json out/planner.json",
     ),
     "arm": (
@@ -54,8 +54,8 @@ COMMANDS = {  # what it does, an example
 }
 EXTRAS = {  # the extra that installs each optional module
     **dict.fromkeys(("onnx", "onnxscript", "safetensors", "tensorboard", "torch"), "train"),
+    **dict.fromkeys(("mujoco", "psutil", "pybullet"), "sim"),
     "onnxruntime": "cpu",
-    "pybullet": "sim",
     "ray": "ray",
     "rclpy": "ros",
 }

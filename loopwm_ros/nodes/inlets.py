@@ -35,7 +35,9 @@ class InletNode(Node):
 
     inlets: tuple[Inlet, ...] = ()
     poll_period = 0.005  # [s] between two calls of `poll`, ...
-    rest_period = 0.05  # ... and where nothing waits for what comes, so that idling costs little
+    # ... and where nothing waits for what comes, so that idling costs little. Of more than a queue holds the
+    # newest are read then, and a flood is found only when the node polls often again.
+    rest_period = 0.05
     _polling: Timer | None = None
 
     @property

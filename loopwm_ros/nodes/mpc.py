@@ -199,6 +199,7 @@ class MpcNode(InletNode, LifecycleNode):
                 raise ConfigError("the node is not configured")
             looked: Future[str] = Future()
             goals, inbox = self._engine.goals, self._engine.inbox
+            self.poll()
             observation = goals.capture(
                 lambda: inbox.latest(time.perf_counter(), self._now()), looked.set_result
             )

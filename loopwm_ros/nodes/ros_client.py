@@ -20,6 +20,7 @@ from loopwm_ros.nodes.spin import new_executor
 from loopwm_ros.validation.trace import Frame
 
 STEP = 0.05  # [s] longest sleep between looks at the world
+RETRY = 0.2  # [s] between attempts
 
 
 class RosClient:
@@ -62,6 +63,18 @@ class RosClient:
         """Run callbacks for a while."""
         end = time.monotonic() + seconds
         self.wait(lambda: time.monotonic() > end, seconds + GRACE, "a pause")
+
+    def persist(self, attempt: Callable[[], str], patience: float, pause: float = RETRY) -> None:
+        """Try until it works, for `patience` [s], with pauses [s]; `attempt` says why it did not, or nothing.
+
+        Raises:
+            ProcessError: the last reason.
+        """
+        end = time.monotonic() + patience
+        while reason := attempt():
+            if time.monotonic() > end:
+                raise ProcessError(reason)
+            self.run_for(pause)
 
     def take_frames(self) -> list[Frame]:
         """Frames received since the last call."""

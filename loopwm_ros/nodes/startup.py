@@ -8,26 +8,29 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from std_srvs.srv import SetBool
+import numpy as np
 
 from loopwm_ros.config.world import Engine
 from loopwm_ros.nodes import environment, processes
 from loopwm_ros.nodes.checked import sent_topics
-from loopwm_ros.nodes.processes import Child, Watching
+from loopwm_ros.nodes.processes import Child, ProcessError, Watching
 from loopwm_ros.nodes.qos import COMMAND
 from loopwm_ros.nodes.ros_client import RosClient
 from loopwm_ros.nodes.service_calls import ACTIVATE, CONFIGURE
 from loopwm_ros.nodes.supervisor import (
-    CALL_TIMEOUT,
     CELL_NODES,
     FRESH_FRAMES,
     START_TIMEOUT,
     RealtimeRequest,
+    arm,
     node_parameters,
 )
+from loopwm_ros.types import F64
 
 REAL: Engine = "mujoco"  # the stand-in keeps the wall clock's time, as an arm does
 SETTLING = 2.0  # [s] before idle nodes are looked at
+PAUSE = 0.05  # [s] between attempts
+MOTION = 1e-4  # of a joint, by which a command is one to move [rad]
 NODES = ("safety", "mpc")
 
 
@@ -47,15 +50,20 @@ class _Graph:
     def start(self, names: Sequence[str]) -> dict[str, int]:
         """Process ids by node."""
         parameters = node_parameters(self._request, self._folder)
-        made = [processes.start(name, parameters[name], self._variables, self._folder) for name in names]
-        self._children += made
-        return {child.name: child.process.pid for child in made}
+        for name in names:
+            child = processes.start(name, parameters[name], self._variables, self._folder)
+            self._children.append(child)
+        return {child.name: child.process.pid for child in self._children if child.name in names}
 
-    def persist(self, what: str, transition: int) -> None:
-        """A lifecycle transition of mpc, tried until it works."""
-        self.ros.wait(
-            lambda: self.ros.services.transition("mpc", transition, START_TIMEOUT), START_TIMEOUT, what
-        )
+    def configure(self) -> None:
+        """Configure mpc, which is not asked twice: what it refuses it will refuse again."""
+        if not self.ros.services.transition("mpc", CONFIGURE, START_TIMEOUT):
+            raise ProcessError(self._children[-1].error_text())
+
+    def activated(self) -> str:
+        """Activate mpc; returns why not, or nothing. Sensors may need a moment."""
+        done = self.ros.services.transition("mpc", ACTIVATE, START_TIMEOUT)
+        return "" if done else self._children[-1].error_text()
 
 
 def cold_start(request: RealtimeRequest, folder: Path) -> dict[str, float]:
@@ -65,14 +73,9 @@ def cold_start(request: RealtimeRequest, folder: Path) -> dict[str, float]:
         ProcessError: a node ended, refused, or took too long.
     """
     with ExitStack() as stack:
-        graph, commands = _Graph(request, folder, stack), 0
+        graph, sent = _Graph(request, folder, stack), list[F64]()
         ros = graph.ros
-
-        def count(_stamp: float, _position: object) -> None:
-            nonlocal commands
-            commands += 1
-
-        for kind, topic, use in sent_topics(ros.node, request.run.arm, count):
+        for kind, topic, use in sent_topics(ros.node, request.run.arm, lambda _, joints: sent.append(joints)):
             ros.node.create_subscription(kind, topic, use, COMMAND)
         graph.start([CELL_NODES[REAL]])
         ros.wait(lambda: len(ros.frames) >= FRESH_FRAMES, START_TIMEOUT, "the first camera image")
@@ -82,19 +85,20 @@ def cold_start(request: RealtimeRequest, folder: Path) -> dict[str, float]:
             reached[step] = round(time.perf_counter() - began, 3)
 
         graph.start(NODES)
-        graph.persist("configure", CONFIGURE)
+        graph.configure()
         note("configured")
-        graph.persist("activate", ACTIVATE)
+        ros.persist(graph.activated, START_TIMEOUT, PAUSE)
         note("active")
-        ros.wait(
-            lambda: bool(ros.services.call(SetBool, "/safety/arm", CALL_TIMEOUT, data=True).success),
-            START_TIMEOUT,
-            "arming",
-        )
+        ros.persist(lambda: arm(ros.services), START_TIMEOUT, PAUSE)
         note("armed")
-        ros.wait(lambda: commands > 0, START_TIMEOUT, "the first command")
-        note("first command")
+        ros.wait(lambda: _moves(sent), START_TIMEOUT, "the first command that moves the arm")
+        note("first motion")
         return reached
+
+
+def _moves(sent: Sequence[F64]) -> bool:
+    """Whether a command (n,) [rad] was for elsewhere than the first, where safety holds the arm."""
+    return len(sent) > 1 and float(np.max(np.abs(sent[-1] - sent[0]))) > MOTION
 
 
 def watch_idle(request: RealtimeRequest, folder: Path, seconds: float, watching: Watching) -> None:
@@ -106,7 +110,7 @@ def watch_idle(request: RealtimeRequest, folder: Path, seconds: float, watching:
     with ExitStack() as stack:
         graph = _Graph(request, folder, stack)
         nodes = graph.start(NODES)
-        graph.persist("configure", CONFIGURE)
+        graph.configure()
         graph.ros.run_for(SETTLING)
         with watching(nodes):
             graph.ros.run_for(seconds)

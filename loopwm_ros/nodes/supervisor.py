@@ -19,7 +19,7 @@ from loopwm_ros.nodes.json_lines import JsonLines
 from loopwm_ros.nodes.monitor_topics import PATIENCE
 from loopwm_ros.nodes.processes import Child, ProcessError, Watching
 from loopwm_ros.nodes.ros_client import RosClient
-from loopwm_ros.nodes.service_calls import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE
+from loopwm_ros.nodes.service_calls import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, ServiceCalls
 from loopwm_ros.validation.request import RunRequest
 from loopwm_ros.validation.summary import Measurements
 from loopwm_ros.validation.trace import EpisodeRun, Progress
@@ -29,7 +29,6 @@ START_TIMEOUT = 60.0  # [s] for a process to start and configure
 CALL_TIMEOUT = 10.0  # [s] for a service call
 ACTIVATION_TIMEOUT = 5.0  # [s] for sensors to become usable
 GRACE = 30.0  # ... and this much more [s], before the simulation counts as stuck
-RETRY = 0.2  # [s] between attempts to activate
 SLOWNESS = 3.0  # times the task's limit that an episode may take on the wall clock ...
 DISARMED = GateState.DISARMED.value
 CELL_NODES: dict[Engine, str] = {"bullet": "sim", "mujoco": "standin"}  # which plays the arm
@@ -163,13 +162,13 @@ class _Run:
         self._activate()
         if self._gated:
             self._look_on()
-        self._persist(self._arm, CALL_TIMEOUT)
+        self._ros.persist(lambda: arm(self._services), CALL_TIMEOUT)
         self._ros.take_reasons()
         report = EpisodeReport(self._model_period, self._measured)
         self._ros.wait(lambda: self._over(index, report), self._patience, f"episode {index}")
         report.held_back(self._ros.take_reasons())
         self._services.transition("mpc", DEACTIVATE, CALL_TIMEOUT)
-        self._persist(self._disarm, CALL_TIMEOUT)
+        self._ros.persist(self._disarm, CALL_TIMEOUT)
         if self._gated:
             self._services.call(Trigger, "/safety/shadow", CALL_TIMEOUT)
         for line in self._traces.new():
@@ -191,19 +190,6 @@ class _Run:
             "the monitor's first comparison of a prediction with its limit",
         )
 
-    def _persist(self, attempt: Callable[[], str], patience: float) -> None:
-        """Try until it works, for `patience` [s]; `attempt` says why it did not, or nothing."""
-        end = time.monotonic() + patience
-        while reason := attempt():
-            if time.monotonic() > end:
-                raise ProcessError(reason)
-            self._ros.run_for(RETRY)
-
-    def _arm(self) -> str:
-        """Arm; on a busy machine the joint states may just have a gap."""
-        answer = self._services.call(SetBool, "/safety/arm", CALL_TIMEOUT, data=True)
-        return "" if answer.success else f"safety node refuses: {answer.message}"
-
     def _disarm(self) -> str:
         """Disarm, which works when the arm is at rest: the next episode starts elsewhere."""
         state = self._services.call(Trigger, "/safety/reset", CALL_TIMEOUT).message
@@ -213,7 +199,7 @@ class _Run:
         """Wait for images of the present scene, then activate; sensors may need a moment."""
         self._ros.take_frames()
         self._ros.wait(lambda: len(self._ros.frames) >= FRESH_FRAMES, START_TIMEOUT, "the first camera image")
-        self._persist(self._activated, ACTIVATION_TIMEOUT)
+        self._ros.persist(self._activated, ACTIVATION_TIMEOUT)
 
     def _activated(self) -> str:
         return "" if self._services.transition("mpc", ACTIVATE, CALL_TIMEOUT) else self._mpc.error_text()
@@ -226,3 +212,9 @@ class _Run:
             report.mpc(line)
         self._on_progress(report.progress(index))
         return report.outcome is not None
+
+
+def arm(services: ServiceCalls) -> str:
+    """Arm; returns why not, or nothing. On a busy machine the joint states may just have a gap."""
+    answer = services.call(SetBool, "/safety/arm", CALL_TIMEOUT, data=True)
+    return "" if answer.success else f"safety node refuses: {answer.message}"

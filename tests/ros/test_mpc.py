@@ -182,7 +182,7 @@ def test_it_looks_for_messages_less_often_while_it_does_not_plan(bench, mpc) -> 
 
 
 def polled(mpc: MpcNode) -> float:
-    (period,) = {timer.timer_period_ns * 1e-9 for timer in mpc.timers if timer.callback == mpc.poll}
+    (period,) = [timer.timer_period_ns * 1e-9 for timer in mpc.timers if timer.callback == mpc.poll]
     return period
 
 

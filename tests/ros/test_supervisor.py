@@ -10,6 +10,7 @@ import pytest
 from loopwm_ros.config import load_arm, load_task, load_world
 from loopwm_ros.nodes import environment, supervisor
 from loopwm_ros.nodes.monitor_topics import PATIENCE
+from loopwm_ros.nodes.ros_client import RosClient
 from loopwm_ros.nodes.service_calls import CLEANUP, CONFIGURE
 from loopwm_ros.validation.request import RunRequest
 from loopwm_ros.validation.summary import Measurements
@@ -19,6 +20,8 @@ SLOW_START = 40.0  # [s] until the first image
 
 class SlowMachine:
     """A ROS graph whose camera needs long, and whose mpc node refuses a few times after that."""
+
+    persist = RosClient.persist
 
     def __init__(self, refusals: int) -> None:
         self.now, self.refusals = 100.0, refusals
@@ -61,13 +64,13 @@ def test_waiting_for_the_first_image_takes_nothing_from_the_time_to_activate(mon
         run._activate()
 
 
-def test_arming_is_asked_for_again_for_a_while(monkeypatch, tmp_path) -> None:
+def test_arming_is_asked_for_again_for_a_while(monkeypatch) -> None:
     ros = SlowMachine(refusals=3)
-    run = supervised(ros, monkeypatch, tmp_path)
-    run._persist(run._arm, 10.0)
+    monkeypatch.setattr(supervisor.time, "monotonic", lambda: ros.now)
+    ros.persist(lambda: supervisor.arm(ros), 10.0)
     ros.refusals = 1000
     with pytest.raises(supervisor.ProcessError, match="safety node refuses: no fresh joint states"):
-        run._persist(run._arm, 10.0)
+        ros.persist(lambda: supervisor.arm(ros), 10.0)
 
 
 @pytest.mark.parametrize(("goal", "asked"), [("seen", []), ("image", [CLEANUP, CONFIGURE])])

@@ -14,11 +14,16 @@ import pytest
 
 from loopwm_ros.bench.usage import UsageWatch, Watched
 
-BUSY = "while True: pass"
-IDLE = "import time; time.sleep(60)"
-GROWING = (
-    "import sys, time; sys.stdin.read(1); kept = bytearray(80_000_000); print(flush=True); time.sleep(60)"
-)
+BUSY = "print(flush=True)\nwhile True: pass"
+IDLE = "import time; print(flush=True); time.sleep(60)"
+GROWING = """
+import sys, time
+print(flush=True)
+sys.stdin.read(1)
+kept = bytearray(80_000_000)
+print(flush=True)
+time.sleep(60)
+"""
 
 
 @pytest.fixture
@@ -29,6 +34,7 @@ def started() -> Iterator[list[subprocess.Popen[bytes]]]:
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
             child = stack.enter_context(subprocess.Popen([sys.executable, "-c", code], **pipes))
             stack.callback(child.kill)
+            assert child.stdout.readline() == b"\n", "it has started"
             made.append(child)
         yield made
 
@@ -56,17 +62,17 @@ def test_processor_time_and_memory_are_those_of_each_process(
 
 def test_growth_is_told_from_the_later_half() -> None:
     watched = Watched(psutil.Process(os.getpid()))
-    watched.stamps = [float(at) for at in range(100)]
-    watched.rss = [50.0 + 5 * at for at in range(50)] + [300.0 + 0.001 * at for at in range(50)]
-    watched.cpu = [0.25 * at for at in range(100)]
+    watched.stamps = [2.0 * at for at in range(100)]
+    watched.rss = [50.0 + 5 * at for at in range(50)] + [300.0 + 0.002 * at for at in range(50)]
+    watched.cpu = [0.5 * at for at in range(100)]
     usage = watched.usage("mpc")
     assert usage is not None
     assert usage.growth_mb_per_hour == pytest.approx(3.6)
     assert usage.cores == pytest.approx(0.25)
     assert len(usage.rss_mb) == 60
-    assert (usage.rss_mb[0], usage.rss_mb[-1]) == (50.0, pytest.approx(300.05))
-    watched.stamps, watched.rss = watched.stamps[:15], watched.rss[:15]
-    assert watched.usage("mpc").growth_mb_per_hour is None, "eight samples are too few"
+    assert (usage.rss_mb[0], usage.rss_mb[-1]) == (50.0, pytest.approx(300.1))
+    watched.stamps = [0.1 * at for at in watched.stamps]
+    assert watched.usage("mpc").growth_mb_per_hour is None, "five seconds are too few"
 
 
 def test_a_process_that_has_ended_is_left_as_it_was() -> None:

@@ -11,7 +11,7 @@ from loopwm_ros.training.evaluation import timing
 from loopwm_ros.training.evaluation.flops import HORIZON, flops, parameters
 from loopwm_ros.training.evaluation.gain import gain, largest_singular_values
 from loopwm_ros.training.evaluation.intervals import growth_interval
-from loopwm_ros.training.evaluation.phases import ONSET
+from loopwm_ros.training.evaluation.phases import FREE, ONSET
 from loopwm_ros.training.evaluation.probe import CONTEXT, Probe, probe
 from loopwm_ros.training.evaluation.subjects import Subject, load_subject
 from loopwm_ros.training.evaluation.timing import runtimes, timings
@@ -85,14 +85,22 @@ def test_the_robots_runtime_is_timed(
     assert all(made.repeats == 3 and made.ms.p50 is not None and made.ms.p50 > 0 for made in found)
 
 
-def test_transitions_of_free_motion_are_timed_where_there_is_some(
-    subject: Subject, windows: Probe, seen: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+def test_transitions_of_free_motion_are_whole_ones_that_push_nothing(
+    subject: Subject, windows: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timing, "REPEATS", (3, 3))
-    monkeypatch.setattr(timing, "Kinematics", lambda _arm: LinearKinematics())
-    pushed = np.zeros((len(windows), 1), dtype=np.int64) + ONSET
-    monkeypatch.setattr(timing, "phases", lambda *_: pushed)
-    assert not any(made.free for made in timings(subject, windows, seen))
+    shape = len(windows), subject.spec.tokens, subject.spec.width
+    states = np.arange(len(windows), dtype=np.float32)[:, None, None] + np.zeros(shape, dtype=np.float32)
+    found = np.full((len(windows), 1), ONSET)
+    found[[0, 2, len(windows) - 1]] = FREE
+    lengths = windows.lengths.copy()
+    lengths[-1] = CONTEXT  # nothing follows what was observed: what stands there are repeated frames
+    monkeypatch.setattr(timing, "phases", lambda *_: found)
+    asked = timing._free(subject, states, replace(windows, lengths=lengths), 4)
+    chosen, actions = asked(0)
+    assert chosen[:, 0, 0].tolist() == [0, 2, 0, 2]
+    np.testing.assert_array_equal(actions[1], windows.actions[2, CONTEXT : CONTEXT + subject.spec.chunk])
+    found[:] = ONSET
+    assert timing._free(subject, states, windows, 4) is None
 
 
 def test_a_gain_is_the_largest_singular_value() -> None:

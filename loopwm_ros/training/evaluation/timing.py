@@ -83,7 +83,8 @@ def _rolled(states: F32, probe: Probe, rows: int, steps: int) -> Asked:
 def _free(subject: Subject, states: F32, probe: Probe, rows: int) -> Asked | None:
     """The first transitions of windows, those that push nothing, from their own states; None: no such."""
     chunk = subject.spec.chunk
-    windows = np.flatnonzero(phases(probe, subject.points, chunk)[:, 0] == FREE)
+    whole = probe.reaching(chunk)
+    windows = np.flatnonzero(phases(probe, subject.points, chunk)[:whole, 0] == FREE)
     if not len(windows):
         return None
     actions = probe.actions[:, CONTEXT : CONTEXT + chunk]
