@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import median
 
 from markdown_table import number, table
 
-from loopwm_ros.bench.results import CycleRow, DeadlineBench, PlannerBench, Times
+from loopwm_ros.bench.results import CycleRow, DeadlineBench, NodeUsage, PlannerBench, StartBench, Times
 from loopwm_ros.bundle import CHECKSUM
 
 FOLDER = "docs/results/benchmarks/planner"
-CYCLES, DEADLINES = "cycles-*.json", "deadline-*.json"
+CYCLES, DEADLINES, STARTS = "cycles-*.json", "deadline-*.json", "start-*.json"
 COMMANDS = {
     "clutter": "loopwm bench planner --task clutter --candidates 160 --refinements 1,2",
     "push": "loopwm bench planner --task push --peer --loops auto,1,4",
@@ -27,7 +28,11 @@ def planner(root: Path) -> list[str]:
         DeadlineBench.model_validate_json(path.read_text(encoding="utf-8"))
         for path in sorted((root / FOLDER).glob(DEADLINES))
     ]
-    lines = [*_cycles(cycles, _shipped(root)), *_deadlines(deadlines)]
+    starts = [
+        StartBench.model_validate_json(path.read_text(encoding="utf-8"))
+        for path in sorted((root / FOLDER).glob(STARTS))
+    ]
+    lines = [*_cycles(cycles, _shipped(root)), *_deadlines(deadlines), *_starts(starts)]
     return ["", "## Time", "", *lines] if lines else []
 
 
@@ -80,7 +85,7 @@ def _deadlines(benches: list[DeadlineBench]) -> list[str]:
     rows = [
         (
             f"{run.commands_per_second:g}",
-            "SCHED_FIFO" if bench.realtime_priority else "as usual",
+            _scheduling(bench),
             f"{bench.machine.cores}" if bench.stress else "none",
             f"{run.summary.deadline_misses} of {run.summary.cycles}",
             number(run.summary.cycle_ms.p50),
@@ -101,10 +106,72 @@ def _deadlines(benches: list[DeadlineBench]) -> list[str]:
         "",
         *table((*columns, "candidates", "loops", "success"), rows),
         "",
+        *_taken(benches),
         "```sh",
         "loopwm bench deadline --task push --minutes 2 --stress --priority 40",
         "```",
     ]
+
+
+def _scheduling(bench: DeadlineBench) -> str:
+    return "SCHED_FIFO" if bench.realtime_priority else "as usual"
+
+
+def _taken(benches: list[DeadlineBench]) -> list[str]:
+    """What the nodes took in those runs; empty where that was not measured."""
+    rows = [
+        (
+            f"{run.commands_per_second:g}",
+            _scheduling(bench),
+            *_usage(node),
+        )
+        for bench in benches
+        for run in bench.runs
+        for node in run.nodes
+    ]
+    if not rows:
+        return []
+    columns = ("commands/s", "scheduling", "node", "of a core", "memory [MB]", "growth [MB/h]")
+    return ["What each node's process took meanwhile:", "", *table(columns, rows), ""]
+
+
+def _starts(benches: list[StartBench]) -> list[str]:
+    if not benches:
+        return []
+    steps = list(benches[0].starts[0])
+    rows = [
+        (
+            bench.task,
+            str(len(bench.starts)),
+            *(_seconds([one[step] for one in bench.starts]) for step in steps),
+        )
+        for bench in benches
+    ]
+    idle = [(bench.task, *_usage(node)) for bench in benches for node in bench.idle]
+    return [
+        "",
+        f"Cold start of `safety` and `mpc` on {benches[0].cores} cores of {benches[0].cpu}, beside a cell",
+        "that is there already; seconds from the start of their processes, median / slowest:",
+        "",
+        *table(("task", "times", *steps), rows),
+        "",
+        "The same two with nothing to do, `mpc` configured, no cell:",
+        "",
+        *table(("task", "node", "of a core", "memory [MB]", "growth [MB/h]"), idle),
+        "",
+        "```sh",
+        *(f"loopwm bench start --task {bench.task} --times {len(bench.starts)}" for bench in benches),
+        "```",
+    ]
+
+
+def _seconds(values: list[float]) -> str:
+    return f"{median(values):.2f} / {max(values):.2f}"
+
+
+def _usage(node: NodeUsage) -> tuple[str, ...]:
+    growth = "–" if node.growth_mb_per_hour is None else f"{node.growth_mb_per_hour:+.1f}"
+    return node.node, f"{node.cores:.1%}", f"{node.rss_mb[-1]:.0f}", growth
 
 
 def _times(times: Times) -> tuple[str, str]:

@@ -9,6 +9,8 @@ from types import ModuleType
 
 import pytest
 
+from loopwm_ros.bench.results import NodeUsage, StartBench
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -36,9 +38,12 @@ def test_every_row_and_every_run_is_shown_with_its_own_numbers(section: ModuleTy
     bench["rows"][0]["times"]["median_ms"] = 12.345
     bench["ratio"] = dict.fromkeys(bench["ratio"], 77.0)
     (folder / "cycles-push.json").write_text(json.dumps(bench))
+    for path in folder.glob("start-*.json"):
+        path.unlink()
     lines = section.planner(root)
     files = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
-    rows = sum(
+    nodes = [node for made in files for run in made.get("runs", []) for node in run.get("nodes", [])]
+    rows = (1 + len(nodes) if nodes else 0) + sum(
         len(made.get("rows", [])) + len(made.get("peers", [])) + len(made.get("runs", [])) for made in files
     )
     assert len([line for line in lines if line.startswith("| ")]) == rows + 2 * 3, "and three headers"
@@ -67,3 +72,36 @@ def test_late_commands_are_counted_of_all(section: ModuleType, root: Path) -> No
     bench["runs"][0]["summary"] |= {"deadline_misses": 3, "cycles": 900}
     path.write_text(json.dumps(bench))
     assert any("| 3 of 900 |" in line for line in section.planner(root))
+
+
+def test_what_nodes_took_stands_beside_the_deadlines(section: ModuleType, root: Path) -> None:
+    (path,) = (root / section.FOLDER).glob("deadline-stress-0.json")
+    bench = json.loads(path.read_text())
+    usage = NodeUsage(
+        node="mpc", seconds=60, cores=0.3141, rss_mb=(250, 260), growth_mb_per_hour=-0.26, threads=5
+    )
+    bench["runs"][0]["nodes"] = [usage.model_dump()]
+    path.write_text(json.dumps(bench))
+    assert "| 20 | as usual | mpc | 31.4% | 260 | -0.3 |" in section.planner(root)
+
+
+def test_a_cold_start_is_shown_step_by_step_with_its_slowest(section: ModuleType, root: Path) -> None:
+    idle = NodeUsage(
+        node="safety", seconds=10, cores=0.0461, rss_mb=(267, 268), growth_mb_per_hour=None, threads=9
+    )
+    bench = StartBench(
+        cpu="a processor",
+        cores=2,
+        versions={},
+        arm="panda_rod",
+        task="push",
+        bundle_sha256="b",
+        starts=({"configured": 1.0, "first motion": 2.5}, {"configured": 1.2, "first motion": 2.0}),
+        idle=(idle,),
+    )
+    (root / section.FOLDER / "start-push.json").write_text(bench.model_dump_json())
+    lines = section.planner(root)
+    assert "| task | times | configured | first motion |" in lines
+    assert "| push | 2 | 1.10 / 1.20 | 2.25 / 2.50 |" in lines
+    assert "| push | safety | 4.6% | 268 | – |" in lines
+    assert "loopwm bench start --task push --times 2" in lines
