@@ -1,5 +1,5 @@
-main="loop-parts loop-parts-narrow loop-parts-tiny loop fixed-t one-pass depth-4-narrow depth-4 depth-4x depth-16x depth-64x \
-    depth-100 untied-parts-narrow gru rssm latent-mlp paper-block loop-parts-long one-pass-long gru-long"
+main="loop-parts loop-parts-5 loop-parts-narrow loop-parts-tiny loop fixed-t one-pass depth-4-narrow depth-4 depth-4x depth-16x depth-64x \
+    depth-100 untied-parts-narrow gru rssm latent-mlp paper-block loop-parts-time one-pass-long gru-long loop-parts-long"
 ablations="terminal-only without-entropy loop-iterations transition-t half-gradient loop-2 paper-one-pass free-retention \
     selective-block loop-chunk-4 one-pass-chunk-4 gru-chunk-4 latent-mlp-chunk-4 loop-chunk-2 transition-t-chunk-2 \
     one-pass-chunk-2 gru-chunk-2"
