@@ -14,7 +14,7 @@ FOLDER = "docs/results/benchmarks/planner"
 CYCLES, DEADLINES, STARTS = "cycles-*.json", "deadline-*.json", "start-*.json"
 COMMANDS = {
     "clutter": "loopwm bench planner --task clutter --candidates 160 --refinements 1,2",
-    "push": "loopwm bench planner --task push --peer --loops auto,1,4",
+    "push": "loopwm bench planner --task push --peer --compiled --loops auto,1,4",
 }
 
 
@@ -73,7 +73,7 @@ def _cycles(benches: list[PlannerBench], shipped: set[str]) -> list[str]:
     if peers:
         columns = ("plan of others", "what", "p50 [ms]", "p99 [ms]", "of peak", "times our whole cycle")
         lines += ["", *table(columns, peers)]
-    commands = [COMMANDS[bench.task] for bench in benches if bench.task in COMMANDS]
+    commands = [f"{COMMANDS[b.task]} --rounds {b.rounds}" for b in benches if b.task in COMMANDS]
     return [*lines, "", "```sh", *commands, "```"]
 
 

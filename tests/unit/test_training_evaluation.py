@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 from typer.testing import CliRunner
 
 from loopwm_ros.cli.main import app
@@ -19,6 +20,7 @@ from loopwm_ros.training.evaluation.material import Material
 from loopwm_ros.training.evaluation.page import write_page
 from loopwm_ros.training.evaluation.results import Evaluation
 from loopwm_ros.training.evaluation.subjects import grouped, load_subject
+from loopwm_ros.training.evaluation.tables import print_evaluation
 from loopwm_ros.training.run import train
 from loopwm_ros.training.settings import TrainSettings
 from tests.synthetic import synthetic_dataset
@@ -141,6 +143,9 @@ def test_iterations_are_looked_at_where_there_is_a_loop(runs: list[Path], tmp_pa
     assert "a: exit tests" in html
     assert not looped.prediction
     assert not passed.looping
+    console = Console(record=True)
+    print_evaluation(console, evaluated)
+    assert not console.export_text().strip(), "there is no prediction to show"
 
 
 def test_a_page_shows_it_all(evaluation: Path) -> None:

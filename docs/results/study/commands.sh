@@ -1,7 +1,6 @@
 main="loop-parts loop-parts-5 loop-parts-narrow loop-parts-tiny loop fixed-t one-pass depth-4-narrow depth-4 depth-4x depth-16x depth-64x \
     depth-100 untied-parts-narrow gru rssm latent-mlp paper-block loop-parts-time one-pass-long gru-long loop-parts-long"
-ablations="terminal-only without-entropy loop-iterations transition-t half-gradient loop-2 paper-one-pass free-retention \
-    selective-block loop-chunk-4 one-pass-chunk-4 gru-chunk-4 latent-mlp-chunk-4 loop-chunk-2 transition-t-chunk-2 \
+ablations="terminal-only without-entropy loop-iterations transition-t free-retention one-pass-chunk-4 gru-chunk-4 \
     one-pass-chunk-2 gru-chunk-2"
 first() { for arm in "$@"; do printf -- '--run %s ' runs/study/arms/$arm/seed-0/; done; }
 runs() { for arm in "$@"; do printf -- '--run %s ' runs/study/arms/$arm/seed-?/; done; }
@@ -15,7 +14,9 @@ parts="$(printf -- '--data data/contact/%s ' test-one test-chain test-fast shift
     --section prediction --section loops --section stability --section gain
 .venv/bin/loopwm evaluate $(runs $ablations) $parts --readout data/contact/train-free --windows 200 --device cpu \
     --out out/ablations --section prediction --section loops
-.venv/bin/loopwm evaluate $(first $main paper-one-pass loop-chunk-2 one-pass-chunk-2 gru-chunk-2) --section costs \
+costs="loop-parts depth-100 loop paper-block loop-parts-5 loop-parts-narrow loop-parts-tiny one-pass depth-4-narrow depth-4 \
+    depth-4x depth-16x depth-64x untied-parts-narrow gru rssm latent-mlp one-pass-chunk-2 gru-chunk-2"
+.venv/bin/loopwm evaluate $(first $costs) --section costs \
     --data data/contact/test-one --windows 200 --device cpu --out out/costs
 .venv/bin/python tools/study_keep.py out/study/evaluation.json docs/results/study/evaluation.json
 .venv/bin/python tools/study_keep.py out/ablations/evaluation.json docs/results/study/ablations.json

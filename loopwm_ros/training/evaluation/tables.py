@@ -23,13 +23,15 @@ STILL = "nothing moves"
 
 
 def print_evaluation(console: Console, evaluation: Evaluation) -> None:
-    """One table a part."""
+    """One table a part; none of an evaluation without predictions."""
     for part in evaluation.parts:
-        console.print(_table(evaluation, part))
+        if any(part.name in group.prediction for group in evaluation.groups):
+            console.print(_table(evaluation, part))
 
 
 def _table(evaluation: Evaluation, part: Part) -> Table:
-    rows = {group.label: group.prediction[part.name] for group in evaluation.groups} | {STILL: part.still}
+    measured = [group for group in evaluation.groups if part.name in group.prediction]
+    rows = {group.label: group.prediction[part.name] for group in measured} | {STILL: part.still}
     horizons = sorted({k for errors in rows.values() for curve in errors.values() for k in curve})
     title = f"{part.name}: {part.windows} windows of {part.episodes} episodes, error after K steps"
     table = Table("measure", "model", *(f"K {k}" for k in horizons), title=escape(title))
