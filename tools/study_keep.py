@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from study_section import PARTS
+from study_claims import PARTS
 
 from loopwm_ros.training.evaluation.results import Evaluation
 

@@ -5,18 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from markdown_table import table
-from study_claims import AHEAD, MOVED, PART, Claim, against_best, cheapest_exit, claims, timed
+from study_claims import AHEAD, MOVED, PART, PARTS, Claim, against_best, cheapest_exit, claims, timed
 
 from loopwm_ros.training.evaluation.intervals import Interval
 from loopwm_ros.training.evaluation.results import Costs, Evaluation, Group
 
 FOLDER = "docs/results/study"
-PARTS = {
-    "test-one": "one cube",
-    "test-chain": "three blocks",
-    "test-fast": "faster",
-    "shifted-heavy": "heavier and rougher",
-}
 MEASURES = {
     "tool": ("tool", ("test-one",)),
     "moved": ("object_moved", tuple(PARTS)),

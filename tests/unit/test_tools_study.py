@@ -241,6 +241,13 @@ def test_onset_counts_only_where_the_error_is_kept(claims: ModuleType) -> None:
     )
 
 
+def test_iterations_at_onsets_are_told_part_by_part(claims: ModuleType) -> None:
+    lazy = looping().model_copy(update={"exits": (exit_of("gate", 0.1, 2.0, 2.0, 1.01),)})
+    found = said(claims, loop(looping={**dict.fromkeys(PARTS, looping()), "test-fast": lazy}))
+    held = {what.rpartition(", ")[2]: yes for what, (_, yes) in found.items() if "contact onset" in what}
+    assert held == {"one cube": True, "three blocks": True, "faster": False, "heavier and rougher": True}
+
+
 def test_memory_and_growth_are_those_of_the_worst(claims: ModuleType) -> None:
     found = said(claims, loop())
     assert verdict(found, "error with up to 16") == ("moved 1.01, static 1.00 times", True)
