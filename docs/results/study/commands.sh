@@ -1,7 +1,7 @@
 main="loop-parts loop-parts-5 loop-parts-narrow loop-parts-tiny loop fixed-t one-pass depth-4-narrow depth-4 depth-4x depth-16x depth-64x \
     depth-100 untied-parts-narrow gru rssm latent-mlp paper-block loop-parts-time one-pass-long gru-long loop-parts-long"
-ablations="terminal-only without-entropy loop-iterations transition-t free-retention one-pass-chunk-4 gru-chunk-4 \
-    one-pass-chunk-2 gru-chunk-2"
+ablations="terminal-only without-entropy loop-iterations transition-t free-retention loop-chunk-4 one-pass-chunk-4 \
+    gru-chunk-4 loop-chunk-2 one-pass-chunk-2 gru-chunk-2 one-pass-chunk-1 gru-chunk-1"
 first() { for arm in "$@"; do printf -- '--run %s ' runs/study/arms/$arm/seed-0/; done; }
 runs() { for arm in "$@"; do printf -- '--run %s ' runs/study/arms/$arm/seed-?/; done; }
 parts="$(printf -- '--data data/contact/%s ' test-one test-chain test-fast shifted-heavy shifted-slippery)"
