@@ -43,7 +43,7 @@ def test_every_row_and_every_run_is_shown_with_its_own_numbers(section: ModuleTy
     lines = section.planner(root)
     files = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
     nodes = [node for made in files for run in made.get("runs", []) for node in run.get("nodes", [])]
-    rows = (1 + len(nodes) if nodes else 0) + sum(
+    rows = (2 + len(nodes) if nodes else 0) + sum(
         len(made.get("rows", [])) + len(made.get("peers", [])) + len(made.get("runs", [])) for made in files
     )
     assert len([line for line in lines if line.startswith("| ")]) == rows + 2 * 3, "and three headers"
