@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from statistics import median
+from typing import TypeVar
 
 from markdown_table import number, table
 
 from loopwm_ros.bench.results import CycleRow, DeadlineBench, NodeUsage, PlannerBench, StartBench, Times
 from loopwm_ros.bundle import CHECKSUM
+
+BenchT = TypeVar("BenchT", PlannerBench, DeadlineBench, StartBench)
 
 FOLDER = "docs/results/benchmarks/planner"
 CYCLES, DEADLINES, STARTS = "cycles-*.json", "deadline-*.json", "start-*.json"
@@ -20,20 +23,15 @@ COMMANDS = {
 
 def planner(root: Path) -> list[str]:
     """The section; empty where nothing was measured."""
-    cycles = [
-        PlannerBench.model_validate_json(path.read_text(encoding="utf-8"))
-        for path in sorted((root / FOLDER).glob(CYCLES))
-    ]
-    deadlines = [
-        DeadlineBench.model_validate_json(path.read_text(encoding="utf-8"))
-        for path in sorted((root / FOLDER).glob(DEADLINES))
-    ]
-    starts = [
-        StartBench.model_validate_json(path.read_text(encoding="utf-8"))
-        for path in sorted((root / FOLDER).glob(STARTS))
-    ]
+    cycles = _read(root, CYCLES, PlannerBench)
+    deadlines, starts = _read(root, DEADLINES, DeadlineBench), _read(root, STARTS, StartBench)
     lines = [*_cycles(cycles, _shipped(root)), *_deadlines(deadlines), *_starts(starts)]
     return ["", "## Time", "", *lines] if lines else []
+
+
+def _read(root: Path, pattern: str, kind: type[BenchT]) -> list[BenchT]:
+    paths = sorted((root / FOLDER).glob(pattern))
+    return [kind.model_validate_json(path.read_text(encoding="utf-8")) for path in paths]
 
 
 def _shipped(root: Path) -> set[str]:

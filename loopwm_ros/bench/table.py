@@ -77,26 +77,27 @@ def print_start(console: Console, bench: StartBench) -> None:
         seconds = [start[step] for start in bench.starts]
         table.add_row(step, f"{median(seconds):.2f}", f"{max(seconds):.2f}")
     console.print(table)
-    _print_usage(console, "nodes with nothing to do", [("", node) for node in bench.idle])
+    _print_usage(console, "nodes with nothing to do", [((), node) for node in bench.idle])
 
 
 def _print_nodes(console: Console, bench: DeadlineBench) -> None:
-    found = [(f"{run.commands_per_second:g}", node) for run in bench.runs for node in run.nodes]
+    found = [((f"{run.commands_per_second:g}",), node) for run in bench.runs for node in run.nodes]
     _print_usage(console, "what the nodes took", found, "commands/s")
 
 
 def _print_usage(
-    console: Console, title: str, found: Sequence[tuple[str, NodeUsage]], of: str | None = None
+    console: Console, title: str, found: Sequence[tuple[tuple[str, ...], NodeUsage]], *of: str
 ) -> None:
+    """`of`: columns before the node's, whose cells stand beside each of `found`."""
     if not found:
         return
     table = Table(title=title)
-    for name in (*filter(None, [of]), "node", "cores", "memory [MB]", "growth [MB/h]", "threads"):
+    for name in (*of, "node", "cores", "memory [MB]", "growth [MB/h]", "threads"):
         table.add_column(name, justify="left" if name == "node" else "right")
-    for run, node in found:
+    for cells, node in found:
         growth = "-" if node.growth_mb_per_hour is None else f"{node.growth_mb_per_hour:+.1f}"
         row = (node.node, f"{node.cores:.3f}", f"{node.rss_mb[-1]:.0f}", growth, str(node.threads))
-        table.add_row(*row if of is None else (run, *row))
+        table.add_row(*cells, *row)
     console.print(table)
 
 

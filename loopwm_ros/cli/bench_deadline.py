@@ -46,29 +46,17 @@ def deadline(
     from loopwm_ros.bench.results import DeadlineBench, DeadlineRun
     from loopwm_ros.bench.table import print_deadlines
     from loopwm_ros.bench.usage import UsageWatch
-    from loopwm_ros.cli.sim import usual_bundle
+    from loopwm_ros.cli.bench_request import own_request
     from loopwm_ros.cli.sim_job import InRealTime, SimJob
     from loopwm_ros.cli.sim_table import RunTable
-    from loopwm_ros.config import load_arm, load_task, load_world, usual_arm
-    from loopwm_ros.control.assembly import MpcSettings, planner_settings
+    from loopwm_ros.config import load_task, usual_arm
     from loopwm_ros.validation.burners import burning, cores
     from loopwm_ros.validation.files import write_text_atomically
-    from loopwm_ros.validation.request import RunRequest
 
     console, rates = Console(), rate or [20.0, 50.0]
     task_settings = load_task(task)
     arm = arm or usual_arm(task_settings.name)
-    arm_settings = load_arm(arm)
-    request = RunRequest(
-        arm=arm_settings,
-        task=task_settings,
-        world=load_world(task_settings.world),
-        controller="mpc",
-        episodes=MANY,
-        seed=seed,
-        bundle=usual_bundle(bundle, arm_settings, task_settings),
-        settings=MpcSettings(planner=planner_settings(task_settings, "mppi")),
-    )
+    request = own_request(task_settings, arm, bundle, MANY, seed)
     assert request.bundle is not None
     for hertz in rates:
         request.bundle.manifest.spec.commands_per_action(1.0 / hertz)

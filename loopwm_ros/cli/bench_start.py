@@ -32,29 +32,17 @@ def start(
     from loopwm_ros.bench.results import StartBench
     from loopwm_ros.bench.table import print_start
     from loopwm_ros.bench.usage import UsageWatch
-    from loopwm_ros.cli.sim import usual_bundle
-    from loopwm_ros.config import load_arm, load_task, load_world, usual_arm
-    from loopwm_ros.control.assembly import MpcSettings, planner_settings
+    from loopwm_ros.cli.bench_request import own_request
+    from loopwm_ros.config import load_task, usual_arm
     from loopwm_ros.nodes.startup import cold_start, watch_idle
     from loopwm_ros.nodes.supervisor import RealtimeRequest
     from loopwm_ros.validation.burners import cores
     from loopwm_ros.validation.files import write_text_atomically
-    from loopwm_ros.validation.request import RunRequest
     from loopwm_ros.validation.versions import versions
 
     console, task_settings = Console(), load_task(task)
     arm = arm or usual_arm(task_settings.name)
-    arm_settings = load_arm(arm)
-    run = RunRequest(
-        arm=arm_settings,
-        task=task_settings,
-        world=load_world(task_settings.world),
-        controller="mpc",
-        episodes=1,
-        seed=0,
-        bundle=usual_bundle(bundle, arm_settings, task_settings),
-        settings=MpcSettings(planner=planner_settings(task_settings, "mppi")),
-    )
+    run = own_request(task_settings, arm, bundle, episodes=1, seed=0)
     assert run.bundle is not None
     starts, watch = [], UsageWatch(LOOK)
     for _ in track(range(times), "cold starts", console=console, transient=True):
@@ -66,7 +54,7 @@ def start(
         cpu=cpu_name(),
         cores=cores(),
         versions=versions(),
-        arm=arm_settings.name,
+        arm=run.arm.name,
         task=task_settings.name,
         bundle_sha256=run.bundle.sha256,
         starts=tuple(starts),

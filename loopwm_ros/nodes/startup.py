@@ -13,16 +13,17 @@ import numpy as np
 from loopwm_ros.config.world import Engine
 from loopwm_ros.nodes import environment, processes
 from loopwm_ros.nodes.checked import sent_topics
-from loopwm_ros.nodes.processes import Child, ProcessError, Watching
+from loopwm_ros.nodes.processes import Child, Watching
 from loopwm_ros.nodes.qos import COMMAND
 from loopwm_ros.nodes.ros_client import RosClient
-from loopwm_ros.nodes.service_calls import ACTIVATE, CONFIGURE
 from loopwm_ros.nodes.supervisor import (
     CELL_NODES,
     FRESH_FRAMES,
     START_TIMEOUT,
     RealtimeRequest,
+    activate,
     arm,
+    configure,
     node_parameters,
 )
 from loopwm_ros.types import F64
@@ -55,15 +56,10 @@ class _Graph:
             self._children.append(child)
         return {child.name: child.process.pid for child in self._children if child.name in names}
 
-    def configure(self) -> None:
-        """Configure mpc, which is not asked twice: what it refuses it will refuse again."""
-        if not self.ros.services.transition("mpc", CONFIGURE, START_TIMEOUT):
-            raise ProcessError(self._children[-1].error_text())
-
-    def activated(self) -> str:
-        """Activate mpc; returns why not, or nothing. Sensors may need a moment."""
-        done = self.ros.services.transition("mpc", ACTIVATE, START_TIMEOUT)
-        return "" if done else self._children[-1].error_text()
+    @property
+    def mpc(self) -> Child:
+        """The node that was started last."""
+        return self._children[-1]
 
 
 def cold_start(request: RealtimeRequest, folder: Path) -> dict[str, float]:
@@ -85,9 +81,9 @@ def cold_start(request: RealtimeRequest, folder: Path) -> dict[str, float]:
             reached[step] = round(time.perf_counter() - began, 3)
 
         graph.start(NODES)
-        graph.configure()
+        configure(graph.ros.services, graph.mpc)
         note("configured")
-        ros.persist(graph.activated, START_TIMEOUT, PAUSE)
+        ros.persist(lambda: activate(ros.services, graph.mpc), START_TIMEOUT, PAUSE)
         note("active")
         ros.persist(lambda: arm(ros.services), START_TIMEOUT, PAUSE)
         note("armed")
@@ -110,7 +106,7 @@ def watch_idle(request: RealtimeRequest, folder: Path, seconds: float, watching:
     with ExitStack() as stack:
         graph = _Graph(request, folder, stack)
         nodes = graph.start(NODES)
-        graph.configure()
+        configure(graph.ros.services, graph.mpc)
         graph.ros.run_for(SETTLING)
         with watching(nodes):
             graph.ros.run_for(seconds)

@@ -152,8 +152,7 @@ class _Run:
         self._scores, self._traces = JsonLines(folder / SCORES), JsonLines(folder / TRACES)
 
     def configure(self) -> None:
-        if not self._services.transition("mpc", CONFIGURE, START_TIMEOUT):
-            raise ProcessError(self._mpc.error_text())
+        configure(self._services, self._mpc)
 
     def episode(self, index: int) -> EpisodeRun:
         if index > 0:
@@ -199,10 +198,7 @@ class _Run:
         """Wait for images of the present scene, then activate; sensors may need a moment."""
         self._ros.take_frames()
         self._ros.wait(lambda: len(self._ros.frames) >= FRESH_FRAMES, START_TIMEOUT, "the first camera image")
-        self._ros.persist(self._activated, ACTIVATION_TIMEOUT)
-
-    def _activated(self) -> str:
-        return "" if self._services.transition("mpc", ACTIVATE, CALL_TIMEOUT) else self._mpc.error_text()
+        self._ros.persist(lambda: activate(self._services, self._mpc), ACTIVATION_TIMEOUT)
 
     def _over(self, index: int, report: EpisodeReport) -> bool:
         for line in self._scores.new():
@@ -212,6 +208,21 @@ class _Run:
             report.mpc(line)
         self._on_progress(report.progress(index))
         return report.outcome is not None
+
+
+def configure(services: ServiceCalls, mpc: Child) -> None:
+    """Configure mpc, which is not asked twice: what it refuses it will refuse again.
+
+    Raises:
+        ProcessError: it refuses.
+    """
+    if not services.transition("mpc", CONFIGURE, START_TIMEOUT):
+        raise ProcessError(mpc.error_text())
+
+
+def activate(services: ServiceCalls, mpc: Child) -> str:
+    """Activate mpc; returns why not, or nothing. Sensors may need a moment."""
+    return "" if services.transition("mpc", ACTIVATE, CALL_TIMEOUT) else mpc.error_text()
 
 
 def arm(services: ServiceCalls) -> str:
