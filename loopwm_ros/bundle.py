@@ -22,7 +22,7 @@ CHECKSUM = "manifest.sha256"  # as `sha256sum` writes it
 FORMAT = 1
 Iterate = Literal["block", "parts"]
 GRAPHS = ("encoder", "prelude", "block", "coda", "heads", "monitor")
-OPTIONAL_GRAPHS = ("policy",)
+OPTIONAL_GRAPHS = ("policy", "step")  # step: prelude, block and coda in one
 MAX_GRAPH = 2**28  # of one file [bytes]; ours have 0.5 MB. What follows bounds what a model may allocate
 MAX_PIXELS = 2**20  # of the encoder's image; ours has 12 thousand
 MAX_STATE = 2**16  # floats of one latent state, and dozens are imagined at once; ours has 256
@@ -104,6 +104,11 @@ class ModelSpec(Settings):
     def action_input(self) -> int:
         """Values that the prelude is told of the actions of one transition (`processing.states.chunked`)."""
         return self.action_dim if self.chunk == 1 else self.chunk * self.action_dim + 1
+
+    @property
+    def steps_whole(self) -> bool:
+        """Whether every iteration calls prelude, block and coda, each once."""
+        return self.iterate == "parts" or self.max_loops == 1
 
     def columns(self, point: str, axes: str = "xyz") -> list[int]:
         """Where x, y and z (or other `axes`) of a point, e.g. "tool", stand among the quantities.

@@ -85,6 +85,8 @@ def model_of(bundle: Bundle, settings: TrainSettings) -> LoopWM:
     if settings.policy is not None:
         model.add_policy(settings, spec, load_task(settings.task))
     for name, module in graph_modules(model).items():
+        if name == "step":  # made of others
+            continue
         graph = onnx.load_model_from_string(bundle.graph(name)).graph
         module.load_state_dict(
             {key: _weight(graph, name, key, old) for key, old in module.state_dict().items()}

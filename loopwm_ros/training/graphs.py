@@ -9,13 +9,27 @@ from contextlib import contextmanager
 
 import onnx
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from loopwm_ros.training.model import LoopWM
+from loopwm_ros.training.core import LoopedCore
+from loopwm_ros.training.model import Core, LoopWM
 from loopwm_ros.world_model.signatures import Signature
 
 OPSET = 18
 EXAMPLE_BATCH = 3  # above 1, or the exporter takes the batch axis for a constant
+
+
+class WholeStep(nn.Module):
+    """Prelude, block and coda as one graph, for iterations that call all of them: once in place of thrice."""
+
+    def __init__(self, core: Core) -> None:
+        super().__init__()
+        self.prelude, self.block, self.coda = core.prelude, core.block, core.coda
+
+    def forward(self, state: Tensor, tokens: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """Next state (batch, tokens, width) and the block's gate (batch,)."""
+        following, gate = self.block(state, self.prelude(state, tokens, action))
+        return self.coda(following), gate
 
 
 def graph_modules(model: LoopWM) -> dict[str, nn.Module]:
@@ -29,6 +43,8 @@ def graph_modules(model: LoopWM) -> dict[str, nn.Module]:
         "heads": model.heads,
         "monitor": model.monitor,
     }
+    if not (isinstance(core, LoopedCore) and core.most > 1):
+        modules["step"] = WholeStep(core)
     return modules if model.policy is None else {**modules, "policy": model.actor}
 
 

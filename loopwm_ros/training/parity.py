@@ -71,7 +71,8 @@ def rollout_inputs(model: LoopWM, spec: ModelSpec, windows: RealWindows) -> dict
     for step, span in enumerate([*observed, *imagined]):
         given = tokens[:, step] if step < CONTEXT else torch.zeros_like(state)
         told = torch.from_numpy(chunked(spec, actions[:, span]))
-        met["prelude"].append((state, given, told))
+        for whole in {"prelude", "step"} & set(met):
+            met[whole].append((state, given, told))
         injected = core.prelude(state, given, told)
         for _ in range(iterations):
             met["block"].append((state, injected))

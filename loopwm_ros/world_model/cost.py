@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from loopwm_ros.world_model.base import Clock
 
-Stage = Literal["prelude", "block", "coda", "heads"]
+Stage = Literal["prelude", "block", "coda", "step", "heads"]
 
 
 @dataclass

@@ -94,6 +94,6 @@ def exit_test(settings: WorldModelSettings, spec: ModelSpec) -> ExitTest | None:
 
 def stage_costs(clock: Clock, spec: ModelSpec, test: ExitTest | None) -> StageCosts:
     """What a bundle's iterations call where this exit test follows them."""
-    if spec.iterate == "parts":
-        return StageCosts(clock, ("prelude", "block", "coda"), ())
+    if spec.steps_whole:
+        return StageCosts(clock, ("step",), ())
     return StageCosts(clock) if test is None else StageCosts(clock, test.calls)

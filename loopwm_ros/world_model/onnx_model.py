@@ -78,7 +78,7 @@ class OnnxWorldModel:
         self._mean_loops = Estimate(mean=min(self.spec.mean_loops, self._cap))
 
     def _make_core(self, sessions: dict[str, Session], test: ExitTest | None) -> Core:
-        if self.spec.iterate == "parts":
+        if self.spec.steps_whole:
             return PartsCore(sessions, self.spec, test, self._costs)
         return LoopedCore(sessions, self.spec.predicted, test, self.settings.compact_below, self._costs)
 

@@ -29,7 +29,8 @@ class PartsCore:
     def __init__(
         self, sessions: dict[str, Session], spec: ModelSpec, exit_test: ExitTest | None, costs: StageCosts
     ) -> None:
-        """`costs` counts prelude, block and coda for each iteration."""
+        """`sessions`: `step`, or in its place prelude, block and coda."""
+        self._whole = sessions.get("step")
         self._prelude, self._block, self._coda = (sessions[name] for name in ("prelude", "block", "coda"))
         self._spec, self._exit, self._costs = spec, exit_test, costs
 
@@ -58,6 +59,8 @@ class PartsCore:
         self, state: F32, tokens: F32, action: F32, parts: int, leave_by: float, leapt: bool = False
     ) -> tuple[F32, Loops]:
         """`leapt`: all of it in one part has been seen, and found to be too coarse."""
+        if parts == 1:
+            return self._step(state, tokens, action)[0], np.ones(len(state), dtype=np.int64)
         count = told_actions(self._spec, action)
         parts_each = np.minimum(count, parts)
         for t in range(int(parts_each.max())):
@@ -77,11 +80,11 @@ class PartsCore:
 
     def _step(self, state: F32, tokens: F32, action: F32) -> tuple[F32, NDArray[np.float32]]:
         """One step over all of `action`, and the gate that has seen what it changed."""
-        rows = len(state)
-        (injected,) = self._prelude(state, tokens, action)
-        self._costs.lap("prelude", rows)
-        following, gate = self._block(state, injected)
-        self._costs.lap("block", rows)
-        (following,) = self._coda(following)
-        self._costs.lap("coda", rows)
+        if self._whole is not None:
+            following, gate = self._whole(state, tokens, action)
+        else:
+            (injected,) = self._prelude(state, tokens, action)
+            following, gate = self._block(state, injected)
+            (following,) = self._coda(following)
+        self._costs.lap("step", len(state))
         return following, gate

@@ -24,6 +24,10 @@ def signatures(spec: ModelSpec) -> dict[str, Signature]:
         "prelude": (tensors(state=core, tokens=core, action=(spec.action_input,)), tensors(injected=core)),
         "block": (tensors(state=core, injected=core), tensors(next=core, gate=())),
         "coda": (tensors(state=core), tensors(next=core)),
+        "step": (
+            tensors(state=core, tokens=core, action=(spec.action_input,)),
+            tensors(next=core, gate=()),
+        ),
         "heads": (
             tensors(state=core),
             tensors(quantities=(quantities,), reward=(), continuation=(), latent=(spec.tokens * spec.width,)),
