@@ -10,6 +10,7 @@ from markdown_table import number, table
 
 from loopwm_ros.bench.results import CycleRow, DeadlineBench, NodeUsage, PlannerBench, StartBench, Times
 from loopwm_ros.bundle import CHECKSUM
+from loopwm_ros.validation.statistics import Spread
 
 BenchT = TypeVar("BenchT", PlannerBench, DeadlineBench, StartBench)
 
@@ -105,8 +106,10 @@ def _deadlines(benches: list[DeadlineBench]) -> list[str]:
         *table((*columns, "candidates", "loops", "success"), rows),
         "",
         *_taken(benches),
+        *_evenness(benches),
+        *_waits(benches),
         "```sh",
-        "loopwm bench deadline --task push --minutes 2 --stress --priority 40",
+        f"loopwm bench deadline --task push --minutes {benches[0].minutes:g} --stress --priority 40",
         "```",
     ]
 
@@ -131,6 +134,54 @@ def _taken(benches: list[DeadlineBench]) -> list[str]:
         return []
     columns = ("commands/s", "scheduling", "node", "of a core", "memory [MB]", "growth [MB/h]")
     return ["What each node's process took meanwhile:", "", *table(columns, rows), ""]
+
+
+def _evenness(benches: list[DeadlineBench]) -> list[str]:
+    """How evenly nodes published; empty where that was not measured."""
+    rows = [
+        (
+            f"{run.commands_per_second:g}",
+            _scheduling(bench),
+            each.node,
+            f"`{each.topic}`",
+            f"{each.period_ms:.1f}",
+            *_spread(each.off_ms),
+        )
+        for bench in benches
+        for run in bench.runs
+        for each in run.topics
+    ]
+    if not rows:
+        return []
+    columns = ("commands/s", "scheduling", "node", "topic", "period [ms]", "off by p50 [ms]", "p99", "max")
+    return [
+        "How evenly they published, by when each message left; pauses between episodes are left out:",
+        "",
+        *table(columns, rows),
+        "",
+    ]
+
+
+def _waits(benches: list[DeadlineBench]) -> list[str]:
+    """From one node to the next; empty where that was not measured."""
+    rows = [
+        (f"{run.commands_per_second:g}", _scheduling(bench), what, *_spread(ms))
+        for bench in benches
+        for run in bench.runs
+        if run.steps
+        for what, ms in (
+            *((step.step, step.ms) for step in run.steps),
+            ("picture taken to its plan's effect, which is planned for", run.summary.delay_ms),
+        )
+    ]
+    if not rows:
+        return []
+    columns = ("commands/s", "scheduling", "from", "p50 [ms]", "p99", "max")
+    return ["From one node to the next:", "", *table(columns, rows), ""]
+
+
+def _spread(ms: Spread) -> tuple[str, ...]:
+    return number(ms.p50, 2), number(ms.p99, 2), number(ms.max, 2)
 
 
 def _starts(benches: list[StartBench]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from loopwm_ros.config import Settings
+from loopwm_ros.validation.statistics import Spread
 from loopwm_ros.validation.summary import Summary
 
 
@@ -64,6 +65,24 @@ class NodeUsage(Settings):
     threads: int  # at the end
 
 
+class TopicTiming(Settings):
+    """How evenly a node publishes, by the moments at which its messages left."""
+
+    node: str
+    topic: str
+    messages: int
+    period_ms: float  # median interval
+    off_ms: Spread  # by which intervals differ from it; pauses between episodes left out
+
+
+class StepTiming(Settings):
+    """How long after one message the next one of another node left."""
+
+    step: str
+    times: int
+    ms: Spread
+
+
 class DeadlineRun(Settings):
     """The whole ROS graph at one rate of commands."""
 
@@ -71,6 +90,8 @@ class DeadlineRun(Settings):
     seconds: float  # that it took, start and end of the nodes included
     summary: Summary
     nodes: tuple[NodeUsage, ...] = ()
+    topics: tuple[TopicTiming, ...] = ()
+    steps: tuple[StepTiming, ...] = ()
 
 
 class DeadlineBench(Settings):

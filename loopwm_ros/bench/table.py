@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from loopwm_ros.bench.results import DeadlineBench, NodeUsage, PlannerBench, StartBench, Times
+from loopwm_ros.validation.statistics import Spread
 
 TIMES = ("p50 [ms]", "p99", "p99.9", "CPU")
 WORK = ("MFLOP", "of peak")
@@ -66,6 +67,7 @@ def print_deadlines(console: Console, bench: DeadlineBench) -> None:
         )
     console.print(table)
     _print_nodes(console, bench)
+    _print_timing(console, bench)
 
 
 def print_start(console: Console, bench: StartBench) -> None:
@@ -83,6 +85,30 @@ def print_start(console: Console, bench: StartBench) -> None:
 def _print_nodes(console: Console, bench: DeadlineBench) -> None:
     found = [((f"{run.commands_per_second:g}",), node) for run in bench.runs for node in run.nodes]
     _print_usage(console, "what the nodes took", found, "commands/s")
+
+
+def _print_timing(console: Console, bench: DeadlineBench) -> None:
+    evenness = Table(title="how evenly they published, by the time at which each message left")
+    for name in ("commands/s", "node", "topic", "messages", "period [ms]", "off by p50 [ms]", "p99", "max"):
+        evenness.add_column(name, justify="left" if name in ("node", "topic") else "right")
+    waits = Table(title="from one node to the next")
+    for name in ("commands/s", "from", "times", "p50 [ms]", "p99", "max"):
+        waits.add_column(name, justify="left" if name == "from" else "right")
+    for run in bench.runs:
+        rate = f"{run.commands_per_second:g}"
+        for each in run.topics:
+            counted = (str(each.messages), f"{each.period_ms:.2f}")
+            evenness.add_row(rate, each.node, each.topic, *counted, *_spread(each.off_ms))
+        for step in run.steps:
+            waits.add_row(rate, step.step, str(step.times), *_spread(step.ms))
+        waits.add_row(rate, "picture taken to its plan's effect", "", *_spread(run.summary.delay_ms))
+    for table in (evenness, waits):
+        if table.row_count:
+            console.print(table)
+
+
+def _spread(ms: Spread) -> tuple[str, ...]:
+    return tuple("-" if value is None else f"{value:.2f}" for value in (ms.p50, ms.p99, ms.max))
 
 
 def _print_usage(

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from loopwm_ros.bench.results import DeadlineRun
+    from loopwm_ros.cli.sim_job import InRealTime
+    from loopwm_ros.validation.request import RunRequest
 
 MISSED = 3  # exit status of a run in which a command was late
 MANY = 100_000  # episodes: time ends the run
@@ -32,23 +43,18 @@ def deadline(
 ) -> None:
     """Run the whole ROS graph in real time, count late commands, and show what was planned within the time.
 
-    Shows, too, what each node's process took: processor time, memory, and how fast the memory grew.
+    Shows, too, what each node's process took of processor and memory, how fast its memory grew, how evenly it
+    published, and how long one node waited for another.
 
     Exit status: 0 if no command was late, 3 if one was, 1 if the run failed.
     """
-    import time
-    from contextlib import nullcontext
-    from dataclasses import replace
-
     from rich.console import Console
 
     from loopwm_ros.bench.machine import describe
-    from loopwm_ros.bench.results import DeadlineBench, DeadlineRun
+    from loopwm_ros.bench.results import DeadlineBench
     from loopwm_ros.bench.table import print_deadlines
-    from loopwm_ros.bench.usage import UsageWatch
     from loopwm_ros.cli.bench_request import own_request
-    from loopwm_ros.cli.sim_job import InRealTime, SimJob
-    from loopwm_ros.cli.sim_table import RunTable
+    from loopwm_ros.cli.sim_job import InRealTime
     from loopwm_ros.config import load_task, usual_arm
     from loopwm_ros.validation.burners import burning, cores
     from loopwm_ros.validation.files import write_text_atomically
@@ -60,17 +66,10 @@ def deadline(
     assert request.bundle is not None
     for hertz in rates:
         request.bundle.manifest.spec.commands_per_action(1.0 / hertz)
-    machine, runs = describe(cores()), []
-    for hertz in rates:
-        world = request.world.model_copy(update={"control_rate": hertz})
-        job = SimJob(replace(request, world=world), RunTable(console, f"{task}, {hertz:g} commands a second"))
-        began, asked = time.monotonic(), minutes * 60.0 / len(rates)
-        watch = UsageWatch(min(LOOK, asked / LOOKS))
-        how = InRealTime(arm, task, seconds=asked, priority=priority, watching=watch)
-        with burning(cores(), nice=0) if stress else nullcontext(), job.table.shown():
-            summary = job.realtime(how)
-        took = round(time.monotonic() - began, 1)
-        runs.append(DeadlineRun(commands_per_second=hertz, seconds=took, summary=summary, nodes=watch.found))
+    how = InRealTime(arm, task, seconds=minutes * 60.0 / len(rates), priority=priority)
+    machine = describe(cores())
+    with burning(cores(), nice=0) if stress else nullcontext():
+        runs = [_at(hertz, request, how, console) for hertz in rates]
     result = DeadlineBench(
         machine=machine, stress=stress, realtime_priority=priority, minutes=minutes, runs=runs
     )
@@ -79,3 +78,35 @@ def deadline(
         console.print(f"result: {write_text_atomically(json, result.model_dump_json(indent=1) + chr(10))}")
     if any(run.summary.deadline_misses for run in runs):
         raise typer.Exit(MISSED)
+
+
+def _at(hertz: float, request: RunRequest, how: InRealTime, console: Console) -> DeadlineRun:
+    """All of it at one rate of commands."""
+    from loopwm_ros.bench.results import DeadlineRun
+    from loopwm_ros.bench.usage import UsageWatch
+    from loopwm_ros.cli.sim_job import SimJob
+    from loopwm_ros.cli.sim_table import RunTable
+    from loopwm_ros.nodes.supervisor import CELL_NODES
+    from loopwm_ros.nodes.timing_watch import TimingWatch
+
+    usage = UsageWatch(min(LOOK, how.seconds / LOOKS))
+    timing = TimingWatch(request.arm, CELL_NODES[request.engine])
+
+    @contextmanager
+    def watching(nodes: Mapping[str, int]) -> Iterator[None]:
+        with usage(nodes), timing(nodes):
+            yield
+
+    world = request.world.model_copy(update={"control_rate": hertz})
+    table = RunTable(console, f"{how.task}, {hertz:g} commands a second")
+    began = time.monotonic()
+    with table.shown():
+        summary = SimJob(replace(request, world=world), table).realtime(replace(how, watching=watching))
+    return DeadlineRun(
+        commands_per_second=hertz,
+        seconds=round(time.monotonic() - began, 1),
+        summary=summary,
+        nodes=usage.found,
+        topics=timing.topics,
+        steps=timing.steps,
+    )

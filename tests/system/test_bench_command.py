@@ -42,6 +42,10 @@ def test_the_graph_runs_at_each_rate_with_busy_processes_beside(tmp_path: Path) 
     for run in bench.runs:
         assert [node.node for node in run.nodes] == ["sim", "safety", "mpc"]
         assert all(node.rss_mb[-1] > 20 and node.cores > 0 and node.threads > 1 for node in run.nodes)
+        assert [topic.node for topic in run.topics] == ["sim", "sim", "mpc", "safety"]
+        plan = next(topic for topic in run.topics if topic.node == "mpc")
+        assert plan.period_ms == pytest.approx(1e3 / run.commands_per_second, rel=0.2)
+        assert len(run.steps) == 2
 
 
 def test_a_cold_start_ends_with_motion_and_idle_nodes_are_looked_at(tmp_path: Path) -> None:
