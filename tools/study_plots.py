@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SHOWN = ("loop-parts", "loop", "one-pass", "depth-4-narrow", "depth-16x", "gru", "rssm", "latent-mlp")
 SIZES = (
     "loop-parts",
+    "loop-parts-8",
     "loop-parts-narrow",
     "loop-parts-tiny",
     "untied-parts-narrow",
@@ -29,7 +30,7 @@ SIZES = (
     "depth-64x",
     "depth-100",
 )
-LOOPED = ("loop-parts", "loop", "paper-block")
+LOOPED = ("loop-parts", "loop-parts-8", "loop", "paper-block")
 
 
 def main() -> None:

@@ -251,10 +251,34 @@ def test_iterations_at_onsets_are_told_part_by_part(claims: ModuleType) -> None:
 def test_memory_and_growth_are_those_of_the_worst(claims: ModuleType) -> None:
     found = said(claims, loop())
     assert verdict(found, "error with up to 16") == ("moved 1.01, static 1.00 times", True)
-    assert verdict(found, "growth") == ("K^0.77 is the highest upper bound; state RMS at most 0.50", True)
+    assert verdict(found, "growth") == (
+        "K^0.70 at most, highest upper bound K^0.77; state RMS at most 0.50",
+        True,
+    )
     worse = said(claims, loop(looping=dict.fromkeys(PARTS, looping(1.1)), stability=stable(0.4, 1.2)))
     assert verdict(worse, "error with up to 16") == ("moved 1.01, static 1.10 times", False)
-    assert verdict(worse, "growth") == ("K^1.32 is the highest upper bound; state RMS at most 0.50", False)
+    assert verdict(worse, "growth") == (
+        "K^1.20 at most, highest upper bound K^1.32; state RMS at most 0.50",
+        False,
+    )
+
+
+def test_a_core_that_knows_every_number_of_parts_cannot_be_given_more(claims: ModuleType) -> None:
+    few = looping(own=0.8)
+    all_known = few.model_copy(update={"depths": few.depths[:2]})
+    found = said(claims, parts(looping=dict.fromkeys(PARTS, all_known)))
+    assert verdict(found, "error with more iterations") == ("the same: a part is an action at least", True)
+
+
+def test_a_hundred_layers_of_single_actions_are_a_line_of_their_own(claims: ModuleType) -> None:
+    single = group("depth-100-chunk-1", 0.05, costs(99000, 15000, {})).model_copy(update={"chunk": 1})
+    found = said(claims, loop(), group("depth-100", 0.033, costs(99000, 15000, {})), single)
+    assert verdict(found, "operations of 64 actions: 100 layers read") == (
+        f"{8 * 15100 / 4100:.0f} times",
+        False,
+    )
+    alone = verdict(found, "operations of 64 actions: 100 layers, one action at a time")
+    assert alone == (f"{64 * 15100 / 4100:.0f} times", True)
 
 
 def test_nothing_measured_nothing_said(section: ModuleType, tmp_path: Path) -> None:

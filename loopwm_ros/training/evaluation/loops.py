@@ -25,7 +25,7 @@ from loopwm_ros.types import F64
 
 HORIZONS = (1, 10, 25)  # [base steps]
 MEASURES = ("tool", "object", "object_moved", "object_static")
-GATES = (0.05, 0.1, 0.2, 0.5, 0.8, 0.95)
+GATES = (0.05, 0.1, 0.2, 0.5, 0.8, 0.85, 0.9, 0.95)
 CHANGES = (0.005, 0.01, 0.02, 0.05, 0.1)  # RMS over a state's values
 READOUTS = (0.0005, 0.001, 0.002, 0.005)  # [m]
 
