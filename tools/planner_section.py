@@ -8,14 +8,22 @@ from typing import TypeVar
 
 from markdown_table import number, table
 
-from loopwm_ros.bench.results import CycleRow, DeadlineBench, NodeUsage, PlannerBench, StartBench, Times
+from loopwm_ros.bench.results import (
+    CameraBench,
+    CycleRow,
+    DeadlineBench,
+    NodeUsage,
+    PlannerBench,
+    StartBench,
+    Times,
+)
 from loopwm_ros.bundle import CHECKSUM
 from loopwm_ros.validation.statistics import Spread
 
-BenchT = TypeVar("BenchT", PlannerBench, DeadlineBench, StartBench)
+BenchT = TypeVar("BenchT", PlannerBench, DeadlineBench, StartBench, CameraBench)
 
 FOLDER = "docs/results/benchmarks/planner"
-CYCLES, DEADLINES, STARTS = "cycles-*.json", "deadline-*.json", "start-*.json"
+CYCLES, DEADLINES, STARTS, CAMERAS = "cycles-*.json", "deadline-*.json", "start-*.json", "camera*.json"
 COMMANDS = {
     "clutter": "loopwm bench planner --task clutter --candidates 160 --refinements 1,2",
     "push": "loopwm bench planner --task push --peer --compiled --loops auto,1,4",
@@ -26,7 +34,8 @@ def planner(root: Path) -> list[str]:
     """The section; empty where nothing was measured."""
     cycles = _read(root, CYCLES, PlannerBench)
     deadlines, starts = _read(root, DEADLINES, DeadlineBench), _read(root, STARTS, StartBench)
-    lines = [*_cycles(cycles, _shipped(root)), *_deadlines(deadlines), *_starts(starts)]
+    cameras = _read(root, CAMERAS, CameraBench)
+    lines = [*_cycles(cycles, _shipped(root)), *_deadlines(deadlines), *_starts(starts), *_cameras(cameras)]
     return ["", "## Time", "", *lines] if lines else []
 
 
@@ -210,6 +219,34 @@ def _starts(benches: list[StartBench]) -> list[str]:
         "",
         "```sh",
         *(f"loopwm bench start --task {bench.task} --times {len(bench.starts)}" for bench in benches),
+        "```",
+    ]
+
+
+def _cameras(benches: list[CameraBench]) -> list[str]:
+    rows = [
+        (
+            row.transport,
+            f"{row.width}x{row.height}",
+            f"{row.rate:g}",
+            f"{row.read:.1f}",
+            f"{row.cores:.1%}",
+            f"{row.idle_cores:.1%}",
+        )
+        for bench in benches
+        for row in bench.rows
+    ]
+    if not rows:
+        return []
+    return [
+        "",
+        f"Pictures, from the network to the model's input, without the model, on {benches[0].cpu}; *without*",
+        "is what the same process takes while none come:",
+        "",
+        *table(("transport", "size", "sent a second", "read", "of a core", "without"), rows),
+        "",
+        "```sh",
+        *(f"loopwm bench camera --seconds {bench.seconds:g}" for bench in benches),
         "```",
     ]
 

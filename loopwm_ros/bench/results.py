@@ -117,6 +117,27 @@ class StartBench(Settings):
     idle: tuple[NodeUsage, ...]  # configured, without a cell
 
 
+class CameraRow(Settings):
+    """What a process that reads pictures as mpc does takes of a processor core."""
+
+    transport: str
+    width: int
+    height: int
+    rate: float  # pictures a second that were sent
+    read: float  # ... and that were read and decoded
+    cores: float  # mean share of one core, less what it takes without pictures
+    idle_cores: float  # without pictures
+
+
+class CameraBench(Settings):
+    """All transports."""
+
+    cpu: str
+    versions: dict[str, str]
+    seconds: float  # for which each was looked at
+    rows: tuple[CameraRow, ...]
+
+
 class PlannerBench(Settings):
     """All rows of one run."""
 

@@ -8,7 +8,7 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from loopwm_ros.bench.results import DeadlineBench, NodeUsage, PlannerBench, StartBench, Times
+from loopwm_ros.bench.results import CameraBench, DeadlineBench, NodeUsage, PlannerBench, StartBench, Times
 from loopwm_ros.validation.statistics import Spread
 
 TIMES = ("p50 [ms]", "p99", "p99.9", "CPU")
@@ -80,6 +80,17 @@ def print_start(console: Console, bench: StartBench) -> None:
         table.add_row(step, f"{median(seconds):.2f}", f"{max(seconds):.2f}")
     console.print(table)
     _print_usage(console, "nodes with nothing to do", [((), node) for node in bench.idle])
+
+
+def print_camera(console: Console, bench: CameraBench) -> None:
+    """One row a transport."""
+    table = Table(title=f"reading pictures, without the model; {bench.cpu}, {bench.seconds:g} s each")
+    for name in ("transport", "size", "sent [Hz]", "read", "of a core", "without pictures"):
+        table.add_column(name, justify="left" if name == "transport" else "right")
+    for row in bench.rows:
+        shares = (f"{row.cores:.1%}", f"{row.idle_cores:.1%}")
+        table.add_row(row.transport, f"{row.width}x{row.height}", f"{row.rate:g}", f"{row.read:.1f}", *shares)
+    console.print(table)
 
 
 def _print_nodes(console: Console, bench: DeadlineBench) -> None:

@@ -55,12 +55,12 @@ def decode_image(data: bytes | memoryview) -> U8:
     """
     check_image_size(data)
     try:
-        bgr = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
+        rgb = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR_RGB)
     except cv2.error:
-        bgr = None
-    if bgr is None:
+        rgb = None
+    if rgb is None:
         raise _no_image(data)
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    return np.asarray(rgb, dtype=np.uint8)
 
 
 def check_image_size(data: bytes | memoryview) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from loopwm_ros.bench.results import DeadlineBench, StartBench
+from loopwm_ros.bench.results import CameraBench, DeadlineBench, StartBench
 from loopwm_ros.config import load_arm, load_task
 from tests.bundles import make_bundle
 
@@ -57,3 +57,14 @@ def test_a_cold_start_ends_with_motion_and_idle_nodes_are_looked_at(tmp_path: Pa
     assert 0.0 < steps["configured"] < steps["active"] < steps["armed"] < steps["first motion"]
     assert [node.node for node in bench.idle] == ["safety", "mpc"]
     assert all(node.seconds >= 4.0 and 0.0 < node.cores < 1.0 for node in bench.idle)
+
+
+def test_pictures_are_read_and_reading_them_costs_something(tmp_path: Path) -> None:
+    words = ("camera", "--size", "320x240", "--rate", "20", "--seconds", "2")
+    done, result = bench_command(tmp_path, *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    bench = CameraBench.model_validate_json(result)
+    assert [row.transport for row in bench.rows] == ["compressed", "raw"]
+    for row in bench.rows:
+        assert row.read == pytest.approx(20.0, rel=0.3)
+        assert 0.0 < row.cores < 1.0

@@ -25,6 +25,7 @@ def test_joints_are_interpolated_to_the_frame() -> None:
     sync.add_frame(frame(1.005))
     seen = sync.latest()
     assert seen is not None
+    assert seen.rgb is sync.latest().rgb, "no copy"
     assert seen.stamp == 1.005
     assert np.allclose(seen.joints.position, 0.5)
     assert np.allclose(seen.joints.velocity, 5.0)

@@ -209,6 +209,12 @@ def test_raw_encodings(message, pixels: list[list[int]]) -> None:
     np.testing.assert_array_equal(frame_from_raw(message).rgb, [pixels])
 
 
+def test_raw_rgb_is_not_copied() -> None:
+    data = np.arange(12, dtype=np.uint8)
+    frame = frame_from_raw(image_message("rgb8", data, 6, height=2))
+    assert np.shares_memory(frame.rgb, data)
+
+
 @pytest.mark.parametrize(
     "message",
     [

@@ -1,0 +1,128 @@
+"""What the mpc node's way of reading pictures costs, apart from the model: for `loopwm bench camera`."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import numpy as np
+import rclpy
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.signals import SignalHandlerOptions
+
+from loopwm_ros.bench.results import CameraRow
+from loopwm_ros.bundle import ModelSpec
+from loopwm_ros.config import ArmConfig
+from loopwm_ros.control.picture_check import PictureCheck
+from loopwm_ros.control.synchroniser import Synchroniser
+from loopwm_ros.data import topics
+from loopwm_ros.nodes import environment, picture_source, processes
+from loopwm_ros.nodes.inlets import InletNode
+from loopwm_ros.nodes.mpc_inputs import MpcInputs
+from loopwm_ros.nodes.processes import Child
+from loopwm_ros.nodes.sensor_inbox import SensorInbox
+from loopwm_ros.nodes.spin import new_executor
+from loopwm_ros.processing.images import prepare_image
+from loopwm_ros.types import CameraFrame, JointState
+
+SETTLING = 1.0  # [s] from the first picture on, before anything is counted
+PATIENCE = 20.0  # [s] for the first picture
+NEAR = 1e9  # [s]: joints are not measured here, and one state goes with every picture
+
+
+class _Counted(Synchroniser):
+    """Counts the frames that it is given."""
+
+    frames = 0
+
+    def add_frame(self, frame: CameraFrame) -> None:
+        super().add_frame(frame)
+        self.frames += 1
+
+
+class _Reader(InletNode):
+    """Reads as mpc does, and takes a picture for each plan, as its planning thread does."""
+
+    def __init__(self, arm: ArmConfig, spec: ModelSpec, size: tuple[int, int], transport: str) -> None:
+        super().__init__("mpc")
+        steady, self._spec = Clock(clock_type=ClockType.STEADY_TIME), spec
+        topic = topics.TRANSPORTS[transport]
+        self.seen = _Counted(size, tolerance=NEAR)
+        self._inbox = SensorInbox(self.seen, NEAR, arm.topics.joint_states, topic, PictureCheck())
+        joints = JointState(0.0, np.zeros(len(arm.joints)), np.zeros(len(arm.joints)))
+        self._inbox.put_joints(lambda: joints, 0.0)
+        self._inputs = MpcInputs(self, arm, topic, self._inbox, None)
+        self.poll_every(self.poll_period, steady)
+        self.create_timer(spec.model_period, self._plan, clock=steady)
+
+    def _plan(self) -> None:
+        observation = self._inbox.take().observation
+        if observation is not None:
+            prepare_image(self._spec, observation.rgb)
+
+
+def read_pictures(
+    arm: ArmConfig, spec: ModelSpec, size: tuple[int, int], rate: float, transport: str, seconds: float
+) -> CameraRow:
+    """Processor time of a process that reads `rate` pictures [Hz] of `size` (width, height) [px].
+
+    Raises:
+        ProcessError: the source ended, or no picture came.
+    """
+    with _graph() as (folder, variables), ExitStack() as stack:
+        reader, executor = _Reader(arm, spec, size, transport), new_executor()
+        executor.add_node(reader)
+        stack.callback(reader.destroy_node)
+        stack.callback(executor.shutdown)
+
+        def spent(duration: float) -> float:
+            began, end = time.process_time(), time.monotonic() + duration
+            while (left := end - time.monotonic()) > 0:
+                executor.spin_once(timeout_sec=left)
+            return time.process_time() - began
+
+        spent(SETTLING)
+        idle = spent(seconds)
+        width, height = size
+        values = {"width": width, "height": height, "rate": rate, "image_transport": transport}
+        source = processes.start(picture_source.NAME, values, variables, folder)
+        stack.callback(processes.stop, [source])
+        _first(reader, lambda: spent(0.1), source)
+        spent(SETTLING)
+        before = reader.seen.frames
+        busy = spent(seconds)
+        return CameraRow(
+            transport=transport,
+            width=width,
+            height=height,
+            rate=rate,
+            read=round((reader.seen.frames - before) / seconds, 2),
+            cores=round((busy - idle) / seconds, 4),
+            idle_cores=round(idle / seconds, 4),
+        )
+
+
+def _first(reader: _Reader, wait: Callable[[], object], source: Child) -> None:
+    end = time.monotonic() + PATIENCE
+    while not reader.seen.frames:
+        processes.check_alive([source])
+        if time.monotonic() > end:
+            raise processes.ProcessError(f"no picture came within {PATIENCE:g} s")
+        wait()
+
+
+@contextmanager
+def _graph() -> Iterator[tuple[Path, dict[str, str]]]:
+    """A ROS graph of its own, with this process in it."""
+    with tempfile.TemporaryDirectory() as folder:
+        variables = environment.private_graph(Path(folder), environment.domain_id())
+        with environment.applied(variables):
+            rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+            try:
+                yield Path(folder), variables
+            finally:
+                rclpy.try_shutdown()
