@@ -20,7 +20,7 @@ def tree(folder: str) -> list[tuple[str, list[str]]]:
 
 EXTRAS = {
     "cpu": ["onnxruntime>=1.20"],
-    "gpu": ["onnxruntime-gpu>=1.20"],
+    "gpu": ["onnx>=1.17", "onnxruntime-gpu>=1.20"],  # onnx: joins a bundle's graphs to one
     "sim": ["mujoco>=3.12,<4", "psutil>=5.9", "pybullet>=3.2.5"],
     "ray": ["ray>=2.40"],
     "ros": [

@@ -12,8 +12,8 @@ from loopwm_ros.bench.cycle import Cycle, Rig
 from loopwm_ros.bench.jobs import Job, take_turns
 from loopwm_ros.bench.results import CycleRow, Machine, PeerRow, PlannerBench
 from loopwm_ros.control.assembly import MpcSettings, planner_settings
-from loopwm_ros.world_model.sessions import Provider
-from loopwm_ros.world_model.settings import WorldModelSettings
+from loopwm_ros.world_model.providers import CPU
+from loopwm_ros.world_model.settings import Precision, Provider, WorldModelSettings
 
 if TYPE_CHECKING:
     from loopwm_ros.training.peers.timed import Peer  # torch comes with it
@@ -34,6 +34,7 @@ class Grid:
     refinements: tuple[int, ...] = ()
     loops: tuple[int, ...] = ()  # 0: early exit
     providers: tuple[Provider, ...] = ("cpu",)
+    precision: Precision = "float32"  # on a GPU
 
 
 class PlannerBencher:
@@ -80,12 +81,15 @@ class PlannerBencher:
 
     def _row(self, cycle: Cycle, job: Job, machine: Machine) -> CycleRow:
         planner, model, times = cycle.settings.planner, cycle.settings.model, job.times
-        mflop = None
+        mflop, peak = None, machine.peak_gflops
+        if cycle.model.provider != CPU:
+            peak = machine.device_peak_gflops or peak
         if self._flop:
             mflop = sum(self._flop[name] * rows for name, rows in cycle.rows.items()) / times.samples / 1e6
         return CycleRow(
             bundle=self._rig.bundle.manifest.name,
             provider=cycle.model.provider,
+            precision=model.precision,
             candidates=planner.candidates,
             horizon=planner.horizon,
             refinements=planner.refinements,
@@ -94,7 +98,7 @@ class PlannerBencher:
             shipped=cycle is self.cycles[0],
             times=times,
             mflop=None if mflop is None else round(mflop, 1),
-            peak_share=None if mflop is None else peak_share(mflop, times.median_ms, machine),
+            peak_share=None if mflop is None else peak_share(mflop, times.median_ms, peak),
         )
 
 
@@ -107,13 +111,13 @@ def peer_row(peer: Peer, job: Job, machine: Machine) -> PeerRow:
         parameters=peer.parameters,
         times=job.times,
         mflop=round(mflop, 1),
-        peak_share=peak_share(mflop, job.times.median_ms, machine),
+        peak_share=peak_share(mflop, job.times.median_ms, machine.peak_gflops),
     )
 
 
-def peak_share(mflop: float, milliseconds: float, machine: Machine) -> float:
-    """Of what a matrix product reaches on the same core."""
-    return round(mflop / milliseconds / machine.peak_gflops, 4)
+def peak_share(mflop: float, milliseconds: float, gflops: float) -> float:
+    """Of what a matrix product reaches on the same core, or the same GPU."""
+    return round(mflop / milliseconds / gflops, 4)
 
 
 def settings_of(rig: Rig, grid: Grid) -> list[MpcSettings]:
@@ -123,8 +127,9 @@ def settings_of(rig: Rig, grid: Grid) -> list[MpcSettings]:
         ConfigError: a setting is out of its range.
     """
     provider: Provider = "cpu" if "cpu" in grid.providers else grid.providers[0]  # peers run on the CPU
-    own = MpcSettings(model=WorldModelSettings(provider=provider), planner=planner_settings(rig.task, "mppi"))
-    planner = own.planner
+    planner = planner_settings(rig.task, "mppi")
+    model = WorldModelSettings(provider=provider, precision=grid.precision)
+    own = MpcSettings(model=model, planner=planner)
     every = [own]
     for chosen in product(
         grid.providers,
@@ -135,7 +140,7 @@ def settings_of(rig: Rig, grid: Grid) -> list[MpcSettings]:
     ):
         on, candidates, horizon, refinements, loops = chosen
         settings = MpcSettings(
-            model=WorldModelSettings(provider=on, loops=loops),
+            model=model.model_copy(update={"provider": on, "loops": loops}),
             planner=planner_settings(
                 rig.task, "mppi", candidates=candidates, horizon=horizon, refinements=refinements
             ),

@@ -22,6 +22,7 @@ class CycleRow(Settings):
 
     bundle: str
     provider: str  # ONNX Runtime's name of what the graphs ran on
+    precision: str = "float32"  # of rollouts
     candidates: int
     horizon: int  # actions
     refinements: int
@@ -51,6 +52,7 @@ class Machine(Settings):
     cores: int  # that this process may use
     core: int | None  # None: on all of them
     peak_gflops: float  # a product of two matrices of float32, best of several
+    device_peak_gflops: float | None = None  # the same on the GPU; None: none was used
     versions: dict[str, str]
 
 

@@ -11,7 +11,7 @@ import typer
 from loopwm_ros.errors import ConfigError
 
 if TYPE_CHECKING:
-    from loopwm_ros.bench.planner import Count
+    from loopwm_ros.bench.planner import Count, Grid
     from loopwm_ros.bundle import ModelSpec
     from loopwm_ros.planning.settings import PlannerSettings
     from loopwm_ros.training.peers.timed import Peer
@@ -22,7 +22,15 @@ class Providers(str, Enum):
 
     cpu = "cpu"
     cuda = "cuda"
+    tensorrt = "tensorrt"
     auto = "auto"
+
+
+class Precisions(str, Enum):
+    """Values of --precision."""
+
+    float32 = "float32"
+    float16 = "float16"
 
 
 Numbers = Annotated[str, typer.Option(metavar="N,N,...", help="Of the search; default: the task's own.")]
@@ -38,6 +46,7 @@ def planner(
     refinements: Numbers = "",
     loops: Annotated[str, typer.Option(metavar="N,auto,...", help="Iterations; auto: early exit.")] = "auto",
     provider: Annotated[list[Providers] | None, typer.Option(help="May be given again; default cpu.")] = None,
+    precision: Annotated[Precisions, typer.Option(help="Of rollouts on a GPU.")] = Precisions.float32,
     peer: Annotated[
         bool, typer.Option("--peer", help="Time TD-MPC2's plan (1M, 5M) and a transformer's beside it.")
     ] = False,
@@ -94,7 +103,9 @@ def planner(
         numbers("--refinements", refinements),
         tuple(loop_count(word.strip()) for word in loops.split(",")),
         tuple(one.value for one in provider or [Providers.cpu]),
+        precision.value,
     )
+    machine = machine.model_copy(update={"device_peak_gflops": _device_peak(grid)})
     bencher = PlannerBencher(rig, grid, _count())
     own = bencher.cycles[0].settings.planner
     beside = _peers(rig.bundle.manifest.spec, own, compiled) if peer or compiled else []
@@ -104,6 +115,16 @@ def planner(
     print_bench(console, result)
     if json:
         console.print(f"rows: {write_text_atomically(json, result.model_dump_json(indent=1) + chr(10))}")
+
+
+def _device_peak(grid: Grid) -> float | None:
+    """Of the first GPU's provider in the grid; None where there is none."""
+    from loopwm_ros.bench.device_peak import device_peak_gflops
+    from loopwm_ros.world_model.providers import target
+
+    targets = (target(one, grid.precision == "float16") for one in grid.providers)
+    there = next(filter(None, targets), None)
+    return None if there is None else round(device_peak_gflops(there, grid.precision), 1)
 
 
 def numbers(option: str, text: str) -> tuple[int, ...]:

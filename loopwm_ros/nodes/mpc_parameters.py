@@ -11,7 +11,7 @@ from loopwm_ros.control.assembly import MpcSettings, planner_settings
 from loopwm_ros.control.goal import GoalSettings
 from loopwm_ros.control.prediction_gap import GapSettings
 from loopwm_ros.planning.settings import PlannerKind
-from loopwm_ros.world_model.settings import ExitKind, WorldModelSettings
+from loopwm_ros.world_model.settings import ExitKind, Precision, Provider, WorldModelSettings
 
 
 class MpcParameters(Settings):
@@ -51,7 +51,10 @@ class MpcParameters(Settings):
         le=1.0,
         description="of exit readout: motion of each predicted quantity in an iteration [m]",
     )
-    provider: Literal["cpu", "cuda", "auto"] = Field("cpu", description="where ONNX Runtime runs")
+    provider: Provider = Field(
+        "cpu", description="where ONNX Runtime runs; auto: CUDA where it works, else CPU"
+    )
+    precision: Precision = Field("float32", description="of imagined futures on a GPU")
     threads: int = Field(1, ge=1, le=64, description="of ONNX Runtime, within one operator")
     realtime_priority: int = Field(
         0, ge=0, le=98, description="of SCHED_FIFO, with memory locked, from the start on; 0: neither"
@@ -104,6 +107,7 @@ class MpcParameters(Settings):
     def _model(self) -> WorldModelSettings:
         return WorldModelSettings(
             provider=self.provider,
+            precision=self.precision,
             threads=self.threads,
             loops=self.loops,
             exit=self.exit,

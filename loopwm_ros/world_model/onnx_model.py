@@ -19,8 +19,10 @@ from loopwm_ros.world_model.cost import Estimate
 from loopwm_ros.world_model.exits import ExitTest, exit_test, stage_costs
 from loopwm_ros.world_model.imagination import Imagination
 from loopwm_ros.world_model.loop import Core, LoopedCore
+from loopwm_ros.world_model.on_device import OnDevice
 from loopwm_ros.world_model.parts import PartsCore
 from loopwm_ros.world_model.policy import ImaginedPolicy
+from loopwm_ros.world_model.providers import CPU, target
 from loopwm_ros.world_model.sessions import Session, open_sessions
 from loopwm_ros.world_model.settings import WorldModelSettings
 
@@ -72,6 +74,7 @@ class OnnxWorldModel:
         self._costs = stage_costs(clock, self.spec, test)
         self._core = self._make_core(sessions, test)
         self._imagination = Imagination(self.spec, self._core, self._heads, self._costs)
+        self._device = self._make_device(bundle, clock)
         self._loops = np.zeros(self.spec.max_loops + 1, dtype=np.int64)
         self._mean_loops = Estimate()
         self._warm_up()
@@ -81,6 +84,13 @@ class OnnxWorldModel:
         if self.spec.steps_whole:
             return PartsCore(sessions, self.spec, test, self._costs)
         return LoopedCore(sessions, self.spec.predicted, test, self.settings.compact_below, self._costs)
+
+    def _make_device(self, bundle: Bundle, clock: Clock) -> OnDevice | None:
+        if self.provider == CPU:
+            return None
+        precision = self.settings.precision
+        there = target(self.settings.provider, half=precision == "float16")
+        return None if there is None else OnDevice(bundle, self._cap, there, precision, clock)
 
     def encode(self, observation: Observation) -> Encoding:
         """Embed one observation, (tokens, width), and read the task quantities [physical units]."""
@@ -139,10 +149,30 @@ class OnnxWorldModel:
 
     def rollout(self, state: F32, actions: F32, loops: int, deadline: float | None) -> Rollout:
         """Imagine candidates (candidates, horizon, action_dim) from one state (tokens, width)."""
-        rows, horizon, _ = actions.shape
+        steps = self.settings.readout_steps(actions.shape[1], self.spec)
+        if self._device is None:
+            return self._on_host(state, actions, steps, loops, deadline)
+        rollout = self._device.rollout(state, actions, steps, deadline)
+        self._loops += rollout.loops
+        self._count_rows(rollout, len(actions))
+        return rollout
+
+    def _count_rows(self, rollout: Rollout, rows: int) -> None:
+        """As if the graphs of the bundle had been called."""
+        iterations = int(rollout.loops @ np.arange(len(rollout.loops)))
+        each = {"prelude": iterations, "block": iterations, "coda": iterations}
+        if not self.spec.steps_whole:
+            each["prelude"] = each["coda"] = int(rollout.loops.sum())
+        elif "step" in self._sessions:
+            each = {"step": iterations}
+        for name, count in {**each, "heads": rows * len(rollout.steps)}.items():
+            self._sessions[name].rows += count
+
+    def _on_host(
+        self, state: F32, actions: F32, steps: tuple[int, ...], loops: int, deadline: float | None
+    ) -> Rollout:
         cap = min(loops, self._cap) if loops else self._cap
-        states = np.repeat(state[None], rows, axis=0)
-        steps = self.settings.readout_steps(horizon, self.spec)
+        states = np.repeat(state[None], len(actions), axis=0)
         end = math.inf if deadline is None else deadline
         rollout = self._imagination.rollout(states, actions, steps, cap, end)
         self._loops += rollout.loops
@@ -152,6 +182,8 @@ class OnnxWorldModel:
 
     def rollout_seconds(self, candidates: int, horizon: int, loops: int) -> float:
         """Measured cost of a rollout; with early exit, at the iterations lately used [s]."""
+        if self._device is not None:
+            return self._device.seconds(candidates)
         cap = min(loops, self._cap) if loops else self._cap
         expected = min(self._mean_loops.high, cap)
         transitions, steps = spans(self.spec, horizon), self.settings.readout_steps(horizon, self.spec)
@@ -184,7 +216,7 @@ class OnnxWorldModel:
         self.summarise(self.initial_state(), np.zeros((1, spec.action_dim), dtype=np.float32))
         for rows in WARM_UP_ROWS * WARM_UP_ROUNDS:
             still = np.zeros((rows, 1, spec.action_dim), dtype=np.float32)
-            self.rollout(self.initial_state(), still, 0, None)
+            self._on_host(self.initial_state(), still, (1,), 0, None)
         if self.policy is not None:
             self.policy.propose(self.initial_state(), np.zeros(3), WARM_UP_ROUNDS)
         self.loops_seen()

@@ -6,19 +6,17 @@ Plain `run` is used, not IOBinding: on one core it costs about 5 us more per cal
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import onnxruntime as ort
 
 from loopwm_ros.bundle import GRAPHS, OPTIONAL_GRAPHS, Bundle
-from loopwm_ros.errors import BundleError, ConfigError
+from loopwm_ros.errors import BundleError
 from loopwm_ros.types import F32
 from loopwm_ros.world_model.graph_file import check_self_contained
+from loopwm_ros.world_model.providers import check_provider, providers
 from loopwm_ros.world_model.settings import WorldModelSettings
 from loopwm_ros.world_model.signatures import check_signature, compare, shapes
-
-CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
-Provider = Literal["cpu", "cuda", "auto"]
 
 
 class Session:
@@ -63,13 +61,11 @@ def _open(bundle: Bundle, name: str, settings: WorldModelSettings) -> Session:
     check_self_contained(name, data)
     try:
         session = ort.InferenceSession(
-            data, session_options(settings.threads), providers=_providers(settings.provider)
+            data, session_options(settings.threads), providers=providers(settings.provider)
         )
-    except ConfigError:
-        raise
     except Exception as error:  # ONNX Runtime's own exceptions share no public base
         raise BundleError(f"graph '{name}' ({bundle.root / entry.file}) does not load: {error}") from error
-    check_provider(settings.provider, session.get_providers())
+    check_provider("cuda" if settings.provider == "tensorrt" else settings.provider, session.get_providers())
     compare(f"graph '{name}'", "inputs", _shapes(session.get_inputs()), shapes(entry.inputs))
     compare(f"graph '{name}'", "outputs", _shapes(session.get_outputs()), shapes(entry.outputs))
     return Session(session, tuple(t.name for t in entry.inputs), tuple(t.name for t in entry.outputs))
@@ -84,25 +80,6 @@ def session_options(threads: int) -> ort.SessionOptions:
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
-
-
-def _providers(wanted: Provider) -> list[str]:
-    if wanted == "cpu" or CUDA not in ort.get_available_providers():
-        return [CPU]
-    return [CUDA, CPU]
-
-
-def check_provider(wanted: Provider, got: list[str]) -> None:
-    """Refuse the silent fall back to the CPU.
-
-    Raises:
-        ConfigError: CUDA was asked for and is not in use.
-    """
-    if wanted == "cuda" and CUDA not in got:
-        raise ConfigError(
-            f"provider 'cuda' is not available (ONNX Runtime uses {', '.join(got)}): install onnxruntime-gpu "
-            "with a matching CUDA and cuDNN, or set provider to 'auto' or 'cpu'"
-        )
 
 
 def _shapes(arguments: list[Any]) -> dict[str, tuple[int | None, ...]]:

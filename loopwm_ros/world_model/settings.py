@@ -11,13 +11,16 @@ from loopwm_ros.config import Settings
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.processing.states import spans
 
+Provider = Literal["cpu", "cuda", "tensorrt", "auto"]
+Precision = Literal["float32", "float16"]
 ExitKind = Literal["gate", "second_difference", "either", "change", "readout", "none"]
 
 
 class WorldModelSettings(Settings):
     """Runtime choices of the world model."""
 
-    provider: Literal["cpu", "cuda", "auto"] = Field("cpu", description="auto: CUDA where it works, else CPU")
+    provider: Provider = Field("cpu", description="where it computes; auto: CUDA where it works, else CPU")
+    precision: Precision = Field("float32", description="of rollouts on a GPU")
     threads: int = Field(1, ge=1, description="threads within one operator")
     loops: int = Field(0, ge=0, description="iterations of every transition; 0: as the exit test decides")
     exit: ExitKind = Field(

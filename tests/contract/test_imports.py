@@ -45,6 +45,7 @@ ROS = {
     "visualization_msgs",
 }
 TRAINING = {"torch", "onnx", "onnxscript", "safetensors", "tensorboard"}
+JOINS_GRAPHS = {"world_model/unrolled.py", "bench/device_peak.py"}  # for a GPU, by the package onnx
 WITHOUT_ROS_OR_TORCH = (
     "processing",
     "messages",
@@ -102,12 +103,13 @@ def test_every_part_has_a_layer() -> None:
 @pytest.mark.parametrize("path", _sources(), ids=lambda p: p.relative_to(PACKAGE).as_posix())
 def test_imports_run_downwards(path: Path) -> None:
     part = _part(path)
+    forbidden = TRAINING - {"onnx"} if path.relative_to(PACKAGE).as_posix() in JOINS_GRAPHS else TRAINING
     for name in _imports(path):
         top, _, rest = name.partition(".")
         if top == "loopwm_ros" and rest:
             assert LEVEL[rest.split(".")[0]] <= LEVEL[part], f"{part} imports {name}"
         assert top not in ROS or part == "nodes", f"{part} imports {name}; only nodes may"
-        assert top not in TRAINING or part == "training", f"{part} imports {name}; only training may"
+        assert top not in forbidden or part == "training", f"{part} imports {name}; only training may"
 
 
 @pytest.mark.parametrize("part", WITHOUT_ROS_OR_TORCH)

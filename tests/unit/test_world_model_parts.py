@@ -9,7 +9,7 @@ from loopwm_ros.errors import ConfigError
 from loopwm_ros.world_model.compaction import RunningBatch
 from loopwm_ros.world_model.cost import Estimate, RowCost, StageCosts
 from loopwm_ros.world_model.exits import ExitTest, exit_test
-from loopwm_ros.world_model.sessions import CPU, CUDA, check_provider
+from loopwm_ros.world_model.providers import CPU, CUDA, TENSORRT, check_provider, providers, target
 from loopwm_ros.world_model.settings import WorldModelSettings
 from tests.fakes import FakeClock, make_spec
 
@@ -156,8 +156,43 @@ def test_cpu_will_do_where_it_was_allowed(wanted):
 
 def test_a_silent_fall_back_to_the_cpu_is_an_error():
     check_provider("cuda", [CUDA, CPU])
-    with pytest.raises(ConfigError, match=r"onnxruntime-gpu.*'auto' or 'cpu'"):
+    with pytest.raises(ConfigError, match=r"onnxruntime-gpu in place of.*auto, or to cpu"):
         check_provider("cuda", [CPU])
+
+
+def test_a_provider_that_is_built_in_and_did_not_load_is_told_from_one_that_is_not(monkeypatch):
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: [TENSORRT, CUDA, CPU])
+    with pytest.raises(ConfigError, match="'cuda' is not available: it is built in, but did not load"):
+        check_provider("cuda", [CPU])
+    with pytest.raises(ConfigError, match="'tensorrt'"):
+        check_provider("tensorrt", [CUDA, CPU])
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "listed", "device"),
+    [
+        ([CPU], "auto", [CPU], None),
+        ([CUDA, CPU], "cpu", [CPU], None),
+        ([CUDA, CPU], "auto", [CUDA, CPU], "cuda"),
+        ([CPU], "cuda", [CUDA, CPU], "cuda"),
+    ],
+)
+def test_auto_is_the_gpu_where_there_is_one(monkeypatch, there, wanted, listed, device):
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: there)
+    assert providers(wanted) == listed
+    found = target(wanted, half=False)
+    assert (found and found.device) == device
+
+
+def test_a_gpu_replays_what_it_has_captured_and_tensorrt_keeps_what_it_has_built(monkeypatch, tmp_path):
+    monkeypatch.setattr("loopwm_ros.world_model.providers.ENGINES", tmp_path / "engines")
+    ((name, options),) = target("cuda", half=False).providers
+    assert (name, options) == (CUDA, {"enable_cuda_graph": "1"})
+    (name, options), _ = target("tensorrt", half=True).providers
+    assert name == TENSORRT
+    assert options["trt_engine_cache_path"] == str(tmp_path / "engines")
+    assert (options["trt_fp16_enable"], options["trt_cuda_graph_enable"]) == ("1", "1")
+    assert (tmp_path / "engines").is_dir()
 
 
 def test_readout_steps_end_with_the_horizon():

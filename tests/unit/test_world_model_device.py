@@ -1,0 +1,163 @@
+"""Whole rollouts as one graph: what they compute, how they are bound, and that they are in time.
+
+On the CPU, by the same calls as on a GPU: bound memory, fixed batch sizes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from loopwm_ros.bench.device_peak import device_peak_gflops
+from loopwm_ros.bundle import Bundle, load_bundle
+from loopwm_ros.config import load_arm, load_task
+from loopwm_ros.control.kinematics import Kinematics
+from loopwm_ros.errors import ConfigError
+from loopwm_ros.types import F32
+from loopwm_ros.world_model.device_rollout import DeviceRollouts
+from loopwm_ros.world_model.on_device import OnDevice
+from loopwm_ros.world_model.onnx_model import OnnxWorldModel
+from loopwm_ros.world_model.providers import CPU, Target
+from loopwm_ros.world_model.settings import WorldModelSettings
+from loopwm_ros.world_model.unrolled import Extent, in_precision, unrolled_graph
+from tests.bundles import make_bundle
+from tests.fakes import FakeClock
+
+MODELS = Path(__file__).resolve().parents[2] / "models"
+HERE = Target([CPU], "cpu", "cpu")
+
+
+def made(tmp_path: Path, **spec: object) -> Bundle:
+    return make_bundle(tmp_path / "bundle", load_arm("panda"), load_task("reach"), **spec)
+
+
+def host(bundle: Bundle, loops: int, **settings: object) -> OnnxWorldModel:
+    arm = load_arm(bundle.manifest.arm)
+    return OnnxWorldModel(bundle, Kinematics(arm), WorldModelSettings(loops=loops, **settings))
+
+
+def random_actions(bundle: Bundle, rows: int, horizon: int) -> F32:
+    size = (rows, horizon, bundle.manifest.spec.action_dim)
+    return np.random.default_rng(0).uniform(-1, 1, size).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("spec", "horizon"),
+    [
+        ({}, 5),
+        ({"chunk": 4}, 10),
+        ({"chunk": 4, "iterate": "parts", "max_loops": 3}, 10),
+        ({"max_loops": 1, "mean_loops": 1}, 3),
+    ],
+)
+def test_it_computes_what_the_host_does(tmp_path: Path, spec: dict[str, object], horizon: int) -> None:
+    bundle = made(tmp_path, **spec)
+    loops = bundle.manifest.spec.max_loops
+    model = host(bundle, loops)
+    device = OnDevice(bundle, loops, HERE, "float32", FakeClock())
+    actions = random_actions(bundle, 13, horizon)
+    state = model.initial_state()
+    expected = model.rollout(state, actions, 0, None)
+    found = device.rollout(state, actions, expected.steps, None)
+    assert found.completed
+    assert found.steps == expected.steps
+    np.testing.assert_allclose(found.readouts, expected.readouts, atol=1e-5)
+    np.testing.assert_allclose(found.reward, expected.reward, atol=1e-5)
+    np.testing.assert_array_equal(found.loops, expected.loops)
+
+
+@pytest.mark.parametrize("name", ["panda_reach", "panda_rod_push", "panda_rod_clutter"])
+def test_shipped_models_are_the_same_in_one_graph(name: str) -> None:
+    bundle = load_bundle(MODELS / name)
+    loops = bundle.manifest.spec.max_loops
+    model, actions = host(bundle, loops), random_actions(bundle, 8, 12)
+    expected = model.rollout(model.initial_state(), actions, 0, None)
+    rollouts = DeviceRollouts(bundle, Extent(8, 12, loops, expected.steps), HERE)
+    readouts, _ = rollouts(model.initial_state(), actions)
+    np.testing.assert_allclose(readouts, expected.readouts, atol=1e-5)
+
+
+def test_half_precision_is_close_and_keeps_its_inputs(tmp_path: Path) -> None:
+    bundle = load_bundle(MODELS / "panda_rod_clutter")
+    extent = Extent(8, 16, 4, (8, 16))
+    graph = in_precision(unrolled_graph(bundle, extent), "float16")
+    assert len(graph) < 0.6 * len(unrolled_graph(bundle, extent))
+    types = {value.type.tensor_type.elem_type for value in onnx.load_model_from_string(graph).graph.input}
+    assert types == {onnx.TensorProto.FLOAT}
+    model, actions = host(bundle, 4), random_actions(bundle, 8, 16)
+    expected = model.rollout(model.initial_state(), actions, 0, None)
+    readouts, _ = DeviceRollouts(bundle, extent, HERE, "float16")(model.initial_state(), actions)
+    assert float(np.abs(readouts - expected.readouts).max()) < 0.01
+
+
+def test_any_number_of_candidates_goes_into_the_smallest_batch_that_holds_it(tmp_path: Path) -> None:
+    bundle = made(tmp_path)
+    rollouts = DeviceRollouts(bundle, Extent(60, 4, 2, (2, 4)), HERE)
+    model = host(bundle, 2)
+    for rows in (1, 16, 17, 33, 60, 64):
+        actions = random_actions(bundle, rows, 4)
+        readouts, reward = rollouts(model.initial_state(), actions)
+        assert (len(readouts), len(reward)) == (rows, rows)
+        expected = model.rollout(model.initial_state(), actions, 0, None)
+        np.testing.assert_allclose(readouts, expected.readouts, atol=1e-5)
+    assert not rollouts.holds(65, 4, 2, (2, 4))
+    assert rollouts.holds(64, 4, 2, (2, 4))
+    assert not rollouts.holds(64, 5, 2, (2, 4))
+
+
+def test_what_was_given_before_leaves_no_trace(tmp_path: Path) -> None:
+    bundle = made(tmp_path)
+    rollouts = DeviceRollouts(bundle, Extent(16, 4, 2, (2, 4)), HERE)
+    state, first = host(bundle, 2).initial_state(), random_actions(bundle, 16, 4)
+    kept, _ = rollouts(state, first)
+    before = kept.copy()
+    rollouts(state, -first)
+    np.testing.assert_array_equal(kept, before)
+
+
+def test_no_time_no_rollout(tmp_path: Path) -> None:
+    bundle, clock = made(tmp_path), FakeClock()
+    device = OnDevice(bundle, 2, HERE, "float32", clock)
+    state, actions = host(bundle, 2).initial_state(), random_actions(bundle, 16, 4)
+    assert device.seconds(16) == 0.0
+    assert device.rollout(state, actions, (2, 4), None).completed
+    device._rollouts._buckets[-1].cost.mean = 0.010
+    late = device.rollout(state, actions, (2, 4), clock.now + 0.009)
+    assert not late.completed
+    assert late.steps == ()
+    assert late.readouts.shape[:2] == (16, 0)
+    assert device.rollout(state, actions, (2, 4), clock.now + 0.011).completed
+
+
+def test_the_world_model_uses_it_where_it_is_not_on_the_cpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = "loopwm_ros.world_model.onnx_model"
+    monkeypatch.setattr(f"{module}.target", lambda wanted, half: HERE)
+    monkeypatch.setattr(f"{module}.CPU", "another")
+    bundle = made(tmp_path)
+    model = host(bundle, 0)
+    monkeypatch.undo()
+    actions = random_actions(bundle, 16, 4)
+    before = model.rows_run()["block"]
+    rollout = model.rollout(model.initial_state(), actions, 1, None)
+    most = bundle.manifest.spec.max_loops
+    assert rollout.loops.tolist() == [0] * most + [16 * 4], "fewer would hardly be quicker"
+    expected = host(bundle, most).rollout(model.initial_state(), actions, 0, None)
+    np.testing.assert_allclose(rollout.readouts, expected.readouts, atol=1e-5)
+    assert model.rollout_seconds(16, 4, 0) > 0.0
+    assert model.rows_run()["block"] == before + 16 * 4 * most
+
+
+def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "onnx", None)
+    with pytest.raises(ConfigError, match=r"needs the package onnx: pip install"):
+        unrolled_graph(load_bundle(MODELS / "panda_reach"), Extent(8, 4, 2, (4,)))
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_a_device_s_peak_is_that_of_its_products(precision: str) -> None:
+    assert device_peak_gflops(HERE, precision, size=128) > 0.01
