@@ -8,15 +8,14 @@ import numpy as np
 import onnxruntime as ort
 
 from loopwm_ros.world_model.providers import Target
-from loopwm_ros.world_model.settings import Precision
-from loopwm_ros.world_model.unrolled import in_precision
+from loopwm_ros.world_model.unrolled import halved
 
 SIZE = 4096  # of the matrices
 CHAIN = 8  # products behind one another, so that starting them and copying the result count for little
 REPEATS = 5
 
 
-def device_peak_gflops(there: Target, precision: Precision, size: int = SIZE) -> float:
+def device_peak_gflops(there: Target, half: bool, size: int = SIZE) -> float:
     """Of products of matrices (size, size) [1e9 operations a second], the best of several."""
     from onnx import TensorProto, helper  # noqa: PLC0415  (of the extra gpu alone)
 
@@ -28,9 +27,8 @@ def device_peak_gflops(there: Target, precision: Precision, size: int = SIZE) ->
     kept = helper.make_tensor("weights", TensorProto.FLOAT, (size, size), weights.tobytes(), raw=True)
     graph = helper.make_graph(nodes, "products", [given], [found], [kept])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    session = ort.InferenceSession(
-        in_precision(model.SerializeToString(), precision), providers=there.providers
-    )
+    data = model.SerializeToString()
+    session = ort.InferenceSession(halved(data) if half else data, providers=there.providers)
     there.check(session.get_providers())
     binding = session.io_binding()
     binding.bind_ortvalue_input("x0", ort.OrtValue.ortvalue_from_numpy(weights, there.device, 0))

@@ -34,7 +34,7 @@ class Grid:
     refinements: tuple[int, ...] = ()
     loops: tuple[int, ...] = ()  # 0: early exit
     providers: tuple[Provider, ...] = ("cpu",)
-    precision: Precision = "float32"  # on a GPU
+    precisions: tuple[Precision, ...] = ("float32",)
 
 
 class PlannerBencher:
@@ -89,7 +89,7 @@ class PlannerBencher:
         return CycleRow(
             bundle=self._rig.bundle.manifest.name,
             provider=cycle.model.provider,
-            precision=model.precision,
+            precision=cycle.model.precision,
             candidates=planner.candidates,
             horizon=planner.horizon,
             refinements=planner.refinements,
@@ -128,19 +128,20 @@ def settings_of(rig: Rig, grid: Grid) -> list[MpcSettings]:
     """
     provider: Provider = "cpu" if "cpu" in grid.providers else grid.providers[0]  # peers run on the CPU
     planner = planner_settings(rig.task, "mppi")
-    model = WorldModelSettings(provider=provider, precision=grid.precision)
+    model = WorldModelSettings(provider=provider, precision=grid.precisions[0])
     own = MpcSettings(model=model, planner=planner)
     every = [own]
     for chosen in product(
         grid.providers,
+        grid.precisions,
         grid.candidates or (planner.candidates,),
         grid.horizons or (planner.horizon,),
         grid.refinements or (planner.refinements,),
         grid.loops or (0,),
     ):
-        on, candidates, horizon, refinements, loops = chosen
+        on, precision, candidates, horizon, refinements, loops = chosen
         settings = MpcSettings(
-            model=model.model_copy(update={"provider": on, "loops": loops}),
+            model=WorldModelSettings(provider=on, precision=precision, loops=loops),
             planner=planner_settings(
                 rig.task, "mppi", candidates=candidates, horizon=horizon, refinements=refinements
             ),

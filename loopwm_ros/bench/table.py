@@ -24,8 +24,8 @@ def print_bench(console: Console, bench: PlannerBench) -> None:
         highlight=False,
     )
     table = Table(title=f"control cycles, {bench.rows[0].bundle}, task {bench.task}")
-    for name in ("candidates", "horizon", "refinements", "loops", "used", "provider", *TIMES, *WORK):
-        table.add_column(name, justify="left" if name == "provider" else "right")
+    for name in ("candidates", "horizon", "refinements", "loops", "used", "on", *TIMES, *WORK):
+        table.add_column(name, justify="left" if name == "on" else "right")
     for row in bench.rows:
         table.add_row(
             f"{row.candidates}{' *' if row.shipped else ''}",
@@ -33,7 +33,7 @@ def print_bench(console: Console, bench: PlannerBench) -> None:
             str(row.refinements),
             row.loops,
             f"{row.loops_used:.2f}",
-            row.provider.removesuffix("ExecutionProvider"),
+            f"{row.provider.removesuffix('ExecutionProvider')}\n{row.precision}",
             *_times(row.times),
             *_work(row.mflop, row.peak_share),
         )

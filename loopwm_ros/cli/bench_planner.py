@@ -31,6 +31,8 @@ class Precisions(str, Enum):
 
     float32 = "float32"
     float16 = "float16"
+    int8 = "int8"
+    auto = "auto"
 
 
 Numbers = Annotated[str, typer.Option(metavar="N,N,...", help="Of the search; default: the task's own.")]
@@ -46,7 +48,10 @@ def planner(
     refinements: Numbers = "",
     loops: Annotated[str, typer.Option(metavar="N,auto,...", help="Iterations; auto: early exit.")] = "auto",
     provider: Annotated[list[Providers] | None, typer.Option(help="May be given again; default cpu.")] = None,
-    precision: Annotated[Precisions, typer.Option(help="Of rollouts on a GPU.")] = Precisions.float32,
+    precision: Annotated[
+        list[Precisions] | None,
+        typer.Option(help="May be given again; float16: of a GPU; int8: of the CPU; default float32."),
+    ] = None,
     peer: Annotated[
         bool, typer.Option("--peer", help="Time TD-MPC2's plan (1M, 5M) and a transformer's beside it.")
     ] = False,
@@ -103,7 +108,7 @@ def planner(
         numbers("--refinements", refinements),
         tuple(loop_count(word.strip()) for word in loops.split(",")),
         tuple(one.value for one in provider or [Providers.cpu]),
-        precision.value,
+        tuple(one.value for one in precision or [Precisions.float32]),
     )
     machine = machine.model_copy(update={"device_peak_gflops": _device_peak(grid)})
     bencher = PlannerBencher(rig, grid, _count())
@@ -122,9 +127,9 @@ def _device_peak(grid: Grid) -> float | None:
     from loopwm_ros.bench.device_peak import device_peak_gflops
     from loopwm_ros.world_model.providers import target
 
-    targets = (target(one, grid.precision == "float16") for one in grid.providers)
-    there = next(filter(None, targets), None)
-    return None if there is None else round(device_peak_gflops(there, grid.precision), 1)
+    half = "float16" in grid.precisions
+    there = next(filter(None, (target(one, half) for one in grid.providers)), None)
+    return None if there is None else round(device_peak_gflops(there, half), 1)
 
 
 def numbers(option: str, text: str) -> tuple[int, ...]:

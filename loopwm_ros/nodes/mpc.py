@@ -120,6 +120,8 @@ class MpcNode(InletNode, LifecycleNode):
         self._resources.callback(engine.close)
         self._activations, self._bundle = 0, engine.bundle_sha256
         self._rate = f"{1.0 / parameters.control_period:.6g}"
+        if engine.note:
+            self.get_logger().info(engine.note)
         if engine.camera.unused:
             self.get_logger().warning(engine.camera.unused)
         self._inputs = MpcInputs(self, engine.arm, engine.image_topic, engine.inbox, engine.camera.check)

@@ -97,6 +97,11 @@ class MpcEngine:
         """Hash of the bundle that it plans with."""
         return self._mpc.bundle.sha256
 
+    @property
+    def note(self) -> str:
+        """What was found about the model's precision on this machine; empty: it was given."""
+        return self._mpc.model.note
+
     def _warm_up(self) -> None:
         """Plan a few times on black images, so that the first real cycle finds all in place.
 

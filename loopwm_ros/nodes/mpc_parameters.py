@@ -54,7 +54,10 @@ class MpcParameters(Settings):
     provider: Provider = Field(
         "cpu", description="where ONNX Runtime runs; auto: CUDA where it works, else CPU"
     )
-    precision: Precision = Field("float32", description="of imagined futures on a GPU")
+    precision: Precision = Field(
+        "float32",
+        description="float16: on a GPU; int8: on the CPU; auto: int8 where the CPU is quicker with it",
+    )
     threads: int = Field(1, ge=1, le=64, description="of ONNX Runtime, within one operator")
     realtime_priority: int = Field(
         0, ge=0, le=98, description="of SCHED_FIFO, with memory locked, from the start on; 0: neither"

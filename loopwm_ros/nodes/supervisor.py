@@ -118,6 +118,7 @@ def node_parameters(request: RealtimeRequest, folder: Path) -> dict[str, dict[st
             "control_period": 1.0 / run.world.control_rate,
             "realtime_priority": request.priority,
             "loops": run.settings.model.loops,
+            "precision": run.settings.model.precision,
             "goal_source": run.goal,
             "check_camera": not run.blank_camera,
             "planner": run.settings.planner.kind,

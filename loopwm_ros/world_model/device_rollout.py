@@ -17,14 +17,13 @@ from loopwm_ros.world_model.base import Clock
 from loopwm_ros.world_model.cost import Estimate
 from loopwm_ros.world_model.providers import Target
 from loopwm_ros.world_model.sessions import session_options
-from loopwm_ros.world_model.settings import Precision
 from loopwm_ros.world_model.unrolled import (
     ACTIONS,
     READOUTS,
     REWARD,
     STATE,
     Extent,
-    in_precision,
+    halved,
     unrolled_graph,
 )
 
@@ -87,10 +86,10 @@ class DeviceRollouts:
         bundle: Bundle,
         extent: Extent,
         target: Target,
-        precision: Precision = "float32",
+        half: bool = False,
         clock: Clock = time.perf_counter,
     ) -> None:
-        """Build and warm up a graph for each batch size; `extent.batch`: most candidates.
+        """Build and warm up a graph for each batch size; `extent.batch`: most candidates; `half`: in float16.
 
         Raises:
             ConfigError: the device or a package is not to be had.
@@ -102,7 +101,8 @@ class DeviceRollouts:
         still = np.zeros((1, extent.horizon, spec.action_dim), dtype=np.float32)
         for size in sizes:
             this = replace(extent, batch=size)
-            graph = in_precision(unrolled_graph(bundle, this), precision)
+            graph = unrolled_graph(bundle, this)
+            graph = halved(graph) if half else graph
             bucket = _Bucket(_Bound(graph, this, spec, target), Estimate())
             self._buckets.append(bucket)
             for turn in range(WARM_UP):

@@ -10,7 +10,6 @@ from loopwm_ros.types import F32, Rollout
 from loopwm_ros.world_model.base import Clock
 from loopwm_ros.world_model.device_rollout import DeviceRollouts
 from loopwm_ros.world_model.providers import Target
-from loopwm_ros.world_model.settings import Precision
 from loopwm_ros.world_model.unrolled import Extent
 
 
@@ -20,12 +19,13 @@ class OnDevice:
     That is to be when a node is configured: it takes seconds, with TensorRT minutes.
     """
 
-    def __init__(
-        self, bundle: Bundle, loops: int, target: Target, precision: Precision, clock: Clock
-    ) -> None:
-        """`loops`: iterations of every transition, whatever is asked for: fewer would hardly be quicker."""
+    def __init__(self, bundle: Bundle, loops: int, target: Target, half: bool, clock: Clock) -> None:
+        """`loops`: iterations of every transition, whatever is asked for: fewer would hardly be quicker.
+
+        `half`: in float16.
+        """
         self._bundle, self._loops, self._target = bundle, loops, target
-        self._precision, self._clock = precision, clock
+        self._half, self._clock = half, clock
         self._rollouts: DeviceRollouts | None = None
 
     def rollout(self, state: F32, actions: F32, steps: tuple[int, ...], deadline: float | None) -> Rollout:
@@ -52,6 +52,6 @@ class OnDevice:
         made = self._rollouts
         if made is None or not made.holds(rows, horizon, self._loops, steps):
             extent = Extent(rows, horizon, self._loops, steps)
-            made = DeviceRollouts(self._bundle, extent, self._target, self._precision, self._clock)
+            made = DeviceRollouts(self._bundle, extent, self._target, self._half, self._clock)
             self._rollouts = made
         return made

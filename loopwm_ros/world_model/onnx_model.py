@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopwm_ros.bundle import Bundle, ModelSpec
+from loopwm_ros.errors import ConfigError
 from loopwm_ros.processing.images import prepare_image
 from loopwm_ros.processing.reprojection import Reprojection
 from loopwm_ros.processing.states import chunked, normalise_proprio, proprio_vector, spans
@@ -18,13 +19,14 @@ from loopwm_ros.world_model.base import Clock
 from loopwm_ros.world_model.cost import Estimate
 from loopwm_ros.world_model.exits import ExitTest, exit_test, stage_costs
 from loopwm_ros.world_model.imagination import Imagination
+from loopwm_ros.world_model.in_8_bits import Precise, chosen_precision
 from loopwm_ros.world_model.loop import Core, LoopedCore
 from loopwm_ros.world_model.on_device import OnDevice
 from loopwm_ros.world_model.parts import PartsCore
 from loopwm_ros.world_model.policy import ImaginedPolicy
 from loopwm_ros.world_model.providers import CPU, target
 from loopwm_ros.world_model.sessions import Session, open_sessions
-from loopwm_ros.world_model.settings import WorldModelSettings
+from loopwm_ros.world_model.settings import Precision, WorldModelSettings
 
 WARM_UP_ROWS = (1, 64)
 WARM_UP_ROUNDS = 5
@@ -64,8 +66,10 @@ class OnnxWorldModel:
         self.settings = settings
         self._cap = settings.loop_cap(self.spec)
         self._kinematics, self._view = kinematics, view
-        self._sessions = sessions = open_sessions(bundle, settings)
-        self.provider = sessions["block"].provider
+        opened = open_sessions(bundle, settings)
+        self.provider = opened["block"].provider
+        self._chosen = self._precision(bundle, opened, clock)
+        self._sessions = sessions = self._chosen.sessions
         self._encoder, self._monitor, self._heads = (sessions[n] for n in ("encoder", "monitor", "heads"))
         self.policy: ImaginedPolicy | None = None
         if "policy" in sessions:
@@ -85,12 +89,33 @@ class OnnxWorldModel:
             return PartsCore(sessions, self.spec, test, self._costs)
         return LoopedCore(sessions, self.spec.predicted, test, self.settings.compact_below, self._costs)
 
+    def _precision(self, bundle: Bundle, sessions: dict[str, Session], clock: Clock) -> Precise:
+        wanted, on_cpu = self.settings.precision, self.provider == CPU
+        if wanted == ("float16" if on_cpu else "int8"):
+            raise ConfigError(
+                f"precision '{wanted}' is not for {self.provider}: float16 is for a GPU, int8 for the CPU; "
+                "float32 is for both"
+            )
+        return (
+            chosen_precision(bundle, sessions, self.settings, clock) if on_cpu else Precise(sessions, wanted)
+        )
+
+    @property
+    def precision(self) -> Precision:
+        """What products are computed in."""
+        return self._chosen.precision
+
+    @property
+    def note(self) -> str:
+        """What was found when the precision was chosen; empty: there was no choice."""
+        return self._chosen.note
+
     def _make_device(self, bundle: Bundle, clock: Clock) -> OnDevice | None:
         if self.provider == CPU:
             return None
-        precision = self.settings.precision
-        there = target(self.settings.provider, half=precision == "float16")
-        return None if there is None else OnDevice(bundle, self._cap, there, precision, clock)
+        half = self.settings.precision == "float16"
+        there = target(self.settings.provider, half)
+        return None if there is None else OnDevice(bundle, self._cap, there, half, clock)
 
     def encode(self, observation: Observation) -> Encoding:
         """Embed one observation, (tokens, width), and read the task quantities [physical units]."""

@@ -51,13 +51,18 @@ def open_sessions(bundle: Bundle, settings: WorldModelSettings) -> dict[str, Ses
         ConfigError: the execution provider that was asked for is not to be had.
     """
     there = (name for name in OPTIONAL_GRAPHS if name in bundle.manifest.graphs)
-    return {name: _open(bundle, name, settings) for name in (*GRAPHS, *there)}
+    return {name: open_graph(bundle, name, settings, bundle.graph(name)) for name in (*GRAPHS, *there)}
 
 
-def _open(bundle: Bundle, name: str, settings: WorldModelSettings) -> Session:
+def open_graph(bundle: Bundle, name: str, settings: WorldModelSettings, data: bytes) -> Session:
+    """A session for one graph of a bundle: `data` are its bytes, or what was made of them.
+
+    Raises:
+        BundleError: it does not load, or has other inputs and outputs than the manifest says.
+        ConfigError: the execution provider that was asked for is not to be had.
+    """
     entry = bundle.manifest.graphs[name]
     check_signature(name, entry, bundle.manifest.spec)
-    data = bundle.graph(name)
     check_self_contained(name, data)
     try:
         session = ort.InferenceSession(

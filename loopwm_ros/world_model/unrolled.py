@@ -17,7 +17,6 @@ import numpy as np
 from loopwm_ros.bundle import Bundle, ModelSpec
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.processing.states import spans
-from loopwm_ros.world_model.settings import Precision
 
 if TYPE_CHECKING:
     import onnx
@@ -56,10 +55,8 @@ def unrolled_graph(bundle: Bundle, extent: Extent) -> bytes:
     return made
 
 
-def in_precision(graph: bytes, precision: Precision) -> bytes:
-    """The graph with weights and products of this precision; inputs and outputs stay float32."""
-    if precision == "float32":
-        return graph
+def halved(graph: bytes) -> bytes:
+    """The graph with weights and products in float16; inputs and outputs stay float32."""
     import onnx  # noqa: PLC0415
     from onnxruntime.transformers import float16  # noqa: PLC0415  (imports much)
 

@@ -22,7 +22,7 @@ from loopwm_ros.world_model.on_device import OnDevice
 from loopwm_ros.world_model.onnx_model import OnnxWorldModel
 from loopwm_ros.world_model.providers import CPU, Target
 from loopwm_ros.world_model.settings import WorldModelSettings
-from loopwm_ros.world_model.unrolled import Extent, in_precision, unrolled_graph
+from loopwm_ros.world_model.unrolled import Extent, halved, unrolled_graph
 from tests.bundles import make_bundle
 from tests.fakes import FakeClock
 
@@ -57,7 +57,7 @@ def test_it_computes_what_the_host_does(tmp_path: Path, spec: dict[str, object],
     bundle = made(tmp_path, **spec)
     loops = bundle.manifest.spec.max_loops
     model = host(bundle, loops)
-    device = OnDevice(bundle, loops, HERE, "float32", FakeClock())
+    device = OnDevice(bundle, loops, HERE, False, FakeClock())
     actions = random_actions(bundle, 13, horizon)
     state = model.initial_state()
     expected = model.rollout(state, actions, 0, None)
@@ -83,13 +83,13 @@ def test_shipped_models_are_the_same_in_one_graph(name: str) -> None:
 def test_half_precision_is_close_and_keeps_its_inputs(tmp_path: Path) -> None:
     bundle = load_bundle(MODELS / "panda_rod_clutter")
     extent = Extent(8, 16, 4, (8, 16))
-    graph = in_precision(unrolled_graph(bundle, extent), "float16")
+    graph = halved(unrolled_graph(bundle, extent))
     assert len(graph) < 0.6 * len(unrolled_graph(bundle, extent))
     types = {value.type.tensor_type.elem_type for value in onnx.load_model_from_string(graph).graph.input}
     assert types == {onnx.TensorProto.FLOAT}
     model, actions = host(bundle, 4), random_actions(bundle, 8, 16)
     expected = model.rollout(model.initial_state(), actions, 0, None)
-    readouts, _ = DeviceRollouts(bundle, extent, HERE, "float16")(model.initial_state(), actions)
+    readouts, _ = DeviceRollouts(bundle, extent, HERE, half=True)(model.initial_state(), actions)
     assert float(np.abs(readouts - expected.readouts).max()) < 0.01
 
 
@@ -120,7 +120,7 @@ def test_what_was_given_before_leaves_no_trace(tmp_path: Path) -> None:
 
 def test_no_time_no_rollout(tmp_path: Path) -> None:
     bundle, clock = made(tmp_path), FakeClock()
-    device = OnDevice(bundle, 2, HERE, "float32", clock)
+    device = OnDevice(bundle, 2, HERE, False, clock)
     state, actions = host(bundle, 2).initial_state(), random_actions(bundle, 16, 4)
     assert device.seconds(16) == 0.0
     assert device.rollout(state, actions, (2, 4), None).completed
@@ -158,6 +158,6 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         unrolled_graph(load_bundle(MODELS / "panda_reach"), Extent(8, 4, 2, (4,)))
 
 
-@pytest.mark.parametrize("precision", ["float32", "float16"])
-def test_a_device_s_peak_is_that_of_its_products(precision: str) -> None:
-    assert device_peak_gflops(HERE, precision, size=128) > 0.01
+@pytest.mark.parametrize("half", [False, True])
+def test_a_device_s_peak_is_that_of_its_products(half: bool) -> None:
+    assert device_peak_gflops(HERE, half, size=128) > 0.01
