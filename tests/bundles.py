@@ -14,17 +14,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from loopwm_ros.bundle import (
-    GRAPHS,
-    Bundle,
-    Graph,
-    Manifest,
-    ModelSpec,
-    Provenance,
-    sha256_of,
-    write_manifest,
-)
+from loopwm_ros.bundle import GRAPHS, Bundle, Graph, Manifest, Provenance, sha256_of, write_manifest
 from loopwm_ros.config import ArmConfig, CameraConfig, TaskConfig, load_world
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.processing.camera import camera_pose
 from loopwm_ros.world_model.signatures import signatures
 from tests.fakes import make_spec

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from loopwm_ros.bundle import ModelSpec
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.types import F32, F64, Encoding, Observation, Rollout
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.closed_loop.settings import Comparison, Entry, Regime
-from loopwm_ros.bundle import Bundle, ModelSpec, load_bundle
+from loopwm_ros.bundle import Bundle, load_bundle
 from loopwm_ros.config import ArmConfig, TaskConfig, WorldConfig, load_arm, load_task, load_world
 from loopwm_ros.config.base import validated
 from loopwm_ros.control.assembly import MpcSettings
 from loopwm_ros.control.prediction_gap import GapSettings
 from loopwm_ros.errors import ConfigError
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.planning.settings import PlannerSettings
 from loopwm_ros.validation.certificate import arm_sha256, settings_sha256
 from loopwm_ros.validation.request import RunRequest

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from loopwm_ros.bullet.cell import BulletCell
 from loopwm_ros.bullet.push_copies import STATE, THING, TOOL, PushCopies
-from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.config import ArmConfig, TaskConfig, WorldConfig
 from loopwm_ros.config.task import TOOL as TOOL_POINT
 from loopwm_ros.errors import ConfigError
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.types import F32, F64, Encoding, Observation, Rollout
 from loopwm_ros.world_model.settings import WorldModelSettings
 

@@ -12,7 +12,7 @@ from loopwm_ros.errors import ConfigError
 
 if TYPE_CHECKING:
     from loopwm_ros.bench.planner import Count, Grid
-    from loopwm_ros.bundle import ModelSpec
+    from loopwm_ros.model_spec import ModelSpec
     from loopwm_ros.planning.settings import PlannerSettings
     from loopwm_ros.training.peers.timed import Peer
 

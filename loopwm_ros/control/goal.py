@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.config import Box, Settings, TaskConfig
 from loopwm_ros.config.task import TOOL
 from loopwm_ros.errors import ConfigError, SensorError
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.types import F64, Encoding
 
 GoalSource = Literal["seen", "position", "image"]

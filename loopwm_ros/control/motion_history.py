@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.control.command_history import CommandHistory
 from loopwm_ros.control.joint_history import JointHistory
 from loopwm_ros.control.kinematics import Kinematics
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.processing.states import action_from_displacement
 from loopwm_ros.types import F32, F64, JointState
 

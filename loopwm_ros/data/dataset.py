@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.data.samples import Samples, SampleSettings
 from loopwm_ros.errors import BagError, MismatchError
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.processing.states import action_from_displacement
 from loopwm_ros.types import F32
 

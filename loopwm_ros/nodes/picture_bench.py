@@ -15,11 +15,11 @@ from rclpy.clock_type import ClockType
 from rclpy.signals import SignalHandlerOptions
 
 from loopwm_ros.bench.results import CameraRow
-from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.control.picture_check import PictureCheck
 from loopwm_ros.control.synchroniser import Synchroniser
 from loopwm_ros.data import topics
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.nodes import environment, picture_source, processes
 from loopwm_ros.nodes.inlets import InletNode
 from loopwm_ros.nodes.mpc_inputs import MpcInputs

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.errors import SensorError
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.types import F32, U8
 
 MAX_PIXELS = 2**25  # 33 megapixels, 100 MB as RGB; more than any camera of an arm has

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.config import CameraConfig, Settings
+from loopwm_ros.model_spec import ModelSpec
 
 
 class Description(Settings):

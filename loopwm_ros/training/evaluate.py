@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.data.dataset import Dataset
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.training.exits import exits_of, gate_logits
 from loopwm_ros.training.model import LoopWM, fixed_loops, noise_state
 from loopwm_ros.training.rollout import unroll

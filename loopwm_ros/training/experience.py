@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.config import TaskConfig
 from loopwm_ros.data.dataset import Dataset
 from loopwm_ros.errors import ConfigError
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.training.hindsight import Goals, find_goals
 from loopwm_ros.training.model import LoopWM
 from loopwm_ros.training.moments import Moments, find_moments

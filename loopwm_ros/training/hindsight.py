@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.config import TaskConfig
 from loopwm_ros.data.dataset import Dataset
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.training.settings import PolicySettings
 from loopwm_ros.training.windows import Indices
 from loopwm_ros.types import F32

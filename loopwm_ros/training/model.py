@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.config import TaskConfig
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.training.baselines import FixedDepth, LatentMlp, OnePassCore, Recurrent, Untied
 from loopwm_ros.training.core import LoopedCore
 from loopwm_ros.training.encoder import Encoder

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.data.dataset import Dataset
 from loopwm_ros.errors import ConfigError
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.training import evaluate
 from loopwm_ros.training.model import LoopWM, fixed_loops, noise_state
 from loopwm_ros.training.settings import PolicySettings

@@ -10,8 +10,9 @@ import onnxruntime as ort
 import torch
 from torch import Tensor
 
-from loopwm_ros.bundle import Bundle, ModelSpec
+from loopwm_ros.bundle import Bundle
 from loopwm_ros.errors import ExportError
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.processing.images import normalise_image
 from loopwm_ros.processing.states import chunked, normalise_proprio, spans
 from loopwm_ros.training.graphs import graph_modules, random_inputs

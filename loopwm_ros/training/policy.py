@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.config import TaskConfig
 from loopwm_ros.config.task import TOOL
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.training.heads import Heads
 from loopwm_ros.training.settings import PolicySettings
 

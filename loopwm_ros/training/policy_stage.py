@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.config import load_task
 from loopwm_ros.data.dataset import Dataset
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.training.experience import Experience, gather
 from loopwm_ros.training.model import LoopWM
 from loopwm_ros.training.policy import Actor, CloningLoss, Decisions

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.data.dataset import Dataset
 from loopwm_ros.errors import ConfigError
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.training import checkpoint
 from loopwm_ros.training.windows import Indices, spaced
 from loopwm_ros.types import F32, F64, U8

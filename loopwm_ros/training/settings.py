@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from loopwm_ros.bundle import Iterate
 from loopwm_ros.config import Settings
+from loopwm_ros.model_spec import Iterate
 from loopwm_ros.world_model.parts import LEAST_PARTS
 
 DrawLoops = Literal["transition", "sequence", "batch", "fixed", "uniform"]

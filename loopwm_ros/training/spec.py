@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.config import ArmConfig, TaskConfig, WorldConfig
 from loopwm_ros.data.dataset import Dataset
 from loopwm_ros.errors import ConfigError
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.training.settings import TrainSettings
 from loopwm_ros.training.windows import Indices
 from loopwm_ros.types import F64

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.data.dataset import Dataset
 from loopwm_ros.errors import ConfigError
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.training import evaluate, losses
 from loopwm_ros.training.augment import Augment
 from loopwm_ros.training.model import LoopWM, draw_loops, first_probed, noise_state

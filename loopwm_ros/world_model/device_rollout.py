@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import onnxruntime as ort
 
-from loopwm_ros.bundle import Bundle, ModelSpec
+from loopwm_ros.bundle import Bundle
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.types import F32
 from loopwm_ros.world_model.base import Clock
 from loopwm_ros.world_model.cost import Estimate

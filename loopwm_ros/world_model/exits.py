@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.errors import ConfigError
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.types import F32
 from loopwm_ros.world_model.base import Clock
 from loopwm_ros.world_model.cost import Stage, StageCosts

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from loopwm_ros.bundle import Bundle, ModelSpec
+from loopwm_ros.bundle import Bundle
 from loopwm_ros.errors import ConfigError
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.types import F32
 from loopwm_ros.world_model.base import Clock
 from loopwm_ros.world_model.sessions import Session, open_graph

@@ -9,8 +9,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from loopwm_ros.bundle import Bundle, ModelSpec
+from loopwm_ros.bundle import Bundle
 from loopwm_ros.errors import ConfigError
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.processing.images import prepare_image
 from loopwm_ros.processing.reprojection import Reprojection
 from loopwm_ros.processing.states import chunked, normalise_proprio, proprio_vector, spans

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from loopwm_ros.bundle import ModelSpec
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.processing.states import part_between, told_actions
 from loopwm_ros.types import F32
 from loopwm_ros.world_model.cost import StageCosts

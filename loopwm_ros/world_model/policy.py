@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from loopwm_ros.bundle import ModelSpec
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.types import F32, F64
 from loopwm_ros.world_model.sessions import Session
 

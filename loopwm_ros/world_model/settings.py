@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.config import Settings
 from loopwm_ros.errors import ConfigError
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.processing.states import spans
 
 Provider = Literal["cpu", "cuda", "tensorrt", "auto"]

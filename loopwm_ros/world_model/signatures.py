@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from loopwm_ros.bundle import Graph, ModelSpec, Tensor
+from loopwm_ros.bundle import Graph, Tensor
 from loopwm_ros.errors import BundleError
+from loopwm_ros.model_spec import ModelSpec
 
 Signature = tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
 Shapes = dict[str, tuple[int | None, ...]]

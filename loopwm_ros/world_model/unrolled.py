@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from loopwm_ros.bundle import Bundle, ModelSpec
+from loopwm_ros.bundle import Bundle
 from loopwm_ros.errors import ConfigError
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.processing.states import spans
 
 if TYPE_CHECKING:

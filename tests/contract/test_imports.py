@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "loopwm_ros"
 LAYERS = (  # lowest first; parts in one row may import each other
     ("types", "errors"),
     ("config",),
+    ("model_spec",),
     ("bundle",),
     ("processing",),
     ("messages", "backends"),

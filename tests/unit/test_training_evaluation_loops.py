@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.config import load_settings, share_dir
 from loopwm_ros.data.dataset import Dataset
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.training.evaluation.intervals import ratio_interval
 from loopwm_ros.training.evaluation.loops import by_phase, looping, needed
 from loopwm_ros.training.evaluation.phases import FREE, ONSET, SUSTAINED, phases

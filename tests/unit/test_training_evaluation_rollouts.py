@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.config import load_settings, share_dir
 from loopwm_ros.data.dataset import Dataset
 from loopwm_ros.errors import ConfigError
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.processing.states import chunked
 from loopwm_ros.training.core import Prelude
 from loopwm_ros.training.evaluation.probe import CONTEXT, SPACING, Probe, probe

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.config import load_settings, share_dir
 from loopwm_ros.data.dataset import Dataset
 from loopwm_ros.errors import ConfigError
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.training import checkpoint, evaluate
 from loopwm_ros.training.console import print_metrics
 from loopwm_ros.training.distributed import Workers

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from loopwm_ros.bundle import ModelSpec, load_bundle
+from loopwm_ros.bundle import load_bundle
 from loopwm_ros.config import load_settings, load_task, share_dir
 from loopwm_ros.data.dataset import Dataset
 from loopwm_ros.errors import ConfigError
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.training import checkpoint
 from loopwm_ros.training.distributed import Workers
 from loopwm_ros.training.experience import gather

@@ -6,8 +6,8 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.config import Box, Settings
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.types import F32, F64, Rollout
 
 TOOL = ("tool_x", "tool_y", "tool_z")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import ValidationError
 
-from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.config import Box, CostTerm
 from loopwm_ros.errors import ConfigError, choices
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.planning.objectives.base import Scene, Term
 from loopwm_ros.planning.objectives.effort import Effort
 from loopwm_ros.planning.objectives.others import Others

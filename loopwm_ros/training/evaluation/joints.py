@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg
 
-from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.data.dataset import Dataset
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.training.evaluate import encode
 from loopwm_ros.training.model import LoopWM
 from loopwm_ros.training.windows import spaced

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.config import TaskConfig
 from loopwm_ros.data.recorder import TURN
 from loopwm_ros.data.samples import TOOL
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.training.evaluate import points
 
 Columns = dict[str, list[int]]

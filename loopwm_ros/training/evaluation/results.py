@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from loopwm_ros.bundle import Iterate
+from loopwm_ros.model_spec import Iterate
 from loopwm_ros.training.evaluation.intervals import Interval
 from loopwm_ros.validation.statistics import Record, Spread
 

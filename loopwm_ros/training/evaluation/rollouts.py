@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from loopwm_ros.bundle import ModelSpec
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.processing.states import chunked
 from loopwm_ros.training.evaluate import device_of
 from loopwm_ros.training.evaluation.probe import CONTEXT, Probe

@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.config import load_task
 from loopwm_ros.errors import MismatchError
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.training.evaluation.points import Points, points_of
 from loopwm_ros.training.model import LoopWM
 from loopwm_ros.training.run import load_run

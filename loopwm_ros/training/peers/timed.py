@@ -9,7 +9,8 @@ import numpy as np
 import onnxruntime as ort
 import torch
 
-from loopwm_ros.bundle import ModelSpec, Tensor
+from loopwm_ros.bundle import Tensor
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.training.evaluation.flops import counted
 from loopwm_ros.training.graph_flops import graph_flops
 from loopwm_ros.training.graphs import to_onnx

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from loopwm_ros.bundle import ModelSpec
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.training.layers import transformer_layers
 from loopwm_ros.training.settings import CoreSettings
 

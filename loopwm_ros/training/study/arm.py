@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from loopwm_ros.bundle import ModelSpec
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.training import checkpoint
 from loopwm_ros.training.evaluate import rollout_metrics
 from loopwm_ros.training.model import LoopWM

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from loopwm_ros.bundle import ModelSpec
 from loopwm_ros.data.dataset import Dataset
+from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.training import checkpoint, evaluate
 from loopwm_ros.training.model import LoopWM
 from loopwm_ros.training.stages import columns_of
