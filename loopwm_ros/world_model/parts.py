@@ -42,26 +42,35 @@ class PartsCore:
         `leave_by`: what actions are left are one last part where more would not be done by then.
         """
         self._costs.start()
+        count = told_actions(self._spec, action)
         if self._exit is None or cap <= LEAST_PARTS:
-            return self._in_parts(state, tokens, action, cap, leave_by)
+            return self._in_parts(state, tokens, action, count, cap, leave_by)
         leap, gate = self._step(state, tokens, action)
         used = np.ones(len(state), dtype=np.int64)
-        refused = ~self._exit(leap, state, None, gate) & (told_actions(self._spec, action) > 1)
+        refused = ~self._exit(leap, state, None, gate) & (count > 1)
         rows = np.flatnonzero(refused)
         if not len(rows) or self._late(LEAST_PARTS, len(rows), leave_by):
             return leap, used
-        finer, steps = self._in_parts(state[rows], tokens[rows], action[rows], cap - 1, leave_by, leapt=True)
+        finer, steps = self._in_parts(
+            state[rows], tokens[rows], action[rows], count[rows], cap - 1, leave_by, leapt=True
+        )
         leap[rows] = finer
         used[rows] += steps
         return leap, used
 
     def _in_parts(
-        self, state: F32, tokens: F32, action: F32, parts: int, leave_by: float, leapt: bool = False
+        self,
+        state: F32,
+        tokens: F32,
+        action: F32,
+        count: Loops,
+        parts: int,
+        leave_by: float,
+        leapt: bool = False,
     ) -> tuple[F32, Loops]:
-        """`leapt`: all of it in one part has been seen, and found to be too coarse."""
+        """`count`: actions (batch,); `leapt`: all in one part has been seen, and found to be too coarse."""
         if parts == 1:
             return self._step(state, tokens, action)[0], np.ones(len(state), dtype=np.int64)
-        count = told_actions(self._spec, action)
         parts_each = np.minimum(count, parts)
         for t in range(int(parts_each.max())):
             last = not (leapt and t == 0) and self._late(2, len(state), leave_by)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from loopwm_ros.bundle import Bundle
+from loopwm_ros.bundle import Bundle, write_manifest
 from loopwm_ros.errors import ConfigError
 from loopwm_ros.processing.states import chunked
 from loopwm_ros.training.evaluation.rollouts import Rule, transition
@@ -16,7 +18,6 @@ from loopwm_ros.training.export import export_bundle
 from loopwm_ros.training.model import LoopWM
 from loopwm_ros.world_model.base import Clock
 from loopwm_ros.world_model.onnx_model import OnnxWorldModel
-from loopwm_ros.world_model.sessions import Session
 from loopwm_ros.world_model.settings import WorldModelSettings
 from tests.fakes import FakeClock, make_spec
 from tests.synthetic import LinearKinematics
@@ -66,15 +67,14 @@ def expected(exported: Exported, rule: Rule, length: int = CHUNK) -> tuple[np.nd
 
 
 def take_time(model: OnnxWorldModel, clock: FakeClock, each: dict[str, float]) -> None:
-    """Let each row of each stage take so long, as `each["row"]` is when it is called [s]."""
-    for stage in ("_prelude", "_block", "_coda"):
-        inner = getattr(model._core, stage)
+    """Let each row of a step take so long, as `each["row"]` is when it is called [s]."""
+    inner = model._core._whole
 
-        def slow(*arrays: np.ndarray, inner: Session = inner) -> list[np.ndarray]:
-            clock.now += each["row"] * len(arrays[0])
-            return inner(*arrays)
+    def slow(*arrays: np.ndarray) -> list[np.ndarray]:
+        clock.now += each["row"] * len(arrays[0])
+        return inner(*arrays)
 
-        setattr(model._core, stage, slow)
+    model._core._whole = slow
     for _ in range(20):  # it learns what that costs
         model.rollout(model.initial_state(), candidates(), 0, None)
 
@@ -150,7 +150,7 @@ def test_a_prediction_after_every_action_is_that_of_torch(exported: Exported) ->
 def test_the_deadline_leaves_steps_out_and_no_action(exported: Exported, exit_test: str) -> None:
     clock = FakeClock()
     model = runtime(exported, clock, exit=exit_test, gate_threshold=0.99)
-    take_time(model, clock, {"row": 0.0001})
+    take_time(model, clock, {"row": 0.0003})
     began = clock.now
     free = model.rollout(model.initial_state(), candidates(), 0, None)
     needed, used = clock.now - began, []
@@ -165,17 +165,31 @@ def test_the_deadline_leaves_steps_out_and_no_action(exported: Exported, exit_te
 
 
 def test_a_stage_that_stalls_ends_a_transition_with_one_long_step(exported: Exported) -> None:
-    clock, each = FakeClock(), {"row": 0.0001}
+    clock, each = FakeClock(), {"row": 0.0003}
     model = runtime(exported, clock, loops=MOST)
     take_time(model, clock, each)
-    each["row"] = 0.0005
-    one = 3 * 16 * each["row"]  # a step of all candidates
+    each["row"] = 0.0015
+    one = 16 * each["row"]  # a step of all candidates
     deadline = clock.now + 3 * MOST * one / 5 + 0.5 * one  # enough as long as nothing stalls
     rollout = model.rollout(model.initial_state(), candidates()[:, :CHUNK], 0, deadline)
     assert rollout.completed
     assert clock.now <= deadline + one, "late by no more than what had not been seen before"
     assert rollout.loops[MOST] == 0
     assert rollout.loops[1:].sum() == 16
+
+
+def test_a_bundle_without_the_whole_step_computes_the_same(exported: Exported, tmp_path: Path) -> None:
+    shutil.copytree(exported.bundle.root, tmp_path / "older")
+    manifest = exported.bundle.manifest
+    graphs = {name: graph for name, graph in manifest.graphs.items() if name != "step"}
+    assert len(graphs) == len(manifest.graphs) - 1
+    older = write_manifest(tmp_path / "older", manifest.model_copy(update={"graphs": graphs}))
+    rolled = [
+        model.rollout(model.initial_state(), candidates(), 0, None)
+        for model in (runtime(exported, exit="gate"), runtime(replace(exported, bundle=older), exit="gate"))
+    ]
+    np.testing.assert_allclose(rolled[0].readouts, rolled[1].readouts, atol=1e-6)
+    np.testing.assert_array_equal(rolled[0].loops, rolled[1].loops)
 
 
 @pytest.mark.parametrize("exit_test", ["second_difference", "readout"])
