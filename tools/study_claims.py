@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from loopwm_ros.config import load_settings, share_dir
 from loopwm_ros.training.evaluation.results import Costs, Evaluation, Exit, Group, Timing
+from loopwm_ros.training.evaluation.timing import FREE_BATCHES
 from loopwm_ros.training.study.settings import StudySettings
 
 AHEAD = 25  # base steps: 2.5 s
@@ -56,7 +57,8 @@ def _of(loop: Group, groups: dict[str, Group], period: float) -> list[Claim]:
     chosen = own_exit(loop, PART) if PART in loop.looping else None
     deep = groups.get(DEEPEST)
     if deep is not None and deep.costs is not None and chosen is not None and chosen.loops.free is not None:
-        made += [_flops(deep, loop, chosen), _wall_time(deep, loop), _long_rollout(deep, loop, chosen)]
+        times = [_wall_time(deep, loop, rows) for rows in FREE_BATCHES]
+        made += [_flops(deep, loop, chosen), *times, _long_rollout(deep, loop, chosen)]
     single = groups.get(SINGLE)
     if single is not None and single.costs is not None and chosen is not None:
         made.append(_long_rollout(single, loop, chosen, ", one action at a time"))
@@ -159,21 +161,19 @@ def _flops(deep: Group, loop: Group, chosen: Exit) -> Claim:
     )
 
 
-def timed(costs: Costs, loops: str, steps: int, free: bool = False) -> Timing | None:
-    """How long `steps` base steps of 64 candidates took; None where that was not measured."""
-    wanted = (loops, 64, steps, free)
+def timed(costs: Costs, loops: str, steps: int, free: bool = False, rows: int = 64) -> Timing | None:
+    """How long `steps` base steps of `rows` candidates took; None where that was not measured."""
+    wanted = (loops, rows, steps, free)
     return next((t for t in costs.timings if (t.loops, t.candidates, t.base_steps, t.free) == wanted), None)
 
 
-def _wall_time(deep: Group, loop: Group) -> Claim:
+def _wall_time(deep: Group, loop: Group, rows: int) -> Claim:
     assert deep.costs is not None
     assert loop.costs is not None
-    what, aimed = (
-        "time of a transition of 100 layers to this core's with its gate, in free motion",
-        "at least 25",
-    )
-    slow = timed(deep.costs, "mean", deep.chunk, free=True)
-    quick = timed(loop.costs, "gate", loop.chunk, free=True)
+    what = f"time of a transition of 100 layers to this core's with its gate, free motion, {rows} candidates"
+    aimed = "at least 25"
+    slow = timed(deep.costs, "mean", deep.chunk, free=True, rows=rows)
+    quick = timed(loop.costs, "gate", loop.chunk, free=True, rows=rows)
     if slow is None or quick is None or slow.ms.p50 is None or quick.ms.p50 is None:
         return Claim(loop.label, what, aimed, "–", None)
     ratio = slow.ms.p50 / quick.ms.p50

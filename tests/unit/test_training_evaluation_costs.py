@@ -73,7 +73,7 @@ def test_the_robots_runtime_is_timed(
     found = timings(subject, windows, seen)
     runtimes = ("mean", "max", "gate", "readout")
     assert [(made.loops, made.candidates, made.base_steps) for made in found if made.free] == [
-        (name, 64, subject.spec.chunk) for name in runtimes
+        (name, rows, subject.spec.chunk) for name in runtimes for rows in FREE_BATCHES
     ]
     assert {(made.loops, made.candidates, made.base_steps) for made in found if not made.free} == {
         *itertools.product(runtimes, (1, 64), (1, 64))
