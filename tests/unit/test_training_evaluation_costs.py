@@ -14,7 +14,7 @@ from loopwm_ros.training.evaluation.intervals import growth_interval
 from loopwm_ros.training.evaluation.phases import FREE, ONSET
 from loopwm_ros.training.evaluation.probe import CONTEXT, Probe, probe
 from loopwm_ros.training.evaluation.subjects import Subject, load_subject
-from loopwm_ros.training.evaluation.timing import runtimes, timings
+from loopwm_ros.training.evaluation.timing import FREE_BATCHES, runtimes, timings
 from loopwm_ros.training.model import LoopWM
 from loopwm_ros.training.run import train
 from loopwm_ros.training.settings import TrainSettings
