@@ -9,6 +9,12 @@ from typing import Any
 from markdown_table import table
 
 FOLDER = "docs/results/benchmarks/closed_loop"
+TITLES = {  # of comparisons by folder; of others the models' names
+    "closed_loop": "Cores after 3,000 steps of training",
+    "closed_loop_long": "Cores after longer training, equal in time",
+    "closed_loop_budget": "Less and less time, in float32 and in 8 bits",
+    "closed_loop_exits": "Early exit and fixed numbers of iterations",
+}
 CHANCE = 0.05  # p above which a pair is not told of
 
 
@@ -33,7 +39,7 @@ def _comparison(folder: Path, root: Path) -> list[str]:
     compared = found["comparison"]
     lines = [
         "",
-        f"### {', '.join(compared['models'])}",
+        f"### {TITLES.get(folder.name, ', '.join(compared['models']))}",
         "",
         f"{compared['episodes']} episodes each, seeds from {compared['seed']}, the same for all.",
     ]
