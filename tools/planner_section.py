@@ -24,9 +24,10 @@ BenchT = TypeVar("BenchT", PlannerBench, DeadlineBench, StartBench, CameraBench)
 
 FOLDER = "docs/results/benchmarks/planner"
 CYCLES, DEADLINES, STARTS, CAMERAS = "cycles-*.json", "deadline-*.json", "start-*.json", "camera*.json"
+PRECISIONS = "--precision float32 --precision int8"
 COMMANDS = {
-    "clutter": "loopwm bench planner --task clutter --candidates 160 --refinements 1,2",
-    "push": "loopwm bench planner --task push --peer --compiled --loops auto,1,4",
+    "clutter": f"loopwm bench planner --task clutter --candidates 160,320 --refinements 1,2 {PRECISIONS}",
+    "push": f"loopwm bench planner --task push --peer --compiled --loops auto,1,4 {PRECISIONS}",
 }
 
 
@@ -86,7 +87,10 @@ def _cycles(benches: list[PlannerBench], shipped: set[str]) -> list[str]:
 
 
 def _named(row: CycleRow, current: bool) -> str:
-    return f"{row.bundle}{', as shipped' if row.shipped else ''}{'' if current else ' (an earlier one)'}"
+    bits = "" if row.precision == "float32" else f", {row.precision}"
+    return (
+        f"{row.bundle}{', as shipped' if row.shipped else ''}{bits}{'' if current else ' (an earlier one)'}"
+    )
 
 
 def _deadlines(benches: list[DeadlineBench]) -> list[str]:
