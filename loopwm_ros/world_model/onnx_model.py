@@ -97,9 +97,9 @@ class OnnxWorldModel:
                 f"precision '{wanted}' is not for {self.provider}: float16 is for a GPU, int8 for the CPU; "
                 "float32 is for both"
             )
-        return (
-            chosen_precision(bundle, sessions, self.settings, clock) if on_cpu else Precise(sessions, wanted)
-        )
+        if on_cpu:
+            return chosen_precision(bundle, sessions, self.settings, clock)
+        return Precise(sessions, "float32" if wanted == "auto" else wanted)
 
     @property
     def precision(self) -> Precision:
