@@ -97,7 +97,7 @@ setup(
         "matplotlib>=3.8",
         "mcap>=1.2",
         "numpy>=1.26",
-        "opencv-python-headless>=4.11,<5",  # 5.0 has no calibrateHandEye in Python
+        "opencv-python-headless>=4.8,<5",  # 5.0 has no calibrateHandEye in Python
         "pillow>=10.0",
         "pin>=3.0",
         "pin-pink>=3.1",

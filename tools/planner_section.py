@@ -234,6 +234,7 @@ def _cameras(benches: list[CameraBench]) -> list[str]:
             f"{row.width}x{row.height}",
             f"{row.rate:g}",
             f"{row.read:.1f}",
+            f"{row.prepared:.1f}",
             f"{row.cores:.1%}",
             f"{row.idle_cores:.1%}",
         )
@@ -247,12 +248,18 @@ def _cameras(benches: list[CameraBench]) -> list[str]:
         f"Pictures, from the network to the model's input, without the model, on {benches[0].cpu}; *without*",
         "is what the same process takes while none come:",
         "",
-        *table(("transport", "size", "sent a second", "read", "of a core", "without"), rows),
+        *table(("transport", "size", "sent a second", "read", "made input", "of a core", "without"), rows),
         "",
         "```sh",
-        *(f"loopwm bench camera --seconds {bench.seconds:g}" for bench in benches),
+        *map(_camera_command, benches),
         "```",
     ]
+
+
+def _camera_command(bench: CameraBench) -> str:
+    row = bench.rows[0]
+    size = f"--size {row.width}x{row.height} --rate {row.rate:g}"
+    return f"loopwm bench camera {size} --seconds {bench.seconds:g}"
 
 
 def _seconds(values: list[float]) -> str:

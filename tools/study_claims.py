@@ -60,7 +60,12 @@ def _of(loop: Group, groups: dict[str, Group], period: float) -> list[Claim]:
         times = [_wall_time(deep, loop, rows) for rows in FREE_BATCHES]
         made += [_flops(deep, loop, chosen), *times, _long_rollout(deep, loop, chosen)]
     single = groups.get(SINGLE)
-    if single is not None and single.costs is not None and chosen is not None:
+    if (
+        single is not None
+        and single.costs is not None
+        and chosen is not None
+        and chosen.loops.free is not None
+    ):
         made.append(_long_rollout(single, loop, chosen, ", one action at a time"))
     made += [_onset(loop, part) for part in PARTS if part in loop.looping]
     if PART in loop.looping:

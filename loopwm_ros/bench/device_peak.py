@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime as ort
 
 from loopwm_ros.world_model.providers import Target
-from loopwm_ros.world_model.unrolled import halved
+from loopwm_ros.world_model.unrolled import halved, load_onnx
 
 SIZE = 4096  # of the matrices
 CHAIN = 8  # products behind one another, so that starting them and copying the result count for little
@@ -17,7 +17,8 @@ REPEATS = 5
 
 def device_peak_gflops(there: Target, half: bool, size: int = SIZE) -> float:
     """Of products of matrices (size, size) [1e9 operations a second], the best of several."""
-    from onnx import TensorProto, helper  # noqa: PLC0415  (of the extra gpu alone)
+    load_onnx("a GPU")
+    from onnx import TensorProto, helper  # noqa: PLC0415
 
     nodes = [helper.make_node("MatMul", [f"x{at}", "weights"], [f"x{at + 1}"]) for at in range(CHAIN)]
     nodes.append(helper.make_node("ReduceMax", [f"x{CHAIN}"], ["largest"], keepdims=0))
@@ -25,7 +26,7 @@ def device_peak_gflops(there: Target, half: bool, size: int = SIZE) -> float:
     given = helper.make_tensor_value_info("x0", TensorProto.FLOAT, (size, size))
     found = helper.make_tensor_value_info("largest", TensorProto.FLOAT, ())
     kept = helper.make_tensor("weights", TensorProto.FLOAT, (size, size), weights.tobytes(), raw=True)
-    graph = helper.make_graph(nodes, "products", [given], [found], [kept])
+    graph = helper.make_graph(nodes, f"products_{size}", [given], [found], [kept])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     data = model.SerializeToString()
     session = ort.InferenceSession(halved(data) if half else data, providers=there.providers)

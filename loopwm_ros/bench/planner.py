@@ -18,6 +18,7 @@ from loopwm_ros.world_model.settings import Precision, Provider, WorldModelSetti
 if TYPE_CHECKING:
     from loopwm_ros.training.peers.timed import Peer  # torch comes with it
 
+NEVER = ((True, "float16"), (False, "int8"))  # on the CPU, and in which precision
 CLIP = 6.0  # [s]
 SEED = 1000  # of the episode in the clip
 WARM_UP = 3  # rounds that do not count
@@ -128,7 +129,7 @@ def settings_of(rig: Rig, grid: Grid) -> list[MpcSettings]:
     """
     provider: Provider = "cpu" if "cpu" in grid.providers else grid.providers[0]  # peers run on the CPU
     planner = planner_settings(rig.task, "mppi")
-    model = WorldModelSettings(provider=provider, precision=grid.precisions[0])
+    model = WorldModelSettings(provider=provider)
     own = MpcSettings(model=model, planner=planner)
     every = [own]
     for chosen in product(
@@ -140,6 +141,8 @@ def settings_of(rig: Rig, grid: Grid) -> list[MpcSettings]:
         grid.loops or (0,),
     ):
         on, precision, candidates, horizon, refinements, loops = chosen
+        if (on == "cpu", precision) in NEVER:
+            continue
         settings = MpcSettings(
             model=WorldModelSettings(provider=on, precision=precision, loops=loops),
             planner=planner_settings(

@@ -52,7 +52,7 @@ class Machine(Settings):
     cores: int  # that this process may use
     core: int | None  # None: on all of them
     peak_gflops: float  # a product of two matrices of float32, best of several
-    device_peak_gflops: float | None = None  # the same on the GPU; None: none was used
+    device_peak_gflops: float | None = None  # on the GPU, in float16 if all was; None: no GPU was named
     versions: dict[str, str]
 
 
@@ -126,7 +126,8 @@ class CameraRow(Settings):
     width: int
     height: int
     rate: float  # pictures a second that were sent
-    read: float  # ... and that were read and decoded
+    read: float  # ... that were read and decoded ...
+    prepared: float  # ... and that the model's input was made of: one a plan
     cores: float  # mean share of one core, less what it takes without pictures
     idle_cores: float  # without pictures
 

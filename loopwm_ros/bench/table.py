@@ -85,11 +85,12 @@ def print_start(console: Console, bench: StartBench) -> None:
 def print_camera(console: Console, bench: CameraBench) -> None:
     """One row a transport."""
     table = Table(title=f"reading pictures, without the model; {bench.cpu}, {bench.seconds:g} s each")
-    for name in ("transport", "size", "sent [Hz]", "read", "of a core", "without pictures"):
+    for name in ("transport", "size", "sent [Hz]", "read", "prepared", "of a core", "without pictures"):
         table.add_column(name, justify="left" if name == "transport" else "right")
     for row in bench.rows:
+        rates = (f"{row.rate:g}", f"{row.read:.1f}", f"{row.prepared:.1f}")
         shares = (f"{row.cores:.1%}", f"{row.idle_cores:.1%}")
-        table.add_row(row.transport, f"{row.width}x{row.height}", f"{row.rate:g}", f"{row.read:.1f}", *shares)
+        table.add_row(row.transport, f"{row.width}x{row.height}", *rates, *shares)
     console.print(table)
 
 

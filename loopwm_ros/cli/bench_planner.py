@@ -127,8 +127,9 @@ def _device_peak(grid: Grid) -> float | None:
     from loopwm_ros.bench.device_peak import device_peak_gflops
     from loopwm_ros.world_model.providers import target
 
-    half = "float16" in grid.precisions
-    there = next(filter(None, (target(one, half) for one in grid.providers)), None)
+    half = grid.precisions == ("float16",)
+    wanted = [one for one in grid.providers if one != "auto"]  # which may be the CPU after all
+    there = next(filter(None, (target(one, half) for one in wanted)), None)
     return None if there is None else round(device_peak_gflops(there, half), 1)
 
 

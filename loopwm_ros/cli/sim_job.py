@@ -140,6 +140,7 @@ class SimJob:
             candidates=settings.candidates,
             refinements=settings.refinements,
             proposal=settings.proposal,
+            precision=self.request.settings.model.precision,
         )
 
 

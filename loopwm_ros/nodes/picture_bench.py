@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -31,7 +32,7 @@ from loopwm_ros.types import CameraFrame, JointState
 
 SETTLING = 1.0  # [s] from the first picture on, before anything is counted
 PATIENCE = 20.0  # [s] for the first picture
-NEAR = 1e9  # [s]: joints are not measured here, and one state goes with every picture
+NEAR = math.inf  # [s]: joints are not measured here, and one state goes with every picture
 
 
 class _Counted(Synchroniser):
@@ -50,7 +51,7 @@ class _Reader(InletNode):
     def __init__(self, arm: ArmConfig, spec: ModelSpec, size: tuple[int, int], transport: str) -> None:
         super().__init__("mpc")
         steady, self._spec = Clock(clock_type=ClockType.STEADY_TIME), spec
-        topic = topics.TRANSPORTS[transport]
+        self.prepared, topic = 0, topics.TRANSPORTS[transport]
         self.seen = _Counted(size, tolerance=NEAR)
         self._inbox = SensorInbox(self.seen, NEAR, arm.topics.joint_states, topic, PictureCheck())
         joints = JointState(0.0, np.zeros(len(arm.joints)), np.zeros(len(arm.joints)))
@@ -63,6 +64,7 @@ class _Reader(InletNode):
         observation = self._inbox.take().observation
         if observation is not None:
             prepare_image(self._spec, observation.rgb)
+            self.prepared += 1
 
 
 def read_pictures(
@@ -93,7 +95,7 @@ def read_pictures(
         stack.callback(processes.stop, [source])
         _first(reader, lambda: spent(0.1), source)
         spent(SETTLING)
-        before = reader.seen.frames
+        before, prepared = reader.seen.frames, reader.prepared
         busy = spent(seconds)
         return CameraRow(
             transport=transport,
@@ -101,6 +103,7 @@ def read_pictures(
             height=height,
             rate=rate,
             read=round((reader.seen.frames - before) / seconds, 2),
+            prepared=round((reader.prepared - prepared) / seconds, 2),
             cores=round((busy - idle) / seconds, 4),
             idle_cores=round(idle / seconds, 4),
         )

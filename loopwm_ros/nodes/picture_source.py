@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -34,8 +34,8 @@ class PictureSourceParameters(Settings):
 
     width: int = Field(640, ge=16, le=4096, description="[px]")
     height: int = Field(480, ge=16, le=4096, description="[px]")
-    rate: float = Field(30.0, gt=0, le=500, description="pictures a second [Hz]")
-    image_transport: str = Field("compressed", description="compressed or raw")
+    rate: float = Field(30.0, gt=0, le=400, description="pictures a second [Hz]")
+    image_transport: Literal["compressed", "raw"] = Field("compressed", description="topic to use")
 
 
 def pictures(width: int, height: int) -> list[U8]:

@@ -12,6 +12,7 @@ from loopwm_ros.errors import SensorError
 from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.types import F32, U8
 
+RGB: int | None = getattr(cv2, "IMREAD_COLOR_RGB", None)  # saves a pass; since OpenCV 4.11
 MAX_PIXELS = 2**25  # 33 megapixels, 100 MB as RGB; more than any camera of an arm has
 TRAINED, CALIBRATED = "the bundle was trained for", "calibrated was"  # where a picture's size comes from
 SUFFIXES = (".png", ".jpg", ".jpeg")  # of files that `decode_image` reads
@@ -55,12 +56,12 @@ def decode_image(data: bytes | memoryview) -> U8:
     """
     check_image_size(data)
     try:
-        rgb = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR_RGB)
+        image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR if RGB is None else RGB)
     except cv2.error:
-        rgb = None
-    if rgb is None:
+        image = None
+    if image is None:
         raise _no_image(data)
-    return np.asarray(rgb, dtype=np.uint8)
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if RGB is None else image, dtype=np.uint8)
 
 
 def check_image_size(data: bytes | memoryview) -> None:

@@ -72,6 +72,7 @@ class PlannerFacts(Record):
     candidates: int
     refinements: int
     proposal: str = "none"  # what it starts from besides its last plan
+    precision: str = "float32"  # of the model's products
 
 
 class RunFacts(Record):

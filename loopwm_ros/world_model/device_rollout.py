@@ -1,17 +1,20 @@
 """Rollouts on a GPU: one graph a batch size, its inputs and outputs bound where they are computed.
 
-Once it is built, a rollout copies the state and the actions there, and the read-outs back.
+Once it is built, a rollout copies the state and the actions there, and the read-outs back. All of it is done
+in one thread that stays: what ONNX Runtime has captured of a run it replays in the same thread alone.
 """
 
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 import onnxruntime as ort
 
 from loopwm_ros.bundle import Bundle
+from loopwm_ros.errors import ConfigError
 from loopwm_ros.model_spec import ModelSpec
 from loopwm_ros.types import F32
 from loopwm_ros.world_model.base import Clock
@@ -30,7 +33,9 @@ from loopwm_ros.world_model.unrolled import (
 
 SHARES = (1, 2, 4)  # batch sizes: all candidates, half and a quarter of them; fewer are hardly cheaper
 MULTIPLE = 8
-WARM_UP = 5  # runs: the first builds, the second captures a CUDA graph, the others are timed
+WARM_UP = 5  # runs: the first ones allocate and capture a CUDA graph, the others are timed
+UNTIMED = 2
+RETRY = 20  # runs of a batch size, after which what is known of the larger ones is believed a tenth less
 
 
 class _Bound:
@@ -38,8 +43,7 @@ class _Bound:
 
     def __init__(self, graph: bytes, extent: Extent, spec: ModelSpec, target: Target) -> None:
         self.extent = extent
-        self._session = ort.InferenceSession(graph, session_options(1), providers=target.providers)
-        target.check(self._session.get_providers())
+        self._session = _opened(graph, target)
         self._actions = np.zeros((extent.batch, extent.horizon, spec.action_dim), dtype=np.float32)
         outputs = {
             READOUTS: (extent.batch, len(extent.steps), len(spec.quantities)),
@@ -77,6 +81,7 @@ class _Bucket:
 
     run: _Bound
     cost: Estimate
+    runs: int = 0
 
 
 class DeviceRollouts:
@@ -96,18 +101,8 @@ class DeviceRollouts:
             ConfigError: the device or a package is not to be had.
         """
         self.extent, self._clock = extent, clock
-        sizes = sorted({_rounded(extent.batch, share) for share in SHARES})
-        self._buckets = []
-        spec = bundle.manifest.spec
-        still = np.zeros((1, extent.horizon, spec.action_dim), dtype=np.float32)
-        for size in sizes:
-            this = replace(extent, batch=size)
-            graph = unrolled_graph(bundle, this)
-            graph = halved(graph) if half else graph
-            bucket = _Bucket(_Bound(graph, this, spec, target), Estimate())
-            self._buckets.append(bucket)
-            for turn in range(WARM_UP):
-                self._timed(bucket, np.zeros((spec.tokens, spec.width), np.float32), still, learn=turn > 1)
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="device")
+        self._buckets = self._worker.submit(self._made, bundle, target, half).result()
 
     def holds(self, rows: int, horizon: int, loops: int, steps: tuple[int, ...]) -> bool:
         """Whether it was made for such rollouts."""
@@ -118,9 +113,36 @@ class DeviceRollouts:
         """What a rollout of so many candidates takes, on the cautious side [s]."""
         return self._bucket(rows).cost.high
 
+    def refuse(self, rows: int) -> None:
+        """There was no time for so many: what is known of a bad moment must not be believed for ever."""
+        self._bucket(rows).cost.relax()
+
     def __call__(self, state: F32, actions: F32) -> tuple[F32, F32]:
         """Read-outs (rows, steps, quantities) and reward (rows,), as `_Bound` gives them."""
-        return self._timed(self._bucket(len(actions)), state, actions, learn=True)
+        bucket = self._bucket(len(actions))
+        found = self._worker.submit(self._timed, bucket, state, actions, learn=True).result()
+        bucket.runs += 1
+        if bucket.runs % RETRY == 0:
+            for larger in self._buckets[self._buckets.index(bucket) + 1 :]:
+                larger.cost.relax()
+        return found
+
+    def close(self) -> None:
+        """End its thread."""
+        self._worker.shutdown(wait=False)
+
+    def _made(self, bundle: Bundle, target: Target, half: bool) -> list[_Bucket]:
+        spec, made = bundle.manifest.spec, []
+        state = np.zeros((spec.tokens, spec.width), dtype=np.float32)
+        still = np.zeros((1, self.extent.horizon, spec.action_dim), dtype=np.float32)
+        for size in sorted({_rounded(self.extent.batch, share) for share in SHARES}):
+            extent = replace(self.extent, batch=size)
+            graph = unrolled_graph(bundle, extent)
+            bound = _Bound(halved(graph) if half else graph, extent, spec, target)
+            made.append(_Bucket(bound, Estimate()))
+            for turn in range(WARM_UP):
+                self._timed(made[-1], state, still, learn=turn >= UNTIMED)
+        return made
 
     def _bucket(self, rows: int) -> _Bucket:
         return next(bucket for bucket in self._buckets if bucket.run.extent.batch >= rows)
@@ -131,6 +153,17 @@ class DeviceRollouts:
         if learn:
             bucket.cost.add(self._clock() - began)
         return found
+
+
+def _opened(graph: bytes, target: Target) -> ort.InferenceSession:
+    try:
+        session = ort.InferenceSession(graph, session_options(1), providers=target.providers)
+    except Exception as error:  # ONNX Runtime's own exceptions share no public base
+        raise ConfigError(
+            f"provider '{target.wanted}' does not take the model's rollouts: {error}; set provider to cpu"
+        ) from error
+    target.check(session.get_providers())
+    return session
 
 
 def _rounded(batch: int, share: int) -> int:

@@ -21,6 +21,7 @@ from loopwm_ros.types import F32
 from loopwm_ros.world_model.base import Clock
 from loopwm_ros.world_model.sessions import Session, open_graph
 from loopwm_ros.world_model.settings import Precision, WorldModelSettings
+from loopwm_ros.world_model.unrolled import load_onnx
 
 GRAPHS = ("prelude", "block", "coda", "step", "heads")  # the encoder's convolutions gain nothing
 ROWS = 64
@@ -78,18 +79,19 @@ def in_8_bits(graph: bytes) -> bytes:
     Raises:
         ConfigError: the package onnx is not installed.
     """
-    try:
-        import onnx  # noqa: PLC0415
-        from onnxruntime.quantization import QuantType, quantize_dynamic  # noqa: PLC0415
-    except ImportError:
-        raise ConfigError("precision 'int8' needs the package onnx: pip install onnx") from None
+    onnx = load_onnx("precision 'int8'")
+    from onnxruntime.quantization import QuantType, quantize_dynamic  # noqa: PLC0415
+
     with tempfile.TemporaryDirectory() as folder:
         before, after = Path(folder) / "before.onnx", Path(folder) / "after.onnx"
         model = onnx.load_model_from_string(graph)
         del model.graph.value_info[:]  # shapes that are not true any more
         onnx.helper.set_model_props(model, DONE)
         onnx.save(model, before)
-        quantize_dynamic(before, after, weight_type=QuantType.QInt8, per_channel=True)
+        try:
+            quantize_dynamic(before, after, weight_type=QuantType.QInt8, per_channel=True)
+        except Exception as error:  # it raises whatever its parts do
+            raise ConfigError(f"precision 'int8': a graph cannot be quantised: {error}") from error
         return after.read_bytes()
 
 
@@ -101,7 +103,8 @@ def _quantised(bundle: Bundle, settings: WorldModelSettings) -> dict[str, Sessio
 def _off(plain: dict[str, Session], quick: dict[str, Session], spec: ModelSpec) -> float:
     """99th percentile of what predicted quantities differ by [m], after transitions from nothing seen."""
     ends = [_rolled(sessions, spec) for sessions in (plain, quick)]
-    return float(np.quantile(np.abs(np.subtract(*ends))[:, spec.predicted], 0.99))
+    columns = spec.predicted or list(range(len(spec.quantities)))
+    return float(np.quantile(np.abs(np.subtract(*ends))[:, columns], 0.99))
 
 
 def _seconds(every: list[dict[str, Session]], spec: ModelSpec, clock: Clock) -> list[float]:
@@ -116,7 +119,7 @@ def _seconds(every: list[dict[str, Session]], spec: ModelSpec, clock: Clock) -> 
 
 
 def _rolled(sessions: dict[str, Session], spec: ModelSpec) -> F32:
-    """Quantities (ROWS, quantities) after some transitions under random actions, one iteration each."""
+    """Quantities (ROWS, quantities) after some transitions under random actions, as in a rollout."""
     random = np.random.default_rng(0)
     state = np.zeros((ROWS, spec.tokens, spec.width), dtype=np.float32)
     unseen = np.zeros_like(state)
@@ -124,7 +127,11 @@ def _rolled(sessions: dict[str, Session], spec: ModelSpec) -> F32:
         told = random.uniform(-1, 1, (ROWS, spec.action_input)).astype(np.float32)
         if spec.chunk > 1:
             told[:, -1] = 1.0
+        if "step" in sessions:
+            state, _ = sessions["step"](state, unseen, told)
+            continue
         (injected,) = sessions["prelude"](state, unseen, told)
-        following, _ = sessions["block"](state, injected)
-        (state,) = sessions["coda"](following)
+        for _ in range(1 if spec.steps_whole else spec.mean_loops):
+            state, _ = sessions["block"](state, injected)
+        (state,) = sessions["coda"](state)
     return sessions["heads"](state)[0]

@@ -35,6 +35,7 @@ class OnDevice:
         spec = self._bundle.manifest.spec
         loops = np.zeros(spec.max_loops + 1, dtype=np.int64)
         if deadline is not None and self._clock() + rollouts.seconds(rows) > deadline:
+            rollouts.refuse(rows)
             nothing = np.empty((rows, 0, len(spec.quantities)), dtype=np.float32)
             return Rollout((), nothing, np.full(rows, np.nan, dtype=np.float32), loops, completed=False)
         readouts, reward = rollouts(state, actions)
@@ -51,6 +52,8 @@ class OnDevice:
     def _made_for(self, rows: int, horizon: int, steps: tuple[int, ...]) -> DeviceRollouts:
         made = self._rollouts
         if made is None or not made.holds(rows, horizon, self._loops, steps):
+            if made is not None:
+                made.close()
             extent = Extent(rows, horizon, self._loops, steps)
             made = DeviceRollouts(self._bundle, extent, self._target, self._half, self._clock)
             self._rollouts = made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -28,6 +29,7 @@ from loopwm_ros.world_model.policy import ImaginedPolicy
 from loopwm_ros.world_model.providers import CPU, target
 from loopwm_ros.world_model.sessions import Session, open_sessions
 from loopwm_ros.world_model.settings import Precision, WorldModelSettings
+from loopwm_ros.world_model.unrolled import load_onnx
 
 WARM_UP_ROWS = (1, 64)
 WARM_UP_ROUNDS = 5
@@ -116,7 +118,15 @@ class OnnxWorldModel:
             return None
         half = self.settings.precision == "float16"
         there = target(self.settings.provider, half)
-        return None if there is None else OnDevice(bundle, self._cap, there, half, clock)
+        if there is None:
+            return None
+        if self.settings.provider == "auto":
+            try:
+                load_onnx("provider 'auto' on a GPU")
+            except ConfigError as error:
+                self._chosen = replace(self._chosen, note=f"rollouts stay on the host: {error}")
+                return None
+        return OnDevice(bundle, self._cap, there, half, clock)
 
     def encode(self, observation: Observation) -> Encoding:
         """Embed one observation, (tokens, width), and read the task quantities [physical units]."""

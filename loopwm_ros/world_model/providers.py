@@ -12,8 +12,10 @@ from loopwm_ros.errors import ConfigError
 from loopwm_ros.world_model.settings import Provider
 
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
+Listed = str | tuple[str, dict[str, Any]]  # a provider, with its options
 NAMES = {"cpu": CPU, "cuda": CUDA, "tensorrt": TENSORRT}
-ENGINES = Path.home() / ".cache" / "loopwm_ros" / "tensorrt"  # built once for each machine, in minutes
+ENGINES = ".cache/loopwm_ros/tensorrt"  # below the user's home: built once for each machine, in minutes
+EXACT = {"use_tf32": "0"}  # else float32 is computed with the mantissa of float16
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Target:
         wanted: the provider that has to be in use.
     """
 
-    providers: list[str | tuple[str, dict[str, Any]]]
+    providers: list[Listed]
     device: str
     wanted: Provider
 
@@ -46,9 +48,9 @@ def chosen(wanted: Provider) -> Provider:
     return "cuda" if CUDA in ort.get_available_providers() else "cpu"
 
 
-def providers(wanted: Provider) -> list[str]:
+def providers(wanted: Provider) -> list[Listed]:
     """For graphs that are called one at a time, from the host; TensorRT is not worth its building there."""
-    return [CPU] if chosen(wanted) == "cpu" else [CUDA, CPU]
+    return [CPU] if chosen(wanted) == "cpu" else [(CUDA, EXACT), CPU]
 
 
 def target(wanted: Provider, half: bool) -> Target | None:
@@ -56,19 +58,34 @@ def target(wanted: Provider, half: bool) -> Target | None:
     on = chosen(wanted)
     if on == "cpu":
         return None
-    replayed = (CUDA, {"enable_cuda_graph": "1"})
     if on == "cuda":
-        return Target([replayed], "cuda", on)
-    ENGINES.mkdir(parents=True, exist_ok=True)
+        return Target([(CUDA, {"enable_cuda_graph": "1", **EXACT})], "cuda", on)
+    engines = _engines()
     options = {
         "trt_cuda_graph_enable": "1",
         "trt_fp16_enable": str(int(half)),
         "trt_engine_cache_enable": "1",
-        "trt_engine_cache_path": str(ENGINES),
+        "trt_engine_cache_path": engines,
         "trt_timing_cache_enable": "1",
-        "trt_timing_cache_path": str(ENGINES),
+        "trt_timing_cache_path": engines,
     }
-    return Target([(TENSORRT, options), (CUDA, {})], "cuda", on)
+    return Target([(TENSORRT, options), (CUDA, EXACT)], "cuda", on)
+
+
+def _engines() -> str:
+    """The folder of TensorRT's engines, made where it was not.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    try:
+        folder = Path.home() / ENGINES
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError) as error:
+        raise ConfigError(
+            f"provider 'tensorrt' has nowhere to keep its engines: {error}; set HOME"
+        ) from error
+    return str(folder)
 
 
 def check_provider(wanted: Provider, got: list[str]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,21 +45,31 @@ def unrolled_graph(bundle: Bundle, extent: Extent) -> bytes:
     Raises:
         ConfigError: the package onnx is not installed.
     """
+    onnx, manifest = load_onnx("a GPU"), bundle.manifest
+    names = ("step", "heads") if "step" in manifest.graphs else ("prelude", "block", "coda", "heads")
+    parts = {name: onnx.load_model_from_string(bundle.graph(name)) for name in names}
+    # TensorRT keeps what it has built under the graph's name, whatever its weights and shapes are.
+    name = f"rollout_{bundle.sha256[:16]}_{extent.batch}_{extent.horizon}_{extent.loops}"
+    graph: bytes = _Unrolled(manifest.spec, parts, name).model(extent).SerializeToString()
+    return graph
+
+
+def load_onnx(why: str) -> ModuleType:
+    """The package onnx, for whatever needs it.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
     try:
         import onnx  # noqa: PLC0415
     except ImportError:
-        raise ConfigError(
-            "provider 'cuda' or 'tensorrt' needs the package onnx: pip install 'loopwm_ros[gpu]'"
-        ) from None
-    names = ("step", "heads") if "step" in bundle.manifest.graphs else ("prelude", "block", "coda", "heads")
-    parts = {name: onnx.load_model_from_string(bundle.graph(name)) for name in names}
-    made: bytes = _Unrolled(bundle.manifest.spec, parts).model(extent).SerializeToString()
-    return made
+        raise ConfigError(f"{why} needs the package onnx: pip install onnx") from None
+    return onnx
 
 
 def halved(graph: bytes) -> bytes:
     """The graph with weights and products in float16; inputs and outputs stay float32."""
-    import onnx  # noqa: PLC0415
+    onnx = load_onnx("precision 'float16'")
     from onnxruntime.transformers import float16  # noqa: PLC0415  (imports much)
 
     model: Any = float16.convert_float_to_float16(onnx.load_model_from_string(graph), keep_io_types=True)
@@ -69,18 +80,19 @@ def halved(graph: bytes) -> bytes:
 class _Unrolled:
     """Appends the nodes of a bundle's graphs one behind the other; weights are there once."""
 
-    def __init__(self, spec: ModelSpec, parts: dict[str, onnx.ModelProto]) -> None:
+    def __init__(self, spec: ModelSpec, parts: dict[str, onnx.ModelProto], name: str) -> None:
         from onnx import helper  # noqa: PLC0415
 
+        self._name = name
         self._spec, self._parts, self._helper = spec, parts, helper
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, onnx.TensorProto] = {}
         self._count = itertools.count()
-        for name, model in parts.items():
+        for part, model in parts.items():
             for tensor in model.graph.initializer:
                 kept = type(tensor)()
                 kept.CopyFrom(tensor)
-                kept.name = f"{name}/{tensor.name}"
+                kept.name = f"{part}/{tensor.name}"
                 self._constants[kept.name] = kept
 
     def model(self, extent: Extent) -> onnx.ModelProto:
@@ -96,7 +108,7 @@ class _Unrolled:
         self._node("Identity", reward, out=REWARD)
         inputs, outputs = self._ends(extent)
         graph = self._helper.make_graph(
-            self._nodes, "rollout", inputs, outputs, list(self._constants.values())
+            self._nodes, self._name, inputs, outputs, list(self._constants.values())
         )
         first = next(iter(self._parts.values()))
         return self._helper.make_model(graph, opset_imports=first.opset_import, ir_version=first.ir_version)

@@ -67,4 +67,5 @@ def test_pictures_are_read_and_reading_them_costs_something(tmp_path: Path) -> N
     assert [row.transport for row in bench.rows] == ["compressed", "raw"]
     for row in bench.rows:
         assert row.read == pytest.approx(20.0, rel=0.3)
+        assert row.prepared == pytest.approx(10.0, rel=0.3), "one a plan"
         assert 0.0 < row.cores < 1.0

@@ -84,3 +84,10 @@ def test_quality_costs_bytes() -> None:
 def test_bytes_that_are_no_image_are_refused(data: bytes) -> None:
     with pytest.raises(SensorError, match=rf"of {len(data)} bytes .* expected JPEG or PNG"):
         decode_image(data)
+
+
+def test_an_older_opencv_decodes_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encode_image(picture())
+    newer = decode_image(data)
+    monkeypatch.setattr("loopwm_ros.processing.images.RGB", None)
+    np.testing.assert_array_equal(decode_image(data), newer)

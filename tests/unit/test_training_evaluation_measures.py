@@ -66,6 +66,13 @@ def test_errors_are_of_each_object_and_of_all(points: Points, windows: Probe) ->
     assert errors["object_static"] == pytest.approx([0.03, 0.045])
 
 
+def test_what_has_fallen_off_the_table_is_not_there_any_more(points: Points, windows: Probe) -> None:
+    windows.quantities[0, AT, COLUMNS["cube"][2]] = -7.0
+    errors = place_errors(windows, points, AT, np.zeros_like(windows.quantities[:, AT]))
+    assert np.isnan(errors["cube"]).tolist() == [True, False]
+    assert errors["object"] == pytest.approx([0.0, 0.0])
+
+
 def test_yaw_goes_round_every_quarter_turn(points: Points, windows: Probe) -> None:
     located = windows.quantities[:, AT].copy()
     located[:, COLUMNS["cube_turn"]] = 0.2 * turn_label(0.1 + np.pi / 2 - 0.07)[:2]

@@ -132,6 +132,41 @@ def test_no_time_no_rollout(tmp_path: Path) -> None:
     assert device.rollout(state, actions, (2, 4), clock.now + 0.011).completed
 
 
+def test_costs_of_a_bad_moment_are_not_believed_for_ever(tmp_path: Path) -> None:
+    bundle, clock = made(tmp_path), FakeClock()
+    device = OnDevice(bundle, 2, HERE, False, clock)
+    state, actions = host(bundle, 2).initial_state(), random_actions(bundle, 32, 4)
+    device.rollout(state, actions, (2, 4), None)
+    small, *_, large = device._rollouts._buckets
+    large.cost.mean = 1.0
+    tries = [device.rollout(state, actions, (2, 4), clock.now + 0.5).completed for _ in range(10)]
+    assert not tries[0]
+    assert tries[-1]
+    large.cost.mean = 1.0
+    for _ in range(20):
+        device.rollout(state, actions[:4], (2, 4), None)
+    assert small.runs == 20
+    assert large.cost.mean == pytest.approx(0.9), "nothing asked for it, and it is tried again some time"
+
+
+def test_another_model_has_another_name(tmp_path: Path) -> None:
+    names = set()
+    for batch, loops in ((8, 2), (16, 2), (8, 3)):
+        for bundle in (load_bundle(MODELS / "panda_reach"), load_bundle(MODELS / "ur5e_reach")):
+            graph = unrolled_graph(bundle, Extent(batch, 4, loops, (4,)))
+            names.add(onnx.load_model_from_string(graph).graph.name)
+    assert len(names) == 6, "TensorRT would take one for the other"
+
+
+def test_a_device_that_refuses_the_graph_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr("onnxruntime.InferenceSession", refuse)
+    with pytest.raises(ConfigError, match=r"'cpu' does not take .* rollouts: no memory; set provider"):
+        DeviceRollouts(made(tmp_path), Extent(8, 4, 2, (4,)), HERE)
+
+
 def test_the_world_model_uses_it_where_it_is_not_on_the_cpu(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,16 @@ from loopwm_ros.errors import ConfigError
 from loopwm_ros.world_model.compaction import RunningBatch
 from loopwm_ros.world_model.cost import Estimate, RowCost, StageCosts
 from loopwm_ros.world_model.exits import ExitTest, exit_test
-from loopwm_ros.world_model.providers import CPU, CUDA, TENSORRT, check_provider, providers, target
+from loopwm_ros.world_model.providers import (
+    CPU,
+    CUDA,
+    ENGINES,
+    EXACT,
+    TENSORRT,
+    check_provider,
+    providers,
+    target,
+)
 from loopwm_ros.world_model.settings import WorldModelSettings
 from tests.fakes import FakeClock, make_spec
 
@@ -173,8 +182,8 @@ def test_a_provider_that_is_built_in_and_did_not_load_is_told_from_one_that_is_n
     [
         ([CPU], "auto", [CPU], None),
         ([CUDA, CPU], "cpu", [CPU], None),
-        ([CUDA, CPU], "auto", [CUDA, CPU], "cuda"),
-        ([CPU], "cuda", [CUDA, CPU], "cuda"),
+        ([CUDA, CPU], "auto", [(CUDA, EXACT), CPU], "cuda"),
+        ([CPU], "cuda", [(CUDA, EXACT), CPU], "cuda"),
     ],
 )
 def test_auto_is_the_gpu_where_there_is_one(monkeypatch, there, wanted, listed, device):
@@ -185,14 +194,22 @@ def test_auto_is_the_gpu_where_there_is_one(monkeypatch, there, wanted, listed, 
 
 
 def test_a_gpu_replays_what_it_has_captured_and_tensorrt_keeps_what_it_has_built(monkeypatch, tmp_path):
-    monkeypatch.setattr("loopwm_ros.world_model.providers.ENGINES", tmp_path / "engines")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    engines = tmp_path / ENGINES
     ((name, options),) = target("cuda", half=False).providers
-    assert (name, options) == (CUDA, {"enable_cuda_graph": "1"})
+    assert (name, options) == (CUDA, {"enable_cuda_graph": "1", **EXACT})
     (name, options), _ = target("tensorrt", half=True).providers
     assert name == TENSORRT
-    assert options["trt_engine_cache_path"] == str(tmp_path / "engines")
+    assert options["trt_engine_cache_path"] == str(engines)
     assert (options["trt_fp16_enable"], options["trt_cuda_graph_enable"]) == ("1", "1")
-    assert (tmp_path / "engines").is_dir()
+    assert engines.is_dir()
+
+
+def test_a_home_that_cannot_be_written_to_is_named(monkeypatch, tmp_path):
+    (tmp_path / "home").write_text("a file")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    with pytest.raises(ConfigError, match="nowhere to keep its engines"):
+        target("tensorrt", half=False)
 
 
 def test_readout_steps_end_with_the_horizon():

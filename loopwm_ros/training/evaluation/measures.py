@@ -14,6 +14,7 @@ from loopwm_ros.training.model import LoopWM
 from loopwm_ros.types import F32, F64
 
 MOVED = 0.005  # an object that has gone this far since the last observation has moved [m]
+GONE = 1.5  # from the base [m]: what has fallen off the table is not there any more
 SCORE = "continuation_score"  # no error: what the continuation head says, for the area under the curve
 Values = dict[str, F64]  # by measure, (windows,); NaN where there is none
 
@@ -56,8 +57,8 @@ def still(probe: Probe, points: Points, horizon: int) -> Values:
 def place_errors(probe: Probe, points: Points, at: int, located: F32) -> Values:
     """Distances [m] and angles [rad] of quantities (rows, quantities) from the truth at step `at`.
 
-    `object` and `yaw` are means over the objects that are there; `_moved` and `_static` over those that have
-    moved since the last observation, and those that have not.
+    `object` and `yaw` are means over the objects that are there, fallen ones left out; `_moved` and `_static`
+    over those that have moved since the last observation, and those that have not.
     """
     rows = len(located)
     truth, known = probe.quantities[:rows, at], probe.known[:rows, at]
@@ -87,7 +88,8 @@ def padded(column: F64, count: int) -> F64:
 
 def _distance(located: F32, truth: F32, known: NDArray[np.bool_], columns: list[int]) -> F64:
     off = np.linalg.norm((located - truth)[:, columns].astype(np.float64), axis=1)
-    return np.where(known[:, columns].all(1), off, np.nan)
+    near = np.linalg.norm(truth[:, columns].astype(np.float64), axis=1) < GONE
+    return np.where(known[:, columns].all(1) & near, off, np.nan)
 
 
 def _angle(located: F32, truth: F32, known: NDArray[np.bool_], columns: list[int]) -> F64:
