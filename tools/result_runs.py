@@ -129,6 +129,7 @@ def options(summary: Summary) -> str:
         "--controller": (summary.controller, "mpc"),
         **_search(summary),
         "--loops": (summary.loops_requested, "auto"),
+        "--precision": (summary.precision, "float32"),
         "--world": (summary.world, "randomised"),
         "--goal": (summary.goal, "seen"),
         "--disturb": (summary.disturb, "none"),

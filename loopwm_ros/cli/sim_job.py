@@ -114,6 +114,7 @@ class SimJob:
             seed=run.seed,
             bundle_sha256=bundle and bundle.sha256,
             loops_requested=str(run.settings.model.loops or "auto"),
+            precision=run.settings.model.precision,
             blank_camera=run.blank_camera,
             world="nominal" if run.nominal else "randomised",
             goal=run.goal,
@@ -140,7 +141,6 @@ class SimJob:
             candidates=settings.candidates,
             refinements=settings.refinements,
             proposal=settings.proposal,
-            precision=self.request.settings.model.precision,
         )
 
 

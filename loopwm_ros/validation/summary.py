@@ -72,7 +72,6 @@ class PlannerFacts(Record):
     candidates: int
     refinements: int
     proposal: str = "none"  # what it starts from besides its last plan
-    precision: str = "float32"  # of the model's products
 
 
 class RunFacts(Record):
@@ -85,6 +84,7 @@ class RunFacts(Record):
     seed: int
     bundle_sha256: str | None = None  # None: the controller needs no model
     loops_requested: str = "auto"
+    precision: str = "float32"  # asked for, of the model's products
     blank_camera: bool = False
     world: World = "randomised"
     goal: GoalSource = "seen"
