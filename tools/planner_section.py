@@ -122,9 +122,16 @@ def _deadlines(benches: list[DeadlineBench]) -> list[str]:
         *_evenness(benches),
         *_waits(benches),
         "```sh",
-        f"loopwm bench deadline --task push --minutes {benches[0].minutes:g} --stress --priority 40",
+        *map(_deadline_command, benches),
         "```",
     ]
+
+
+def _deadline_command(bench: DeadlineBench) -> str:
+    task = bench.runs[0].summary.task
+    stress = " --stress" if bench.stress else ""
+    priority = f" --priority {bench.realtime_priority}" if bench.realtime_priority else ""
+    return f"loopwm bench deadline --task {task} --minutes {bench.minutes:g}{stress}{priority}"
 
 
 def _scheduling(bench: DeadlineBench) -> str:
