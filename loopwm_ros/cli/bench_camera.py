@@ -12,7 +12,7 @@ TRANSPORTS = ("compressed", "raw")
 
 def camera(
     *,
-    size: Annotated[str, typer.Option(help="Width and height of the pictures [px].")] = "640x480",
+    size: Annotated[str, typer.Option(help="Width and height of the pictures, in pixels.")] = "640x480",
     rate: Annotated[float, typer.Option(min=1, max=400, help="Pictures a second.")] = 30.0,
     seconds: Annotated[float, typer.Option(min=1, help="For which each transport is looked at.")] = 20.0,
     task: Annotated[str, typer.Option(help="Task, by name or YAML file, whose model takes them.")] = "push",
