@@ -38,17 +38,29 @@ def test_every_row_and_every_run_is_shown_with_its_own_numbers(section: ModuleTy
     bench["rows"][0]["times"]["median_ms"] = 12.345
     bench["ratio"] = dict.fromkeys(bench["ratio"], 77.0)
     (folder / "cycles-push.json").write_text(json.dumps(bench))
-    for path in folder.glob("start-*.json"):
+    for path in (*folder.glob("start-*.json"), *folder.glob("camera*.json")):
         path.unlink()
     lines = section.planner(root)
     files = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
-    nodes = [node for made in files for run in made.get("runs", []) for node in run.get("nodes", [])]
-    rows = (2 + len(nodes) if nodes else 0) + sum(
+    runs = [run for made in files for run in made.get("runs", [])]
+    nodes, topics = ([one for run in runs for one in run.get(what, [])] for what in ("nodes", "topics"))
+    waits = [one for run in runs if run.get("steps") for one in (*run["steps"], "a picture")]
+    rows = sum(2 + len(found) for found in (nodes, topics, waits) if found) + sum(
         len(made.get("rows", [])) + len(made.get("peers", [])) + len(made.get("runs", [])) for made in files
     )
     assert len([line for line in lines if line.startswith("| ")]) == rows + 2 * 3, "and three headers"
     assert sum("| 12.3 |" in line for line in lines) == 1
     assert sum("| 77.0 |" in line for line in lines) == len(bench["peers"])
+
+
+def test_pictures_are_shown_with_what_they_were_measured_by(section: ModuleType, root: Path) -> None:
+    rows = [dict(row) for row in json.loads((root / section.FOLDER / "camera.json").read_text())["rows"]]
+    assert [row["transport"] for row in rows] == ["compressed", "raw"]
+    text = "\n".join(section.planner(root))
+    for row in rows:
+        begins = f"| {row['transport']} | 640x480 | 30 | {row['read']:.1f} | {row['prepared']:.1f} |"
+        assert f"{begins} {row['cores']:.1%} |" in text
+    assert "loopwm bench camera --size 640x480 --rate 30 --seconds 20" in text
 
 
 def test_rows_of_a_model_that_is_no_longer_shipped_say_so(section: ModuleType, root: Path) -> None:
