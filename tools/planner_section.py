@@ -24,10 +24,10 @@ BenchT = TypeVar("BenchT", PlannerBench, DeadlineBench, StartBench, CameraBench)
 
 FOLDER = "docs/results/benchmarks/planner"
 CYCLES, DEADLINES, STARTS, CAMERAS = "cycles-*.json", "deadline-*.json", "start-*.json", "camera*.json"
-PRECISIONS = "--precision float32 --precision int8"
 COMMANDS = {
-    "clutter": f"loopwm bench planner --task clutter --candidates 160,320 --refinements 1,2 {PRECISIONS}",
-    "push": f"loopwm bench planner --task push --peer --compiled --loops auto,1,4 {PRECISIONS}",
+    "clutter": "loopwm bench planner --task clutter --candidates 160,320 --refinements 1,2 "
+    "--precision float32 --precision int8",
+    "push": "loopwm bench planner --task push --peer --compiled --loops auto,1,4",
 }
 
 
