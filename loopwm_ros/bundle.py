@@ -75,6 +75,11 @@ class Manifest(Settings):
     provenance: Provenance
 
     @property
+    def rolled(self) -> tuple[str, ...]:
+        """The graphs that imagining calls: where there is `step`, not the three that it is made of."""
+        return ("step", "heads") if "step" in self.graphs else ("prelude", "block", "coda", "heads")
+
+    @property
     def seen(self) -> CameraConfig:
         """The camera that the pictures of its training truly are of."""
         return self.camera.model_copy(update={"cy": self.camera.cy - self.rows_up})

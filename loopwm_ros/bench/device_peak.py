@@ -7,6 +7,7 @@ import time
 import numpy as np
 import onnxruntime as ort
 
+from loopwm_ros.world_model.device_rollout import open_on
 from loopwm_ros.world_model.providers import Target
 from loopwm_ros.world_model.unrolled import halved, load_onnx
 
@@ -29,8 +30,7 @@ def device_peak_gflops(there: Target, half: bool, size: int = SIZE) -> float:
     graph = helper.make_graph(nodes, f"products_{size}", [given], [found], [kept])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     data = model.SerializeToString()
-    session = ort.InferenceSession(halved(data) if half else data, providers=there.providers)
-    there.check(session.get_providers())
+    session = open_on(there, halved(data) if half else data, "a product of matrices")
     binding = session.io_binding()
     binding.bind_ortvalue_input("x0", ort.OrtValue.ortvalue_from_numpy(weights, there.device, 0))
     largest = ort.OrtValue.ortvalue_from_shape_and_type((), np.float32, there.device, 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import psutil
 
+from loopwm_ros.bench.looking import looking
 from loopwm_ros.bench.results import NodeUsage
 
 MB = 1e6
@@ -80,24 +80,13 @@ class UsageWatch:
     def __call__(self, nodes: Mapping[str, int]) -> Iterator[None]:
         """Look at these: process ids by node."""
         watched = {name: Watched(psutil.Process(pid)) for name, pid in nodes.items()}
-        over = threading.Event()
-
-        def look() -> None:
-            while not over.wait(self._period):
-                look_at_all()
 
         def look_at_all() -> None:
             for one in watched.values():
                 one.look()
 
         look_at_all()
-        thread = threading.Thread(target=look, name="usage", daemon=True)
-        thread.start()
-        try:
+        with looking(look_at_all, self._period, "usage"):
             yield
-        finally:
-            over.set()
-            thread.join()
-            look_at_all()
         usages = (one.usage(name) for name, one in watched.items())
         self.found = tuple(usage for usage in usages if usage is not None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from array import array
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from sensor_msgs.msg import JointState as JointStateMessage
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory as TrajectoryMessage
 
+from loopwm_ros.bench.looking import looking
 from loopwm_ros.bench.results import StepTiming, TopicTiming
 from loopwm_ros.bench.timing import timings
 from loopwm_ros.config import ArmConfig
@@ -57,7 +57,7 @@ class TimingWatch:
     @contextmanager
     def __call__(self, _: Mapping[str, int]) -> Iterator[None]:
         """Listen, in a ROS context and a thread of its own."""
-        context, over = Context(), threading.Event()
+        context = Context()
         rclpy.init(context=context, signal_handler_options=SignalHandlerOptions.NO)
         node = rclpy.create_node(NAME, context=context)
         qos = QoSProfile(depth=DEPTH)
@@ -72,18 +72,10 @@ class TimingWatch:
                 while (taken := subscription.handle.take_message(self._kinds[topic][0], True)) is not None:
                     sent[topic].append(taken[1]["source_timestamp"])
 
-        def listen() -> None:
-            while not over.wait(PERIOD):
-                look()
-
-        thread = threading.Thread(target=listen, name=NAME, daemon=True)
-        thread.start()
         try:
-            yield
+            with looking(look, PERIOD, NAME):
+                yield
         finally:
-            over.set()
-            thread.join()
-            look()
             node.destroy_node()
             rclpy.try_shutdown(context=context)
         publishers = {topic: node_name for topic, (_, node_name) in self._kinds.items()}

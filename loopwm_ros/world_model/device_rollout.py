@@ -43,7 +43,7 @@ class _Bound:
 
     def __init__(self, graph: bytes, extent: Extent, spec: ModelSpec, target: Target) -> None:
         self.extent = extent
-        self._session = _opened(graph, target)
+        self._session = open_on(target, graph, "the model's rollouts")
         self._actions = np.zeros((extent.batch, extent.horizon, spec.action_dim), dtype=np.float32)
         outputs = {
             READOUTS: (extent.batch, len(extent.steps), len(spec.quantities)),
@@ -155,12 +155,17 @@ class DeviceRollouts:
         return found
 
 
-def _opened(graph: bytes, target: Target) -> ort.InferenceSession:
+def open_on(target: Target, graph: bytes, what: str) -> ort.InferenceSession:
+    """A session on the target's device; `what` the graph is, for an error.
+
+    Raises:
+        ConfigError: it does not take the graph, or is not in use.
+    """
     try:
         session = ort.InferenceSession(graph, session_options(1), providers=target.providers)
     except Exception as error:  # ONNX Runtime's own exceptions share no public base
         raise ConfigError(
-            f"provider '{target.wanted}' does not take the model's rollouts: {error}; set provider to cpu"
+            f"provider '{target.wanted}' does not take {what}: {error}; set provider to cpu"
         ) from error
     target.check(session.get_providers())
     return session

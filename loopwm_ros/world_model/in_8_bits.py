@@ -23,7 +23,6 @@ from loopwm_ros.world_model.sessions import Session, open_graph
 from loopwm_ros.world_model.settings import Precision, WorldModelSettings
 from loopwm_ros.world_model.unrolled import load_onnx
 
-GRAPHS = ("prelude", "block", "coda", "step", "heads")  # the encoder's convolutions gain nothing
 ROWS = 64
 TRANSITIONS = 3  # from nothing seen to states as there are in rollouts
 OFF = 0.02  # by which what is read out may differ, 99 of 100 values [m]
@@ -96,8 +95,9 @@ def in_8_bits(graph: bytes) -> bytes:
 
 
 def _quantised(bundle: Bundle, settings: WorldModelSettings) -> dict[str, Session]:
-    there = (name for name in GRAPHS if name in bundle.manifest.graphs)
-    return {name: open_graph(bundle, name, settings, in_8_bits(bundle.graph(name))) for name in there}
+    """The encoder is left out: its convolutions gain nothing."""
+    names = bundle.manifest.rolled
+    return {name: open_graph(bundle, name, settings, in_8_bits(bundle.graph(name))) for name in names}
 
 
 def _off(plain: dict[str, Session], quick: dict[str, Session], spec: ModelSpec) -> float:

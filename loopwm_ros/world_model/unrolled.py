@@ -46,8 +46,7 @@ def unrolled_graph(bundle: Bundle, extent: Extent) -> bytes:
         ConfigError: the package onnx is not installed.
     """
     onnx, manifest = load_onnx("a GPU"), bundle.manifest
-    names = ("step", "heads") if "step" in manifest.graphs else ("prelude", "block", "coda", "heads")
-    parts = {name: onnx.load_model_from_string(bundle.graph(name)) for name in names}
+    parts = {name: onnx.load_model_from_string(bundle.graph(name)) for name in manifest.rolled}
     # TensorRT keeps what it has built under the graph's name, whatever its weights and shapes are.
     name = f"rollout_{bundle.sha256[:16]}_{extent.batch}_{extent.horizon}_{extent.loops}"
     graph: bytes = _Unrolled(manifest.spec, parts, name).model(extent).SerializeToString()
