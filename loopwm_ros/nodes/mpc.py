@@ -116,7 +116,7 @@ class MpcNode(InletNode, LifecycleNode):
 
     def _configure(self) -> None:
         parameters = params.read(self, MpcParameters)
-        self._engine = engine = MpcEngine(parameters, self._on_plan)
+        self._engine = engine = MpcEngine(parameters, self._on_plan, Sparing(self).error)
         self._resources.callback(engine.close)
         self._activations, self._bundle = 0, engine.bundle_sha256
         self._rate = f"{1.0 / parameters.control_period:.6g}"

@@ -42,8 +42,15 @@ class Cycle:
 class MpcEngine:
     """A configured controller. `start` and `stop` frame an activation, `tick` and `published` a period."""
 
-    def __init__(self, parameters: MpcParameters, on_plan: Callable[[PlanReport], None]) -> None:
-        """Load, verify, allocate and warm up; `on_plan` is called from the planning thread.
+    def __init__(
+        self,
+        parameters: MpcParameters,
+        on_plan: Callable[[PlanReport], None],
+        on_refused: Callable[[str], None],
+    ) -> None:
+        """Load, verify, allocate and warm up.
+
+        `on_plan`, and `on_refused` with why a picture is, are called from the planning thread, too.
 
         Raises:
             LoopWMError: bundle, arm, task, control period or a setting is not usable.
@@ -85,6 +92,7 @@ class MpcEngine:
             self.arm.topics.joint_states,
             self.image_topic,
             PictureCheck() if parameters.check_camera else None,
+            on_refused,
         )
         self._on_plan = on_plan
         self._schedule: Schedule | None = None

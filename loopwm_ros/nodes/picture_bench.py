@@ -35,14 +35,14 @@ PATIENCE = 20.0  # [s] for the first picture
 NEAR = math.inf  # [s]: joints are not measured here, and one state goes with every picture
 
 
-class _Counted(Synchroniser):
-    """Counts the frames that it is given."""
+class _Counted(SensorInbox):
+    """Counts the pictures that it is given."""
 
-    frames = 0
+    pictures = 0
 
-    def add_frame(self, frame: CameraFrame) -> None:
-        super().add_frame(frame)
-        self.frames += 1
+    def put_frame(self, stamp: float, read: Callable[[], CameraFrame], arrival: float) -> None:
+        super().put_frame(stamp, read, arrival)
+        self.pictures += 1
 
 
 class _Reader(InletNode):
@@ -52,16 +52,16 @@ class _Reader(InletNode):
         super().__init__("mpc")
         steady, self._spec = Clock(clock_type=ClockType.STEADY_TIME), spec
         self.prepared, topic = 0, topics.TRANSPORTS[transport]
-        self.seen = _Counted(size, tolerance=NEAR)
-        self._inbox = SensorInbox(self.seen, NEAR, arm.topics.joint_states, topic, PictureCheck())
+        seen = Synchroniser(size, tolerance=NEAR)
+        self.inbox = _Counted(seen, NEAR, arm.topics.joint_states, topic, PictureCheck())
         joints = JointState(0.0, np.zeros(len(arm.joints)), np.zeros(len(arm.joints)))
-        self._inbox.put_joints(lambda: joints, 0.0)
-        self._inputs = MpcInputs(self, arm, topic, self._inbox, None)
+        self.inbox.put_joints(lambda: joints, 0.0)
+        self._inputs = MpcInputs(self, arm, topic, self.inbox, None)
         self.poll_every(self.poll_period, steady)
         self.create_timer(spec.model_period, self._plan, clock=steady)
 
     def _plan(self) -> None:
-        observation = self._inbox.take().observation
+        observation = self.inbox.take().observation
         if observation is not None:
             prepare_image(self._spec, observation.rgb)
             self.prepared += 1
@@ -95,14 +95,14 @@ def read_pictures(
         stack.callback(processes.stop, [source])
         _first(reader, lambda: spent(0.1), source)
         spent(SETTLING)
-        before, prepared = reader.seen.frames, reader.prepared
+        before, prepared = reader.inbox.pictures, reader.prepared
         busy = spent(seconds)
         return CameraRow(
             transport=transport,
             width=width,
             height=height,
             rate=rate,
-            read=round((reader.seen.frames - before) / seconds, 2),
+            read=round((reader.inbox.pictures - before) / seconds, 2),
             prepared=round((reader.prepared - prepared) / seconds, 2),
             cores=round((busy - idle) / seconds, 4),
             idle_cores=round(idle / seconds, 4),
@@ -111,7 +111,7 @@ def read_pictures(
 
 def _first(reader: _Reader, wait: Callable[[], object], source: Child) -> None:
     end = time.monotonic() + PATIENCE
-    while not reader.seen.frames:
+    while not reader.inbox.pictures:
         processes.check_alive([source])
         if time.monotonic() > end:
             raise processes.ProcessError(f"no picture came within {PATIENCE:g} s")

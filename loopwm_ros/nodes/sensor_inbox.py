@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from loopwm_ros.control.command_history import HISTORY
@@ -37,8 +38,21 @@ class _Source:
     trouble: str = ""  # why the newest message was refused; empty if it was not
 
 
+@dataclass(frozen=True)
+class _Unread:
+    """A picture that nobody has needed yet."""
+
+    stamp: float
+    read: Callable[[], CameraFrame]
+    arrival: float  # steady clock
+
+
 class SensorInbox:
-    """Joints, frames and sent commands. ROS callbacks put in, the planning thread takes out."""
+    """Joints, frames and sent commands. ROS callbacks put in, the planning thread takes out.
+
+    A camera sends more pictures than are planned from, so one is decoded when it is needed, by the thread
+    that needs it. While the newest one that was decoded is refused, each is as it comes: nobody plans then.
+    """
 
     def __init__(
         self,
@@ -47,14 +61,18 @@ class SensorInbox:
         joint_topic: str,
         image_topic: str,
         pictures: PictureCheck | None = None,
+        on_refused: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Input older than `timeout` [s] is stale; the topics are named in errors.
 
-        Without `pictures` any picture will do.
+        Without `pictures` any picture will do. `on_refused` is told why a picture is refused, by the thread
+        that needed it.
         """
         self._synchroniser, self._pictures = synchroniser, pictures
-        self._timeout = timeout
+        self._timeout, self._on_refused = timeout, on_refused
         self._lock = threading.Lock()
+        self._reading = threading.Lock()  # pictures are decoded in the order in which they came
+        self._unread: _Unread | None = None
         self._joints, self._camera = _Source(joint_topic), _Source(image_topic)
         self._doubt = ""  # why no picture is to be believed
         self._sent: deque[Sent] = deque(maxlen=HISTORY)  # nobody takes them while nothing plans, nor ...
@@ -72,13 +90,31 @@ class SensorInbox:
         self._synchroniser.add_joints(joints)
         self._measured.append(joints)
 
-    def put_frame(self, read: Callable[[], CameraFrame], arrival: float) -> None:
-        """Store what `read` gives.
+    def put_frame(self, stamp: float, read: Callable[[], CameraFrame], arrival: float) -> None:
+        """Keep a picture of `stamp` [s] for when it is needed; `read` decodes it then."""
+        with self._lock:
+            self._unread = _Unread(stamp, read, arrival)
+        if self._camera.trouble:
+            self._look()
 
-        Raises:
-            SensorError: it is refused.
-        """
-        self._put(self._camera, read, self._add_frame, arrival)
+    def _look(self) -> None:
+        """Decode the newest picture, unless that was done."""
+        with self._reading:
+            with self._lock:
+                unread, self._unread = self._unread, None
+            if unread is None:
+                return
+            add, seen = self._synchroniser.add_frame, partial(self._seen, unread)
+            try:
+                self._put(self._camera, seen, add, unread.arrival)
+            except SensorError as error:
+                self._on_refused(f"{self._camera.topic}: {error}")
+
+    def _seen(self, unread: _Unread) -> CameraFrame:
+        frame = unread.read()
+        if self._pictures is not None:
+            self._pictures.check(frame.rgb, self._synchroniser.joints)
+        return frame
 
     def refuse(self, topic: str, why: str) -> None:
         """Nothing is to be had from a topic, and why."""
@@ -90,11 +126,6 @@ class SensorInbox:
         """No picture is to be believed, and why; an empty string takes that back."""
         self._doubt = why
 
-    def _add_frame(self, frame: CameraFrame) -> None:
-        if self._pictures is not None:
-            self._pictures.check(frame.rgb, self._synchroniser.joints)
-        self._synchroniser.add_frame(frame)
-
     def put_sent(self, stamp: float, position: F64) -> None:
         """Note a joint reference (n,) that went to the controller."""
         with self._lock:
@@ -102,6 +133,7 @@ class SensorInbox:
 
     def take(self) -> Taken:
         """Newest observation, and what was sent and measured since the last call: `HISTORY` each at most."""
+        self._look()
         with self._lock:
             taken = Taken(self._synchroniser.latest(), list(self._sent), list(self._measured))
             self._sent.clear()
@@ -114,6 +146,7 @@ class SensorInbox:
         Raises:
             SensorError: the first thing that is wrong.
         """
+        self._look()
         return self._usable(steady, ros)[0]
 
     def check(self, steady: float, ros: float) -> JointState:
@@ -128,9 +161,13 @@ class SensorInbox:
         if self._doubt:
             raise SensorError(self._doubt)
         with self._lock:
-            for source in (self._joints, self._camera):
-                self._check(source, steady, ros)
+            self._check_all(steady, ros)
             observation, joints = self._synchroniser.latest(), self._synchroniser.joints
+        if observation is None and self._unread is not None:
+            self._look()
+            with self._lock:
+                self._check_all(steady, ros)
+                observation = self._synchroniser.latest()
         if observation is None or joints is None:  # also where the clock jumped back, and all was forgotten
             raise SensorError(f"no joint state on {self._joints.topic} near the newest image's stamp")
         return observation, joints
@@ -146,6 +183,13 @@ class SensorInbox:
             source.trouble = str(error)
             raise
         source.stamp, source.arrival, source.trouble = item.stamp, arrival, ""
+
+    def _check_all(self, steady: float, ros: float) -> None:
+        self._check(self._joints, steady, ros)
+        camera, unread = self._camera, self._unread
+        if unread is not None and not camera.trouble:  # as good as the last one, as far as is known
+            camera = _Source(camera.topic, unread.stamp, unread.arrival)
+        self._check(camera, steady, ros)
 
     def _check(self, source: _Source, steady: float, ros: float) -> None:
         if source.arrival is None or steady - source.arrival > self._timeout:

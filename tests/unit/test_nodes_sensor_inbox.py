@@ -34,9 +34,8 @@ def put(inbox: SensorInbox, j: JointState | None, f: CameraFrame | None, at: flo
     with suppress(SensorError):
         if j is not None:
             inbox.put_joints(lambda: j, at)
-    with suppress(SensorError):
-        if f is not None:
-            inbox.put_frame(lambda: f, at)
+    if f is not None:
+        inbox.put_frame(f.stamp, lambda: f, at)
 
 
 @pytest.mark.parametrize(
@@ -104,3 +103,83 @@ def test_commands_that_nobody_takes_do_not_pile_up(inbox) -> None:
     for i in range(HISTORY + 5):
         inbox.put_sent(float(i), np.zeros(7))
     assert [stamp for stamp, _ in inbox.take().sent] == [float(i) for i in range(5, HISTORY + 5)]
+
+
+class Camera:
+    """Sends pictures, and counts those that are decoded."""
+
+    def __init__(self, inbox: SensorInbox) -> None:
+        self.inbox, self.decoded = inbox, 0
+
+    def send(self, stamp: float, at: float, broken: bool = False) -> None:
+        def read() -> CameraFrame:
+            self.decoded += 1
+            if broken:
+                raise SensorError("no JPEG")
+            return frame(stamp)
+
+        self.inbox.put_frame(stamp, read, at)
+
+
+def test_of_many_pictures_only_that_which_is_needed_is_decoded(inbox) -> None:
+    camera = Camera(inbox)
+    put(inbox, joints(), None)
+    for i in range(3):
+        camera.send(ROS - 0.02 + 0.01 * i, STEADY)
+    assert camera.decoded == 0
+    taken = [inbox.take().observation for _ in range(2)]
+    assert [each.stamp for each in taken] == [ROS, ROS]
+    assert camera.decoded == 1
+    camera.send(ROS + 0.01, STEADY)
+    assert inbox.check(STEADY, ROS).stamp == ROS
+    assert camera.decoded == 1, "a control period decodes nothing"
+    assert inbox.latest(STEADY, ROS).stamp == ROS + 0.01
+
+
+def test_a_camera_is_fresh_while_pictures_come_though_nobody_takes_them(inbox) -> None:
+    camera = Camera(inbox)
+    put(inbox, joints(), frame())
+    inbox.take()
+    for i in range(1, 5):
+        inbox.put_joints(lambda i=i: joints(ROS + 0.2 * i), STEADY + 0.2 * i)
+        camera.send(ROS + 0.2 * i, STEADY + 0.2 * i)
+        assert inbox.check(STEADY + 0.2 * i, ROS + 0.2 * i).stamp == ROS + 0.2 * i
+    inbox.put_joints(lambda: joints(ROS + 1.2), STEADY + 1.2)
+    with pytest.raises(SensorError, match=r"/camera: the last message came 0.40 s ago"):
+        inbox.check(STEADY + 1.2, ROS + 1.2)
+
+
+def test_while_pictures_are_refused_each_is_decoded_as_it_comes_and_a_good_one_ends_that() -> None:
+    told: list[str] = []
+    inbox = SensorInbox(Synchroniser((16, 12)), 0.3, "/joints", "/camera", on_refused=told.append)
+    camera = Camera(inbox)
+    put(inbox, joints(), frame())
+    assert inbox.take().observation is not None
+    camera.send(ROS + 0.1, STEADY + 0.1, broken=True)
+    assert inbox.take().observation.stamp == ROS, "the one before it"
+    assert told == ["/camera: no JPEG"]
+    camera.send(ROS + 0.4, STEADY + 0.4, broken=True)
+    assert camera.decoded == 2
+    inbox.put_joints(lambda: joints(ROS + 0.4), STEADY + 0.4)
+    with pytest.raises(SensorError, match="/camera: no JPEG"):
+        inbox.check(STEADY + 0.4, ROS + 0.4)
+    camera.send(ROS + 0.41, STEADY + 0.41)
+    assert inbox.check(STEADY + 0.41, ROS + 0.41).stamp == ROS + 0.4
+    camera.send(ROS + 0.42, STEADY + 0.42)
+    assert camera.decoded == 3, "trust again"
+
+
+def test_a_first_picture_that_is_no_good_is_refused_at_the_start(inbox) -> None:
+    put(inbox, joints(), None)
+    Camera(inbox).send(ROS, STEADY, broken=True)
+    with pytest.raises(SensorError, match="/camera: no JPEG"):
+        inbox.check(STEADY, ROS)
+
+
+def test_fast_joints_that_have_left_the_last_decoded_picture_behind_do_not_hide_a_new_one(inbox) -> None:
+    put(inbox, joints(), frame())
+    inbox.take()
+    for i in range(300):
+        inbox.put_joints(lambda i=i: joints(ROS + 0.001 * i), STEADY + 0.001 * i)
+    Camera(inbox).send(ROS + 0.29, STEADY + 0.29)
+    assert inbox.check(STEADY + 0.299, ROS + 0.299).stamp == pytest.approx(ROS + 0.299)
