@@ -101,6 +101,11 @@ class SafetyGate:
         """References go out that are not at rest."""
         return self._sends and self._filter.moving
 
+    @property
+    def idle(self) -> bool:
+        """Nothing is sent, and no plan is checked."""
+        return not self._sends and self._state is not GateState.SHADOW
+
     def fresh_joints(self, now: float) -> F64 | None:
         """Measured joints (n,) [rad]; None where they are not fresh."""
         joints = self._joints.fresh(now)

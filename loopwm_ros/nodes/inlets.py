@@ -25,6 +25,7 @@ MANY = 0.4  # ... if it is this share of what anyone could mean, too: reading ma
 LEAST_POLLS = 3
 KEPT = 0.0125  # [s] of the fastest flow that is kept, at least ...
 LEAST_DEPTH = 5  # ... and messages: a node that is held up for a moment loses none
+CALM = 1.0  # [s] without anything to do, after which a node rests
 JOINTS_MOST = 3000.0  # messages a second; the fastest arms give their joints, and take commands, at 1 kHz
 PICTURES_MOST = 500.0
 WORDS_MOST = 500.0  # of what nodes tell each other: plans, heartbeats, predictions
@@ -39,6 +40,8 @@ class InletNode(Node):
     # newest are read then, and a flood is found only when the node polls often again.
     rest_period = 0.05
     _polling: Timer | None = None
+    _calm_since = -math.inf  # when something came last [s], on the steady clock
+    _calm = False
 
     @property
     def subscriptions(self) -> Iterator[Subscription[Any]]:
@@ -48,14 +51,34 @@ class InletNode(Node):
 
     def poll_every(self, period: float, clock: Clock) -> None:
         """Call `poll` so often [s] from now on."""
-        before, self._polling = self._polling, self.create_timer(period, self.poll, clock=clock)
+
+        def on_timer() -> None:
+            self.poll()
+
+        self.call_every(period, on_timer, clock)
+
+    def poll_as_needed(self, clock: Clock) -> None:
+        """Call `poll` often while something comes, and now and then while nothing does."""
+
+        def on_timer() -> None:
+            now = time.perf_counter()
+            if self.poll() > 0.0:
+                self._calm_since = now
+            if self._calm is not (calm := now - self._calm_since > CALM):
+                self._calm = calm
+                self.call_every(self.rest_period if calm else self.poll_period, on_timer, clock)
+
+        self.call_every(self.poll_period, on_timer, clock)
+
+    def call_every(self, period: float, callback: Callable[[], None], clock: Clock) -> None:
+        """Call what polls, and perhaps does more, so often [s] from now on; nothing else does."""
+        before, self._polling = self._polling, self.create_timer(period, callback, clock=clock)
         if before is not None:
             self.destroy_timer(before)
 
-    def poll(self) -> None:
-        """Read all inlets."""
-        for inlet in self.inlets:
-            inlet.poll()
+    def poll(self) -> float:
+        """Read all inlets; how full the fullest queue was, 0 to 1."""
+        return max((inlet.poll() for inlet in self.inlets), default=0.0)
 
     def reopen(self) -> None:
         """Open those that a flood has closed."""
@@ -115,19 +138,20 @@ class Inlet:
         self.close()
         self._node.inlets = tuple(inlet for inlet in self._node.inlets if inlet is not self)
 
-    def poll(self) -> None:
-        """Pass on what has come, oldest first."""
+    def poll(self) -> float:
+        """Pass on what has come, oldest first; how full the queue was, 0 to 1."""
         self._polls += 1
-        last = None
+        before, last = self._count, None
         for _ in range(self._depth):
             if self.subscription is None:  # closed, perhaps by what was passed on
-                return
+                return 0.0
             taken: Any = self.subscription.handle.take_message(self._kind, False)
             if taken is None:
                 break
             self._count, last = self._count + 1, taken[0]
             if not self._newest:
                 self._callback(last)
+        filled = (self._count - before) / self._depth
         if self._newest and last is not None:
             self._callback(last)
         elapsed = time.perf_counter() - self._since
@@ -136,6 +160,7 @@ class Inlet:
                 self.close()
                 self._on_flood(f"{self.topic} is flooded: more comes than anyone could mean; it was closed")
             self._begin()
+        return filled
 
     def _flooded(self, rate: float) -> bool:
         full = self._count > FULL * self._depth * self._polls

@@ -28,7 +28,7 @@ from loopwm_ros.nodes.arming_gate import ArmingGate
 from loopwm_ros.nodes.checked import Sparing
 from loopwm_ros.nodes.commander import Commander
 from loopwm_ros.nodes.diagnostics import Level
-from loopwm_ros.nodes.inlets import JOINTS_MOST, WORDS_MOST, Inlet, InletNode
+from loopwm_ros.nodes.inlets import CALM, JOINTS_MOST, WORDS_MOST, Inlet, InletNode
 from loopwm_ros.nodes.monitor_topics import SPEED_TOPIC
 from loopwm_ros.nodes.mpc_topics import PLAN_TOPIC
 from loopwm_ros.nodes.qos import COMMAND, REPORT, SENSOR
@@ -62,6 +62,7 @@ class SafetyNode(InletNode):
         self._output = GateOutput(None, None, self._gate.state, ())
         self._leaving: float | None = None  # since when it is asked to end, on the steady clock
         self._served = time.perf_counter()  # the last servo period, on the steady clock
+        self._resting = True
         self._commander = Commander(self, self._arm, kinematics, self._period)
         self._mpc = heartbeats.Heard(heartbeats.MPC_TOPIC)
         self._calibration = heartbeats.Heard(heartbeats.CALIBRATION_TOPIC)
@@ -73,7 +74,8 @@ class SafetyNode(InletNode):
             self._gate.shadow()
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         simulated = bool(self.get_parameter("use_sim_time").value)
-        self.create_timer(self._period, self._on_servo, clock=self.get_clock() if simulated else steady)
+        self._servo_clock = self.get_clock() if simulated else steady
+        self._wake()
         self.create_timer(heartbeats.PERIOD, self._on_watch, clock=steady)
         self.create_timer(diagnostics.PERIOD, self._on_report, clock=steady)
 
@@ -116,8 +118,21 @@ class SafetyNode(InletNode):
     def _on_speed(self, message: Float64) -> None:
         self._gate.add_speed(message.data, self._now())
 
+    def _wake(self) -> None:
+        """Serve at the full rate, now and for a while."""
+        self._awake_at = time.perf_counter()
+        if self._resting:
+            self._resting = False
+            self.call_every(self._period, self._on_servo, self._servo_clock)
+
+    def _rest(self) -> None:
+        """Nothing is sent: it is enough to hear what comes, now and then."""
+        if not self._resting and time.perf_counter() - self._awake_at > CALM:
+            self._resting = True
+            self.call_every(self.rest_period, self._on_servo, self._servo_clock)
+
     def _on_servo(self) -> None:
-        self.poll()
+        flooded = self.poll() >= 1.0  # perhaps: only at the full rate is that known
         now, self._served = self._now(), time.perf_counter()
         if self._auto_arm and self._gate.joints is not None and (refusal := self._arm_gate(now)):
             self._log.warning(f"not armed yet: {refusal}")
@@ -125,6 +140,10 @@ class SafetyNode(InletNode):
         self._commander.send(self._output, self._gate.fresh_joints(now))
         if self._output.state is GateState.FAULT is not before:
             self.get_logger().error(f"fault: {', '.join(self._output.reasons)}")
+        if flooded or self._auto_arm or not self._gate.idle:
+            self._wake()
+        else:
+            self._rest()
 
     def _on_watch(self) -> None:
         self.poll()  # ROS time may stand still
@@ -135,6 +154,7 @@ class SafetyNode(InletNode):
 
     def _arm_gate(self, now: float) -> str:
         """Arm; returns why not, or an empty string."""
+        self._wake()
         if refusals := self._arming.refusals():
             return "cannot arm: " + "; ".join(refusals)
         try:
@@ -149,6 +169,7 @@ class SafetyNode(InletNode):
     def _on_arm(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         self._auto_arm = False
         if request.data:
+            self.poll()
             response.message = self._arm_gate(self._now())
         else:
             self._watch.sources.forget()
@@ -161,6 +182,7 @@ class SafetyNode(InletNode):
 
     def _on_shadow(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._auto_arm = False
+        self._wake()
         self._watch.sources.forget()
         self._gate.shadow()
         return self._answer(response, self._gate.state is not GateState.FAULT)

@@ -6,7 +6,10 @@ import math
 import time
 from typing import Any
 
+import numpy as np
 import pytest
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
 from std_msgs.msg import Float64
 
 from loopwm_ros.nodes.inlets import KEPT, WINDOW, Inlet, InletNode
@@ -135,3 +138,22 @@ def test_a_node_polls_by_one_timer_as_often_as_it_was_told_last(bench, reader) -
     (timer,) = reader.node.timers
     assert timer.timer_period_ns == 1e9 * reader.node.poll_period
     bench.until(lambda: reader.send(1) or reader.heard)
+
+
+def test_a_node_polls_often_while_something_comes(bench, reader, monkeypatch) -> None:
+    polls: list[float] = []
+    poll = reader.node.poll
+    monkeypatch.setattr(reader.node, "poll", lambda: polls.append(time.perf_counter()) or poll())
+
+    def period() -> float:
+        polls.clear()
+        bench.rest(0.5)
+        return float(np.median(np.diff(polls)))
+
+    reader.node.poll_as_needed(Clock(clock_type=ClockType.STEADY_TIME))
+    bench.until(lambda: reader.node._calm)
+    assert period() == pytest.approx(reader.node.rest_period, rel=0.3)
+    bench.until(lambda: reader.send(1) or not reader.node._calm)
+    assert period() == pytest.approx(reader.node.poll_period, rel=0.3)
+    bench.until(lambda: reader.node._calm)
+    assert period() == pytest.approx(reader.node.rest_period, rel=0.3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from pathlib import Path
 
 import numpy as np
@@ -224,8 +225,14 @@ def test_who_begins_to_publish_joint_states_after_arming_is_a_fault(bench, safet
     assert not safety._watch.trouble()
 
 
-def test_a_flood_of_joint_states_is_a_fault_and_is_read_no_more_until_reset(bench, safety, arm) -> None:
-    bench.until(lambda: bench.call(SetBool, "/safety/arm", data=True).success)
+@pytest.mark.parametrize("armed", [True, False])
+def test_a_flood_of_joint_states_is_a_fault_and_is_read_no_more_until_reset(
+    bench, safety, arm, armed
+) -> None:
+    if armed:
+        bench.until(lambda: bench.call(SetBool, "/safety/arm", data=True).success)
+    else:
+        bench.until(lambda: safety._resting)
     (inlet,) = [each for each in safety.inlets if each.topic == ARM.topics.joint_states]
 
     def flooded() -> bool:
@@ -239,6 +246,28 @@ def test_a_flood_of_joint_states_is_a_fault_and_is_read_no_more_until_reset(benc
     bench.call(Trigger, "/safety/reset")
     assert inlet.subscription is not None
     bench.until(lambda: bench.call(SetBool, "/safety/arm", data=True).success)
+
+
+def test_a_disarmed_node_rests_and_serves_at_the_full_rate_once_armed(
+    bench, safety, arm, monkeypatch
+) -> None:
+    served: list[float] = []
+    step = safety._gate.step
+    monkeypatch.setattr(safety._gate, "step", lambda now: served.append(time.monotonic()) or step(now))
+
+    def rate() -> float:
+        served.clear()
+        bench.rest(1.0)
+        return float(np.median(1.0 / np.diff(served)))
+
+    bench.until(lambda: safety._resting)
+    assert rate() == pytest.approx(1 / safety.rest_period, rel=0.2)
+    bench.until(lambda: bench.call(SetBool, "/safety/arm", data=True).success)
+    assert rate() == pytest.approx(1 / PERIOD, rel=0.2)
+    bench.call(SetBool, "/safety/arm", data=False)
+    bench.until(lambda: safety._resting)
+    bench.call(Trigger, "/safety/shadow")
+    assert rate() == pytest.approx(1 / PERIOD, rel=0.2)
 
 
 def test_in_shadow_nothing_is_sent_and_arming_is_a_call(bench) -> None:
