@@ -147,13 +147,12 @@ def test_a_node_polls_often_while_something_comes(bench, reader, monkeypatch) ->
 
     def period() -> float:
         polls.clear()
-        bench.rest(0.5)
+        bench.until(lambda: len(polls) > 10)
         return float(np.median(np.diff(polls)))
 
     reader.node.poll_as_needed(Clock(clock_type=ClockType.STEADY_TIME))
     bench.until(lambda: reader.node._calm)
-    assert period() == pytest.approx(reader.node.rest_period, rel=0.3)
+    resting = period()
     bench.until(lambda: reader.send(1) or not reader.node._calm)
-    assert period() == pytest.approx(reader.node.poll_period, rel=0.3)
+    assert 2.0 * period() < resting
     bench.until(lambda: reader.node._calm)
-    assert period() == pytest.approx(reader.node.rest_period, rel=0.3)
