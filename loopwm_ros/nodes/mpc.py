@@ -132,7 +132,7 @@ class MpcNode(InletNode, LifecycleNode):
         engine = self._running()
         seed = self.get_parameter("seed").value + self._activations
         self.poll()
-        engine.start(time.perf_counter(), self._now(), seed)
+        engine.start(self._both, seed)
         self._activations += 1
         period = self.get_parameter("control_period").value
         self._timer = self.create_timer(period, self._on_timer, clock=self._steady)
@@ -167,18 +167,22 @@ class MpcNode(InletNode, LifecycleNode):
     def _now(self) -> float:
         return self.get_clock().now().nanoseconds * 1e-9
 
+    def _both(self) -> tuple[float, float]:
+        """The steady clock and ROS time [s]."""
+        return time.perf_counter(), self._now()
+
     def _on_timer(self) -> None:
         if self._timer is None:  # an event that was queued before the node was deactivated
             return
         engine = self._running()
-        cycle = engine.tick(time.perf_counter(), self._now())
+        cycle = engine.tick(*self._both())
         if cycle is None:
             return
         self._plans.publish(self._make.trajectory(cycle.trajectory, engine.arm.joints))
         try:
             if self._safety.known and not self._safety.alive:
                 raise SensorError("safety is silent on /safety/state: nothing new is planned; is it running?")
-            engine.published(cycle, time.perf_counter(), self._now())
+            engine.published(cycle, *self._both())
             self._problem = ""
         except SensorError as error:
             self._problem = str(error)
@@ -202,9 +206,7 @@ class MpcNode(InletNode, LifecycleNode):
             looked: Future[str] = Future()
             goals, inbox = self._engine.goals, self._engine.inbox
             self.poll()
-            observation = goals.capture(
-                lambda: inbox.latest(time.perf_counter(), self._now()), looked.set_result
-            )
+            observation = goals.capture(lambda: inbox.latest(*self._both()), looked.set_result)
             response.message = await looked or ""
             if not response.message:
                 file = goals.keep(observation)

@@ -125,15 +125,16 @@ class MpcEngine:
             self._mpc.horizon.plan(Observation(stamp, black, joints), stamp, None)
         self._mpc.horizon.give_goal(None)
 
-    def start(self, steady: float, ros: float, seed: int) -> None:
-        """Begin at (`steady`, `ros`) [s]; the first period begins one period later.
+    def start(self, now: Callable[[], tuple[float, float]], seed: int) -> None:
+        """Begin; `now` reads the steady clock and ROS time [s]. The first period begins one period later.
 
         Raises:
             SensorError: joints or images are missing, stale or not valid, or the tool is far from the plane
                 that the task keeps it in.
         """
-        joints = self.inbox.check(steady, ros)
+        joints = self.inbox.check(*now())
         self._mpc.motion.check_start(joints.position)
+        steady, ros = now()  # again: a first picture may have been decoded
         self._mpc.horizon.start(ros + self._period, joints.position, seed)
         self._mpc.horizon.add_joints(joints)
         self.inbox.take()
