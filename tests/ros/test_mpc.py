@@ -182,8 +182,8 @@ def test_it_looks_for_messages_less_often_while_it_does_not_plan(bench, mpc) -> 
 
 
 def polled(mpc: MpcNode) -> float:
-    (period,) = [timer.timer_period_ns * 1e-9 for timer in mpc.timers if timer.callback == mpc.poll]
-    return period
+    assert mpc._polling in mpc.timers
+    return mpc._polling.timer_period_ns * 1e-9
 
 
 def test_a_calibrated_camera_of_another_resolution_is_planned_with_until_its_driver_contradicts(
