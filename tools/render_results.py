@@ -13,6 +13,7 @@ import faults_page
 import validations_page
 from calibration_section import calibration
 from closed_loop_section import closed_loop
+from executors_section import executors
 from failures_page import failures
 from filter_section import safety_filter
 from markdown_table import number, table
@@ -219,6 +220,7 @@ def render(root: Path) -> dict[Path, str]:
     lines += study(root)
     lines += closed_loop(root)
     lines += planner(root)
+    lines += executors(root)
     lines += safety_filter(root)
     lines += calibration(root)
     if (measured := root / FOLDER / f"{faults_page.NAME}.json").exists():

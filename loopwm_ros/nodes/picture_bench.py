@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import math
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import ExitStack
 
 import numpy as np
-import rclpy
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
-from rclpy.signals import SignalHandlerOptions
 
 from loopwm_ros.bench.results import CameraRow
 from loopwm_ros.config import ArmConfig
@@ -21,8 +17,9 @@ from loopwm_ros.control.picture_check import PictureCheck
 from loopwm_ros.control.synchroniser import Synchroniser
 from loopwm_ros.data import topics
 from loopwm_ros.model_spec import ModelSpec
-from loopwm_ros.nodes import environment, picture_source, processes
+from loopwm_ros.nodes import picture_source, processes
 from loopwm_ros.nodes.inlets import InletNode
+from loopwm_ros.nodes.joined_graph import joined_graph
 from loopwm_ros.nodes.mpc_inputs import MpcInputs
 from loopwm_ros.nodes.processes import Child
 from loopwm_ros.nodes.sensor_inbox import SensorInbox
@@ -75,7 +72,7 @@ def read_pictures(
     Raises:
         ProcessError: the source ended, or no picture came.
     """
-    with _graph() as (folder, variables), ExitStack() as stack:
+    with joined_graph() as (folder, variables), ExitStack() as stack:
         reader, executor = _Reader(arm, spec, size, transport), new_executor()
         executor.add_node(reader)
         stack.callback(reader.destroy_node)
@@ -116,16 +113,3 @@ def _first(reader: _Reader, wait: Callable[[], object], source: Child) -> None:
         if time.monotonic() > end:
             raise processes.ProcessError(f"no picture came within {PATIENCE:g} s")
         wait()
-
-
-@contextmanager
-def _graph() -> Iterator[tuple[Path, dict[str, str]]]:
-    """A ROS graph of its own, with this process in it."""
-    with tempfile.TemporaryDirectory() as folder:
-        variables = environment.private_graph(Path(folder), environment.domain_id())
-        with environment.applied(variables):
-            rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-            try:
-                yield Path(folder), variables
-            finally:
-                rclpy.try_shutdown()

@@ -1,0 +1,1 @@
+"""Which executor keeps a control timer in time."""
