@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
-from itertools import product
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -28,18 +28,26 @@ from loopwm_ros.bench.machine import cpu_name
 from loopwm_ros.config import load_arm
 from loopwm_ros.nodes import processes
 from loopwm_ros.nodes.joined_graph import joined_graph
+from loopwm_ros.nodes.processes import Child
 from loopwm_ros.nodes.spin import new_executor, settle
 from loopwm_ros.validation.burners import burning, cores
 from loopwm_ros.validation.files import write_text_atomically
 from loopwm_ros.validation.statistics import Record, Spread, spread
 from loopwm_ros.validation.versions import versions
 
-EXECUTORS: Mapping[str, Callable[[], Executor]] = {
-    "events": new_executor,
-    "single-threaded": SingleThreadedExecutor,
-    "multi-threaded, 2": lambda: MultiThreadedExecutor(num_threads=2),
-}
 SETTLING, PATIENCE = 1.0, 20.0  # [s]
+ROUNDS = 4  # in which all take turns, so that a slow moment of the machine hits all alike
+
+
+def executors() -> dict[str, Callable[[], Executor]]:
+    """Those that this rclpy has."""
+    found: dict[str, Callable[[], Executor]] = {
+        "single-threaded": SingleThreadedExecutor,
+        "multi-threaded, 2": lambda: MultiThreadedExecutor(num_threads=2),
+    }
+    ours = new_executor()
+    ours.shutdown()
+    return found if isinstance(ours, SingleThreadedExecutor) else {"events": new_executor, **found}
 
 
 class Row(Record):
@@ -47,7 +55,7 @@ class Row(Record):
 
     executor: str
     polled: bool
-    served: int  # times that the control timer was
+    served: int  # intervals between two calls of the control timer
     off_ms: Spread  # by which intervals differ from its period
     joints: float  # a second that the computing thread got
     cores: float  # mean share of one processor core, all threads, what computing takes included
@@ -63,34 +71,59 @@ class ExecutorBench(Record):
     rows: tuple[Row, ...]
 
 
-def measure(name: str, polled: bool, seconds: float) -> Row:
-    """One of them, in this process, which has joined the graph."""
-    with ExitStack() as stack:
-        reader, executor = Reader(load_arm(ARM), polled), EXECUTORS[name]()
-        executor.add_node(reader)
-        stack.callback(reader.destroy_node)
-        stack.callback(executor.shutdown)
-        end = time.perf_counter() + PATIENCE
-        while not reader.inbox.take().joints:
-            if time.perf_counter() > end:
-                raise SystemExit("no joint states came")
-            spin(executor, 0.1)
-        settle()
-        taken = stack.enter_context(planning(reader.inbox))
-        spin(executor, SETTLING)
-        reader.served.clear()
-        rounds, began = len(taken), time.process_time()
-        spin(executor, seconds)
-        spent, got = time.process_time() - began, taken[rounds:]
-    off = np.abs(np.diff(reader.served) - CONTROL) * 1e3
-    return Row(
-        executor=name,
-        polled=polled,
-        served=len(reader.served),
-        off_ms=spread([float(value) for value in off]),
-        joints=round(sum(got) / seconds, 1),
-        cores=round(spent / seconds, 3),
-    )
+@dataclass
+class Case:
+    """One executor, one way to read, and what was seen of it so far."""
+
+    name: str
+    make: Callable[[], Executor]
+    polled: bool
+    off: list[float] = field(default_factory=list)  # [ms]
+    joints: int = 0
+    spent: float = 0.0  # [s]
+
+    @property
+    def how(self) -> str:
+        """In words."""
+        return "polled" if self.polled else "called back"
+
+    def measure(self, source: Child, seconds: float) -> None:
+        """Serve a new node for so long, in this process, which has joined the graph.
+
+        Raises:
+            ProcessError: `source`, which publishes, has ended, or nothing came.
+        """
+        with ExitStack() as stack:
+            reader, executor = Reader(load_arm(ARM), self.polled), self.make()
+            executor.add_node(reader)
+            stack.callback(reader.destroy_node)
+            stack.callback(executor.shutdown)
+            end = time.perf_counter() + PATIENCE
+            while not reader.inbox.take().joints:
+                processes.check_alive([source])
+                if time.perf_counter() > end:
+                    raise processes.ProcessError(f"no joint states came within {PATIENCE:g} s")
+                spin(executor, 0.1)
+            settle()
+            taken = stack.enter_context(planning(reader.inbox))
+            spin(executor, SETTLING)
+            reader.served.clear()
+            rounds, began = len(taken), time.process_time()
+            spin(executor, seconds)
+            self.spent += time.process_time() - began
+            self.joints += sum(taken[rounds:])
+        self.off += [float(value) for value in np.abs(np.diff(reader.served) - CONTROL) * 1e3]
+
+    def row(self, seconds: float) -> Row:
+        """Of all rounds."""
+        return Row(
+            executor=self.name,
+            polled=self.polled,
+            served=len(self.off),
+            off_ms=spread(self.off),
+            joints=round(self.joints / seconds, 1),
+            cores=round(self.spent / seconds, 3),
+        )
 
 
 def shown(bench: ExecutorBench) -> Table:
@@ -124,16 +157,16 @@ def main() -> None:
         stack.enter_context(burning(cores(), nice=0) if options.stress else nullcontext())
         source = processes.start("source", {}, variables, folder, module=("benchmarks.executors.source",))
         stack.callback(processes.stop, [source])
-        rows = []
-        for name, polled in product(EXECUTORS, (True, False)):
-            with console.status(f"{name}, {'polled' if polled else 'called back'}"):
-                rows.append(measure(name, polled, options.seconds))
+        cases = [Case(name, make, polled) for name, make in executors().items() for polled in (True, False)]
+        for case in cases * ROUNDS:
+            with console.status(f"{case.name}, {case.how}"):
+                case.measure(source, options.seconds / ROUNDS)
     bench = ExecutorBench(
         cpu=cpu_name(),
         versions=versions(),
         seconds=options.seconds,
         stress=options.stress,
-        rows=tuple(rows),
+        rows=tuple(case.row(options.seconds) for case in cases),
     )
     console.print(shown(bench))
     if options.json:

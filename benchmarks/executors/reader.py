@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.executors import Executor
-from rclpy.node import Node
 from rclpy.subscription import Subscription
 
 from benchmarks.executors.source import SIZE
@@ -44,12 +44,18 @@ class Reader(InletNode):
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         if polled:
             self.poll_every(self.poll_period, steady)
-        self.create_timer(CONTROL, lambda: self.served.append(time.perf_counter()), clock=steady)
+        alone = (
+            MutuallyExclusiveCallbackGroup()
+        )  # an executor of several threads may serve it beside a picture
+        self.create_timer(CONTROL, self._control, callback_group=alone, clock=steady)
+
+    def _control(self) -> None:
+        self.served.append(time.perf_counter())
 
     @property
     def subscriptions(self) -> Iterator[Subscription[Any]]:
         """What the executor serves."""
-        yield from super().subscriptions if self._polled else Node.subscriptions.fget(self)  # type: ignore[attr-defined]
+        yield from super().subscriptions if self._polled else super(InletNode, self).subscriptions
 
 
 def spin(executor: Executor, seconds: float) -> None:

@@ -126,8 +126,8 @@ class CameraRow(Settings):
     width: int
     height: int
     rate: float  # pictures a second that were sent
-    read: float  # ... that were read and decoded ...
-    prepared: float  # ... and that the model's input was made of: one a plan
+    read: float  # ... that came ...
+    prepared: float  # ... and that were decoded and made the model's input: one a plan
     cores: float  # mean share of one core, less what it takes without pictures
     idle_cores: float  # without pictures
 

@@ -85,7 +85,7 @@ def print_start(console: Console, bench: StartBench) -> None:
 def print_camera(console: Console, bench: CameraBench) -> None:
     """One row a transport."""
     table = Table(title=f"reading pictures, without the model; {bench.cpu}, {bench.seconds:g} s each")
-    for name in ("transport", "size", "sent [Hz]", "read", "prepared", "of a core", "without pictures"):
+    for name in ("transport", "size", "sent [Hz]", "came", "made input", "of a core", "without pictures"):
         table.add_column(name, justify="left" if name == "transport" else "right")
     for row in bench.rows:
         rates = (f"{row.rate:g}", f"{row.read:.1f}", f"{row.prepared:.1f}")

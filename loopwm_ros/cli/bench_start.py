@@ -21,7 +21,8 @@ def start(
 ) -> None:
     """Start safety and mpc beside a cell that is there already, until the first command that moves the arm.
 
-    Each time in new processes. Then both wait, configured but without a cell, and what they take is shown.
+    Each time in new processes. Then they wait with a monitor, configured but without a cell, and what they
+    take is shown.
     """
     import tempfile
 

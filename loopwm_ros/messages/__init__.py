@@ -5,7 +5,6 @@ Messages are duck-typed: rclpy's classes and the classes rosbags generates have 
 
 from loopwm_ros.messages.building import MESSAGE_TYPES, MessageFactory, array_sequence, numpy_sequence
 from loopwm_ros.messages.reading import (
-    Message,
     camera_model_from,
     frame_from_compressed,
     frame_from_raw,
@@ -18,7 +17,6 @@ from loopwm_ros.messages.reading import (
 
 __all__ = [
     "MESSAGE_TYPES",
-    "Message",
     "MessageFactory",
     "array_sequence",
     "camera_model_from",

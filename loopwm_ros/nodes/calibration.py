@@ -65,7 +65,7 @@ class CalibrationNode(InletNode):
         self.create_service(Trigger, "~/reset", self._on_reset)
         self.create_service(Trigger, "~/take_reference", self._on_take)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.poll_as_needed(steady)
+        self.serve(self.poll_as_needed, steady)
         self.create_timer(settings.look_period, self._on_look, clock=steady)
         self.create_timer(heartbeats.PERIOD, self._on_beat, clock=steady)
         self.create_timer(diagnostics.PERIOD, self._on_report, clock=steady)

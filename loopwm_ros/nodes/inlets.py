@@ -39,9 +39,12 @@ class InletNode(Node):
     # ... and where nothing waits for what comes, so that idling costs little. Of more than a queue holds the
     # newest are read then, and a flood is found only when the node polls often again.
     rest_period = 0.05
+    fullest = 0.0  # of all queues at the last poll, 0 to 1
     _polling: Timer | None = None
-    _calm_since = -math.inf  # when something came last [s], on the steady clock
-    _calm = False
+    _serving: Callable[[], None]
+    _serving_clock: Clock
+    _awake_at = 0.0  # [s], on the steady clock
+    _resting = False
 
     @property
     def subscriptions(self) -> Iterator[Subscription[Any]]:
@@ -51,34 +54,47 @@ class InletNode(Node):
 
     def poll_every(self, period: float, clock: Clock) -> None:
         """Call `poll` so often [s] from now on."""
+        self._replace_timer(period, self.poll, clock)
 
-        def on_timer() -> None:
-            self.poll()
+    def serve(self, callback: Callable[[], None], clock: Clock) -> None:
+        """Call what polls, and perhaps more, every `poll_period`, or `rest_period` while the node rests."""
+        self._serving, self._serving_clock, self._awake_at = callback, clock, time.perf_counter()
+        self._replace_timer(self.poll_period, callback, clock)
 
-        self.call_every(period, on_timer, clock)
+    def wake(self) -> None:
+        """There is something to do, now and for a while."""
+        self._awake_at = time.perf_counter()
+        if self._resting:
+            self._resting = False
+            self._replace_timer(self.poll_period, self._serving, self._serving_clock)
 
-    def poll_as_needed(self, clock: Clock) -> None:
-        """Call `poll` often while something comes, and now and then while nothing does."""
+    def rest(self) -> None:
+        """There is nothing to do; after a while of that, be called less often."""
+        if not self._resting and time.perf_counter() - self._awake_at > CALM:
+            self._resting = True
+            self._replace_timer(self.rest_period, self._serving, self._serving_clock)
 
-        def on_timer() -> None:
-            now = time.perf_counter()
-            if self.poll() > 0.0:
-                self._calm_since = now
-            if self._calm is not (calm := now - self._calm_since > CALM):
-                self._calm = calm
-                self.call_every(self.rest_period if calm else self.poll_period, on_timer, clock)
+    def poll_as_needed(self) -> None:
+        """What to `serve` where it is enough to poll: often while something comes."""
+        self.poll()
+        if self.fullest > 0.0:
+            self.wake()
+        else:
+            self.rest()
 
-        self.call_every(self.poll_period, on_timer, clock)
+    @property
+    def crowded(self) -> bool:
+        """More came than the queues hold of a resting node."""
+        return self.fullest >= (1.0 if self._resting else self.poll_period / self.rest_period)
 
-    def call_every(self, period: float, callback: Callable[[], None], clock: Clock) -> None:
-        """Call what polls, and perhaps does more, so often [s] from now on; nothing else does."""
+    def _replace_timer(self, period: float, callback: Callable[[], None], clock: Clock) -> None:
         before, self._polling = self._polling, self.create_timer(period, callback, clock=clock)
         if before is not None:
             self.destroy_timer(before)
 
-    def poll(self) -> float:
-        """Read all inlets; how full the fullest queue was, 0 to 1."""
-        return max((inlet.poll() for inlet in self.inlets), default=0.0)
+    def poll(self) -> None:
+        """Read all inlets."""
+        self.fullest = max((inlet.poll() for inlet in self.inlets), default=0.0)
 
     def reopen(self) -> None:
         """Open those that a flood has closed."""

@@ -62,7 +62,7 @@ class MonitorNode(InletNode):
         self._beat = self.create_publisher(DiagnosticStatus, heartbeats.MONITOR_TOPIC, COMMAND)
         MonitorInputs(self, self._arm, self._monitor)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.poll_as_needed(steady)
+        self.serve(self.poll_as_needed, steady)
         self.create_timer(PERIOD, self._on_update, clock=steady)
         self.create_timer(heartbeats.PERIOD, self._on_beat, clock=steady)
         self.create_timer(diagnostics.PERIOD, self._on_heartbeat, clock=steady)

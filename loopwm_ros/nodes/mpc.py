@@ -132,7 +132,7 @@ class MpcNode(InletNode, LifecycleNode):
         engine = self._running()
         seed = self.get_parameter("seed").value + self._activations
         self.poll()
-        engine.start(self._both, seed)
+        engine.start(self._clocks, seed)
         self._activations += 1
         period = self.get_parameter("control_period").value
         self._timer = self.create_timer(period, self._on_timer, clock=self._steady)
@@ -167,7 +167,7 @@ class MpcNode(InletNode, LifecycleNode):
     def _now(self) -> float:
         return self.get_clock().now().nanoseconds * 1e-9
 
-    def _both(self) -> tuple[float, float]:
+    def _clocks(self) -> tuple[float, float]:
         """The steady clock and ROS time [s]."""
         return time.perf_counter(), self._now()
 
@@ -175,14 +175,14 @@ class MpcNode(InletNode, LifecycleNode):
         if self._timer is None:  # an event that was queued before the node was deactivated
             return
         engine = self._running()
-        cycle = engine.tick(*self._both())
+        cycle = engine.tick(*self._clocks())
         if cycle is None:
             return
         self._plans.publish(self._make.trajectory(cycle.trajectory, engine.arm.joints))
         try:
             if self._safety.known and not self._safety.alive:
                 raise SensorError("safety is silent on /safety/state: nothing new is planned; is it running?")
-            engine.published(cycle, *self._both())
+            engine.published(cycle, *self._clocks())
             self._problem = ""
         except SensorError as error:
             self._problem = str(error)
@@ -206,7 +206,7 @@ class MpcNode(InletNode, LifecycleNode):
             looked: Future[str] = Future()
             goals, inbox = self._engine.goals, self._engine.inbox
             self.poll()
-            observation = goals.capture(lambda: inbox.latest(*self._both()), looked.set_result)
+            observation = goals.capture(lambda: inbox.latest(*self._clocks()), looked.set_result)
             response.message = await looked or ""
             if not response.message:
                 file = goals.keep(observation)

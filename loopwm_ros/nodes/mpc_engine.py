@@ -134,10 +134,10 @@ class MpcEngine:
         """
         joints = self.inbox.check(*now())
         self._mpc.motion.check_start(joints.position)
-        steady, ros = now()  # again: a first picture may have been decoded
+        self.inbox.take()
+        steady, ros = now()  # again: a picture may have been decoded
         self._mpc.horizon.start(ros + self._period, joints.position, seed)
         self._mpc.horizon.add_joints(joints)
-        self.inbox.take()
         self.goals.inbox.planned(None)
         self.goals.planning = True
         periods = self._spec.commands_per_action(self._period)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from functools import partial
 
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -11,19 +10,12 @@ from sensor_msgs.msg import JointState as JointStateMessage
 
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.data import topics
-from loopwm_ros.messages import (
-    Message,
-    frame_from_compressed,
-    frame_from_raw,
-    joint_state_from,
-    stamp_seconds,
-)
+from loopwm_ros.messages import frame_from_compressed, frame_from_raw, joint_state_from
 from loopwm_ros.nodes.camera_check import CameraCheck
 from loopwm_ros.nodes.checked import sent_topics
 from loopwm_ros.nodes.inlets import JOINTS_MOST, PICTURES_MOST, Inlet, InletNode
 from loopwm_ros.nodes.qos import COMMAND, SENSOR
 from loopwm_ros.nodes.sensor_inbox import SensorInbox
-from loopwm_ros.types import CameraFrame
 
 
 class MpcInputs:
@@ -87,11 +79,7 @@ class MpcInputs:
         self._inbox.put_joints(lambda: joint_state_from(message, joints), time.perf_counter())
 
     def _on_compressed(self, message: CompressedImage) -> None:
-        self._put(message, frame_from_compressed)
+        self._inbox.put_frame(lambda: frame_from_compressed(message), time.perf_counter())
 
     def _on_raw(self, message: Image) -> None:
-        self._put(message, frame_from_raw)
-
-    def _put(self, message: Message, read: Callable[[Message], CameraFrame]) -> None:
-        stamp = stamp_seconds(message.header.stamp)
-        self._inbox.put_frame(stamp, partial(read, message), time.perf_counter())
+        self._inbox.put_frame(lambda: frame_from_raw(message), time.perf_counter())

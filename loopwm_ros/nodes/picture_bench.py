@@ -37,8 +37,8 @@ class _Counted(SensorInbox):
 
     pictures = 0
 
-    def put_frame(self, stamp: float, read: Callable[[], CameraFrame], arrival: float) -> None:
-        super().put_frame(stamp, read, arrival)
+    def put_frame(self, read: Callable[[], CameraFrame], arrival: float) -> None:
+        super().put_frame(read, arrival)
         self.pictures += 1
 
 

@@ -28,7 +28,7 @@ from loopwm_ros.nodes.arming_gate import ArmingGate
 from loopwm_ros.nodes.checked import Sparing
 from loopwm_ros.nodes.commander import Commander
 from loopwm_ros.nodes.diagnostics import Level
-from loopwm_ros.nodes.inlets import CALM, JOINTS_MOST, WORDS_MOST, Inlet, InletNode
+from loopwm_ros.nodes.inlets import JOINTS_MOST, WORDS_MOST, Inlet, InletNode
 from loopwm_ros.nodes.monitor_topics import SPEED_TOPIC
 from loopwm_ros.nodes.mpc_topics import PLAN_TOPIC
 from loopwm_ros.nodes.qos import COMMAND, REPORT, SENSOR
@@ -36,7 +36,7 @@ from loopwm_ros.nodes.safety_parameters import SafetyParameters
 from loopwm_ros.nodes.watch import Watch
 
 NAME = diagnostics.SAFETY
-STANDSTILL = 0.5  # [s] without a servo period
+OFTEN = 3  # looks for joint states, at least, in the time after which they are stale
 _LEVELS = {GateState.STOPPED: Level.WARN, GateState.FAULT: Level.ERROR}
 
 
@@ -56,13 +56,13 @@ class SafetyNode(InletNode):
         params.guard(self, SafetyParameters, lambda: "limits are fixed when the safety node starts")
         self._arm = load_arm(settings.arm)
         self._period = self.poll_period = 1.0 / settings.servo_rate
+        self.rest_period = max(self._period, min(self.rest_period, settings.joint_timeout / OFTEN))
         kinematics = Kinematics(self._arm)
         self._gate = build_gate(kinematics, self._arm, self._period, settings)
         self._auto_arm, self._log = settings.auto_arm, Sparing(self)
         self._output = GateOutput(None, None, self._gate.state, ())
         self._leaving: float | None = None  # since when it is asked to end, on the steady clock
-        self._served = time.perf_counter()  # the last servo period, on the steady clock
-        self._resting = True
+        self._reported = -1.0  # ROS time of the last report [s]
         self._commander = Commander(self, self._arm, kinematics, self._period)
         self._mpc = heartbeats.Heard(heartbeats.MPC_TOPIC)
         self._calibration = heartbeats.Heard(heartbeats.CALIBRATION_TOPIC)
@@ -74,8 +74,7 @@ class SafetyNode(InletNode):
             self._gate.shadow()
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         simulated = bool(self.get_parameter("use_sim_time").value)
-        self._servo_clock = self.get_clock() if simulated else steady
-        self._wake()
+        self.serve(self._on_servo, self.get_clock() if simulated else steady)
         self.create_timer(heartbeats.PERIOD, self._on_watch, clock=steady)
         self.create_timer(diagnostics.PERIOD, self._on_report, clock=steady)
 
@@ -118,32 +117,19 @@ class SafetyNode(InletNode):
     def _on_speed(self, message: Float64) -> None:
         self._gate.add_speed(message.data, self._now())
 
-    def _wake(self) -> None:
-        """Serve at the full rate, now and for a while."""
-        self._awake_at = time.perf_counter()
-        if self._resting:
-            self._resting = False
-            self.call_every(self._period, self._on_servo, self._servo_clock)
-
-    def _rest(self) -> None:
-        """Nothing is sent: it is enough to hear what comes, now and then."""
-        if not self._resting and time.perf_counter() - self._awake_at > CALM:
-            self._resting = True
-            self.call_every(self.rest_period, self._on_servo, self._servo_clock)
-
     def _on_servo(self) -> None:
-        flooded = self.poll() >= 1.0  # perhaps: only at the full rate is that known
-        now, self._served = self._now(), time.perf_counter()
+        self.poll()
+        now = self._now()
         if self._auto_arm and self._gate.joints is not None and (refusal := self._arm_gate(now)):
             self._log.warning(f"not armed yet: {refusal}")
         before, self._output = self._output.state, self._gate.step(now)
         self._commander.send(self._output, self._gate.fresh_joints(now))
         if self._output.state is GateState.FAULT is not before:
             self.get_logger().error(f"fault: {', '.join(self._output.reasons)}")
-        if flooded or self._auto_arm or not self._gate.idle:
-            self._wake()
+        if self.crowded or self._auto_arm or not self._gate.idle:
+            self.wake()  # crowded: only at the full rate is it known whether that is a flood
         else:
-            self._rest()
+            self.rest()
 
     def _on_watch(self) -> None:
         self.poll()  # ROS time may stand still
@@ -154,7 +140,7 @@ class SafetyNode(InletNode):
 
     def _arm_gate(self, now: float) -> str:
         """Arm; returns why not, or an empty string."""
-        self._wake()
+        self.wake()
         if refusals := self._arming.refusals():
             return "cannot arm: " + "; ".join(refusals)
         try:
@@ -182,7 +168,7 @@ class SafetyNode(InletNode):
 
     def _on_shadow(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._auto_arm = False
-        self._wake()
+        self.wake()
         self._watch.sources.forget()
         self._gate.shadow()
         return self._answer(response, self._gate.state is not GateState.FAULT)
@@ -205,7 +191,8 @@ class SafetyNode(InletNode):
     def _on_report(self) -> None:
         state, reasons = self._output.state, diagnostics.BETWEEN.join(self._output.reasons)
         level = Level.WARN if reasons and state is GateState.ARMED else _LEVELS.get(state, Level.OK)
-        if time.perf_counter() - self._served > STANDSTILL:
+        before, self._reported = self._reported, self._now()
+        if self._reported == before:
             level, reasons = Level.ERROR, "ROS time stands still, nothing is sent; is /clock published?"
         text = f"{state.value}: {reasons}" if reasons else state.value
         values = {"state": state.value, diagnostics.REASONS: reasons}

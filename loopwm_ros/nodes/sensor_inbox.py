@@ -6,8 +6,6 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import TypeVar
 
 from loopwm_ros.control.command_history import HISTORY
 from loopwm_ros.control.picture_check import PictureCheck
@@ -15,7 +13,6 @@ from loopwm_ros.control.synchroniser import Synchroniser
 from loopwm_ros.errors import SensorError
 from loopwm_ros.types import F64, CameraFrame, JointState, Observation
 
-ItemT = TypeVar("ItemT", JointState, CameraFrame)
 Sent = tuple[float, F64]  # stamp [s], joint reference (n,) [rad]
 
 
@@ -37,21 +34,30 @@ class _Source:
     arrival: float | None = None  # steady clock; None: nothing usable has come
     trouble: str = ""  # why the newest message was refused; empty if it was not
 
+    def accept(self, stamp: float, arrival: float) -> None:
+        """A message was usable."""
+        self.stamp, self.arrival, self.trouble = stamp, arrival, ""
+
+    def stale(self, steady: float, timeout: float) -> bool:
+        """Has nothing usable come for `timeout` [s]?"""
+        return self.arrival is None or steady - self.arrival > timeout
+
 
 @dataclass(frozen=True)
 class _Unread:
     """A picture that nobody has needed yet."""
 
-    stamp: float
     read: Callable[[], CameraFrame]
     arrival: float  # steady clock
+    joints: JointState | None  # the newest when it came
 
 
 class SensorInbox:
     """Joints, frames and sent commands. ROS callbacks put in, the planning thread takes out.
 
     A camera sends more pictures than are planned from, so one is decoded when it is needed, by the thread
-    that needs it. While the newest one that was decoded is refused, each is as it comes: nobody plans then.
+    that needs it: the planning thread, or where that has not for longer than pictures are fresh, whoever asks
+    whether there is one. After one that was refused each is decoded as it comes.
     """
 
     def __init__(
@@ -71,7 +77,7 @@ class SensorInbox:
         self._synchroniser, self._pictures = synchroniser, pictures
         self._timeout, self._on_refused = timeout, on_refused
         self._lock = threading.Lock()
-        self._reading = threading.Lock()  # pictures are decoded in the order in which they came
+        self._decoding = threading.Lock()  # pictures are decoded in the order in which they came
         self._unread: _Unread | None = None
         self._joints, self._camera = _Source(joint_topic), _Source(image_topic)
         self._doubt = ""  # why no picture is to be believed
@@ -84,43 +90,55 @@ class SensorInbox:
         Raises:
             SensorError: it is refused.
         """
-        self._put(self._joints, read, self._add_joints, arrival)
-
-    def _add_joints(self, joints: JointState) -> None:
-        self._synchroniser.add_joints(joints)
-        self._measured.append(joints)
-
-    def put_frame(self, stamp: float, read: Callable[[], CameraFrame], arrival: float) -> None:
-        """Keep a picture of `stamp` [s] for when it is needed; `read` decodes it then."""
-        with self._lock:
-            self._unread = _Unread(stamp, read, arrival)
-        if self._camera.trouble:
-            self._look()
-
-    def _look(self) -> None:
-        """Decode the newest picture, unless that was done."""
-        with self._reading:
+        try:
+            joints = read()
             with self._lock:
-                unread, self._unread = self._unread, None
+                self._synchroniser.add_joints(joints)
+                self._measured.append(joints)
+                self._joints.accept(joints.stamp, arrival)
+        except SensorError as error:
+            self._joints.trouble = str(error)
+            raise
+
+    def put_frame(self, read: Callable[[], CameraFrame], arrival: float) -> None:
+        """Keep a picture for when it is needed; `read` decodes it then."""
+        with self._lock:
+            self._unread = _Unread(read, arrival, self._synchroniser.joints)
+        if self._camera.trouble and not self._decoding.locked():
+            self._decode()
+
+    def _decode(self) -> None:
+        """See to the newest picture, unless that was done."""
+        with self._decoding:
+            unread, why = self._unread, ""
             if unread is None:
                 return
-            add, seen = self._synchroniser.add_frame, partial(self._seen, unread)
             try:
-                self._put(self._camera, seen, add, unread.arrival)
+                frame = unread.read()
+                if self._pictures is not None:
+                    self._pictures.check(frame.rgb, unread.joints)
+                with self._lock:
+                    if self._unread is not None:  # else all were refused meanwhile
+                        self._synchroniser.add_frame(frame)
+                        self._camera.accept(frame.stamp, unread.arrival)
             except SensorError as error:
-                self._on_refused(f"{self._camera.topic}: {error}")
-
-    def _seen(self, unread: _Unread) -> CameraFrame:
-        frame = unread.read()
-        if self._pictures is not None:
-            self._pictures.check(frame.rgb, self._synchroniser.joints)
-        return frame
+                why = str(error)
+            with self._lock:
+                if why and self._unread is not None:
+                    self._camera.trouble = why
+                if self._unread is unread:
+                    self._unread = None
+        if why:
+            self._on_refused(f"{self._camera.topic}: {why}")
 
     def refuse(self, topic: str, why: str) -> None:
         """Nothing is to be had from a topic, and why."""
-        for source in (self._joints, self._camera):
-            if source.topic == topic:
-                source.trouble = why
+        with self._lock:
+            if topic == self._camera.topic:
+                self._unread = None
+            for source in (self._joints, self._camera):
+                if source.topic == topic:
+                    source.trouble = why
 
     def doubt(self, why: str) -> None:
         """No picture is to be believed, and why; an empty string takes that back."""
@@ -133,7 +151,7 @@ class SensorInbox:
 
     def take(self) -> Taken:
         """Newest observation, and what was sent and measured since the last call: `HISTORY` each at most."""
-        self._look()
+        self._decode()
         with self._lock:
             taken = Taken(self._synchroniser.latest(), list(self._sent), list(self._measured))
             self._sent.clear()
@@ -146,7 +164,7 @@ class SensorInbox:
         Raises:
             SensorError: the first thing that is wrong.
         """
-        self._look()
+        self._decode()
         return self._usable(steady, ros)[0]
 
     def check(self, steady: float, ros: float) -> JointState:
@@ -160,39 +178,22 @@ class SensorInbox:
     def _usable(self, steady: float, ros: float) -> tuple[Observation, JointState]:
         if self._doubt:
             raise SensorError(self._doubt)
+        if self._camera.stale(steady, self._timeout) or self._paired() is None:
+            self._decode()
         with self._lock:
-            self._check_all(steady, ros)
+            for source in (self._joints, self._camera):
+                self._check(source, steady, ros)
             observation, joints = self._synchroniser.latest(), self._synchroniser.joints
-        if observation is None and self._unread is not None:
-            self._look()
-            with self._lock:
-                self._check_all(steady, ros)
-                observation = self._synchroniser.latest()
         if observation is None or joints is None:  # also where the clock jumped back, and all was forgotten
             raise SensorError(f"no joint state on {self._joints.topic} near the newest image's stamp")
         return observation, joints
 
-    def _put(
-        self, source: _Source, read: Callable[[], ItemT], add: Callable[[ItemT], None], arrival: float
-    ) -> None:
-        try:
-            item = read()
-            with self._lock:
-                add(item)
-        except SensorError as error:
-            source.trouble = str(error)
-            raise
-        source.stamp, source.arrival, source.trouble = item.stamp, arrival, ""
-
-    def _check_all(self, steady: float, ros: float) -> None:
-        self._check(self._joints, steady, ros)
-        camera, unread = self._camera, self._unread
-        if unread is not None and not camera.trouble:  # as good as the last one, as far as is known
-            camera = _Source(camera.topic, unread.stamp, unread.arrival)
-        self._check(camera, steady, ros)
+    def _paired(self) -> Observation | None:
+        with self._lock:
+            return self._synchroniser.latest()
 
     def _check(self, source: _Source, steady: float, ros: float) -> None:
-        if source.arrival is None or steady - source.arrival > self._timeout:
+        if source.stale(steady, self._timeout):
             raise SensorError(f"{source.topic}: {source.trouble or self._silence(source, steady)}")
         if abs(ros - source.stamp) > self._timeout:
             raise SensorError(

@@ -33,6 +33,7 @@ SETTLING = 2.0  # [s] before idle nodes are looked at
 PAUSE = 0.05  # [s] between attempts
 MOTION = 1e-4  # of a joint, by which a command is one to move [rad]
 NODES = ("safety", "mpc")
+IDLE = ("safety", "monitor", "mpc")
 
 
 class _Graph:
@@ -50,7 +51,8 @@ class _Graph:
 
     def start(self, names: Sequence[str]) -> dict[str, int]:
         """Process ids by node."""
-        parameters = node_parameters(self._request, self._folder)
+        watching = {"arm": self._request.arm, "use_sim_time": False}  # where nothing was validated
+        parameters = {"monitor": watching, **node_parameters(self._request, self._folder)}
         for name in names:
             child = processes.start(name, parameters[name], self._variables, self._folder)
             self._children.append(child)
@@ -98,14 +100,14 @@ def _moves(sent: Sequence[F64]) -> bool:
 
 
 def watch_idle(request: RealtimeRequest, folder: Path, seconds: float, watching: Watching) -> None:
-    """Let safety and a configured mpc run for `seconds` without a cell, within `watching`.
+    """Let safety, monitor and a configured mpc run for `seconds` without a cell, within `watching`.
 
     Raises:
         ProcessError: a node ended, refused, or took too long.
     """
     with ExitStack() as stack:
         graph = _Graph(request, folder, stack)
-        nodes = graph.start(NODES)
+        nodes = graph.start(IDLE)
         configure(graph.ros.services, graph.mpc)
         graph.ros.run_for(SETTLING)
         with watching(nodes):

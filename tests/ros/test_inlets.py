@@ -150,9 +150,18 @@ def test_a_node_polls_often_while_something_comes(bench, reader, monkeypatch) ->
         bench.until(lambda: len(polls) > 10)
         return float(np.median(np.diff(polls)))
 
-    reader.node.poll_as_needed(Clock(clock_type=ClockType.STEADY_TIME))
-    bench.until(lambda: reader.node._calm)
+    reader.node.serve(reader.node.poll_as_needed, Clock(clock_type=ClockType.STEADY_TIME))
+    bench.until(lambda: reader.node._resting)
     resting = period()
-    bench.until(lambda: reader.send(1) or not reader.node._calm)
+    bench.until(lambda: reader.send(1) or not reader.node._resting)
     assert 2.0 * period() < resting
-    bench.until(lambda: reader.node._calm)
+    bench.until(lambda: reader.node._resting)
+
+
+@pytest.mark.parametrize(
+    ("resting", "fullest", "crowded"),
+    [(False, 0.05, False), (False, 0.2, True), (True, 0.9, False), (True, 1.0, True)],
+)
+def test_a_queue_that_would_overflow_while_a_node_rests_is_crowded(reader, resting, fullest, crowded) -> None:
+    reader.node._resting, reader.node.fullest = resting, fullest
+    assert reader.node.crowded is crowded

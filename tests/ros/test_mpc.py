@@ -172,6 +172,24 @@ def test_active_node_plans_from_the_measured_joints_and_stops_on_deactivation(be
     assert mpc.trigger_cleanup() == SUCCESS
 
 
+def test_what_takes_long_at_the_start_does_not_delay_the_schedule(bench, mpc, monkeypatch) -> None:
+    read: list[float] = []
+    clocks = mpc._clocks
+
+    def slow() -> tuple[float, float]:
+        """Each reading is an hour after the one before: as if something had taken that long between them."""
+        read.append(3600.0 * (len(read) + 1))
+        return read[-1], clocks()[1]
+
+    assert mpc.trigger_configure() == SUCCESS
+    monkeypatch.setattr(mpc, "_clocks", slow)
+    still = JointState(0.0, HOME, np.zeros(len(HOME)))
+    monkeypatch.setattr(mpc._engine.inbox, "check", lambda _steady, _ros: still)
+    assert mpc.trigger_activate() == SUCCESS
+    assert len(read) > 1
+    assert mpc._engine._schedule._steady == read[-1] + mpc.get_parameter("control_period").value
+
+
 def test_it_looks_for_messages_less_often_while_it_does_not_plan(bench, mpc) -> None:
     periods = [polled(mpc)]
     activate(bench, mpc)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import numpy as np
@@ -35,7 +37,7 @@ def put(inbox: SensorInbox, j: JointState | None, f: CameraFrame | None, at: flo
         if j is not None:
             inbox.put_joints(lambda: j, at)
     if f is not None:
-        inbox.put_frame(f.stamp, lambda: f, at)
+        inbox.put_frame(lambda: f, at)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +120,7 @@ class Camera:
                 raise SensorError("no JPEG")
             return frame(stamp)
 
-        self.inbox.put_frame(stamp, read, at)
+        self.inbox.put_frame(read, at)
 
 
 def test_of_many_pictures_only_that_which_is_needed_is_decoded(inbox) -> None:
@@ -136,17 +138,69 @@ def test_of_many_pictures_only_that_which_is_needed_is_decoded(inbox) -> None:
     assert inbox.latest(STEADY, ROS).stamp == ROS + 0.01
 
 
-def test_a_camera_is_fresh_while_pictures_come_though_nobody_takes_them(inbox) -> None:
+def test_pictures_that_nobody_takes_are_looked_at_when_the_last_one_is_old(inbox) -> None:
     camera = Camera(inbox)
     put(inbox, joints(), frame())
     inbox.take()
-    for i in range(1, 5):
-        inbox.put_joints(lambda i=i: joints(ROS + 0.2 * i), STEADY + 0.2 * i)
-        camera.send(ROS + 0.2 * i, STEADY + 0.2 * i)
-        assert inbox.check(STEADY + 0.2 * i, ROS + 0.2 * i).stamp == ROS + 0.2 * i
+    for i in range(1, 7):
+        later = 0.1 * i
+        inbox.put_joints(lambda i=i: joints(ROS + 0.1 * i), STEADY + later)
+        camera.send(ROS + later, STEADY + later)
+        assert inbox.check(STEADY + later, ROS + later).stamp == ROS + later
+    assert camera.decoded == 1
     inbox.put_joints(lambda: joints(ROS + 1.2), STEADY + 1.2)
-    with pytest.raises(SensorError, match=r"/camera: the last message came 0.40 s ago"):
+    with pytest.raises(SensorError, match=r"/camera: the last message came 0.60 s ago"):
         inbox.check(STEADY + 1.2, ROS + 1.2)
+
+
+def test_a_picture_that_was_never_looked_at_does_not_stand_for_an_old_one(inbox) -> None:
+    put(inbox, joints(), frame())
+    inbox.take()
+    inbox.put_joints(lambda: joints(ROS + 0.5), STEADY + 0.5)
+    Camera(inbox).send(ROS + 0.5, STEADY + 0.5, broken=True)
+    with pytest.raises(SensorError, match="/camera: no JPEG"):
+        inbox.check(STEADY + 0.5, ROS + 0.5)
+
+
+@pytest.mark.parametrize("decoding", [False, True])
+def test_a_refused_camera_says_why_though_a_picture_waits_or_is_being_decoded(inbox, decoding) -> None:
+    def refuse() -> None:
+        inbox.refuse("/camera", "it is flooded")
+
+    def read() -> CameraFrame:
+        refuse()
+        return frame(ROS + 0.1)
+
+    put(inbox, joints(), frame())
+    inbox.take()
+    inbox.put_frame(read if decoding else lambda: frame(ROS + 0.1), STEADY + 0.1)
+    if not decoding:
+        refuse()
+    assert inbox.take().observation.stamp == ROS, "none that came with the flood"
+    inbox.put_joints(lambda: joints(ROS + 0.4), STEADY + 0.4)
+    with pytest.raises(SensorError, match="/camera: it is flooded"):
+        inbox.check(STEADY + 0.4, ROS + 0.4)
+
+
+def test_a_camera_is_not_silent_while_its_picture_is_being_decoded(inbox) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def read() -> CameraFrame:
+        begun.set()
+        assert go_on.wait(10.0)
+        return frame(ROS + 0.5)
+
+    put(inbox, joints(), frame())
+    inbox.take()
+    inbox.put_joints(lambda: joints(ROS + 0.5), STEADY + 0.5)
+    inbox.put_frame(read, STEADY + 0.5)
+    with ThreadPoolExecutor(2) as pool:
+        planning = pool.submit(inbox.take)
+        assert begun.wait(10.0)
+        checked = pool.submit(inbox.check, STEADY + 0.5, ROS + 0.5)
+        go_on.set()
+        assert checked.result(10.0).stamp == ROS + 0.5
+        assert planning.result(10.0).observation.stamp == ROS + 0.5
 
 
 def test_while_pictures_are_refused_each_is_decoded_as_it_comes_and_a_good_one_ends_that() -> None:
