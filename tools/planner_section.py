@@ -24,6 +24,7 @@ BenchT = TypeVar("BenchT", PlannerBench, DeadlineBench, StartBench, CameraBench)
 
 FOLDER = "docs/results/benchmarks/planner"
 CYCLES, DEADLINES, STARTS, CAMERAS = "cycles-*.json", "deadline-*.json", "start-*.json", "camera*.json"
+USUAL_RATES = [20.0, 50.0]  # of `loopwm bench deadline`
 COMMANDS = {
     "clutter": "loopwm bench planner --task clutter --candidates 160,320 --refinements 1,2 "
     "--precision float32 --precision int8",
@@ -128,10 +129,11 @@ def _deadlines(benches: list[DeadlineBench]) -> list[str]:
 
 
 def _deadline_command(bench: DeadlineBench) -> str:
-    task = bench.runs[0].summary.task
+    task, rates = bench.runs[0].summary.task, [run.commands_per_second for run in bench.runs]
+    given = "" if rates == USUAL_RATES else "".join(f" --rate {rate:g}" for rate in rates)
     stress = " --stress" if bench.stress else ""
     priority = f" --priority {bench.realtime_priority}" if bench.realtime_priority else ""
-    return f"loopwm bench deadline --task {task} --minutes {bench.minutes:g}{stress}{priority}"
+    return f"loopwm bench deadline --task {task} --minutes {bench.minutes:g}{given}{stress}{priority}"
 
 
 def _scheduling(bench: DeadlineBench) -> str:

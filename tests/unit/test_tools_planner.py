@@ -83,7 +83,10 @@ def test_late_commands_are_counted_of_all(section: ModuleType, root: Path) -> No
     bench["runs"] = bench["runs"][:1]
     bench["runs"][0]["summary"] |= {"deadline_misses": 3, "cycles": 900}
     path.write_text(json.dumps(bench))
-    assert any("| 3 of 900 |" in line for line in section.planner(root))
+    lines = section.planner(root)
+    assert any("| 3 of 900 |" in line for line in lines)
+    command = f"loopwm bench deadline --task push --minutes {bench['minutes']:g} --rate 20 --stress"
+    assert command in lines, "and the one rate is named"
 
 
 def test_what_nodes_took_stands_beside_the_deadlines(section: ModuleType, root: Path) -> None:
