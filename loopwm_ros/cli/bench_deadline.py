@@ -36,7 +36,12 @@ def deadline(
         bool, typer.Option("--stress", help="Let a busy process compete for every core meanwhile.")
     ] = False,
     priority: Annotated[
-        int, typer.Option(min=0, max=97, help="Of SCHED_FIFO for mpc and safety, memory locked; 0: neither.")
+        int,
+        typer.Option(
+            min=0,
+            max=97,
+            help="Of SCHED_FIFO for mpc and safety, memory locked, the simulator just below; 0: none.",
+        ),
     ] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of the first episode.")] = 500,
     json: Annotated[Path | None, typer.Option(help="Write all of it here.")] = None,
@@ -86,14 +91,18 @@ def _at(hertz: float, request: RunRequest, how: InRealTime, console: Console) ->
     from loopwm_ros.bench.usage import UsageWatch
     from loopwm_ros.cli.sim_job import SimJob
     from loopwm_ros.cli.sim_table import RunTable
+    from loopwm_ros.nodes.scheduling import stand_for_the_world
     from loopwm_ros.nodes.supervisor import CELL_NODES
     from loopwm_ros.nodes.timing_watch import TimingWatch
 
     usage = UsageWatch(min(LOOK, how.seconds / LOOKS))
-    timing = TimingWatch(request.arm, CELL_NODES[request.engine])
+    cell = CELL_NODES[request.engine]
+    timing = TimingWatch(request.arm, cell)
 
     @contextmanager
     def watching(nodes: Mapping[str, int]) -> Iterator[None]:
+        if how.priority:
+            stand_for_the_world(nodes[cell], max(1, how.priority - 1))
         with usage(nodes), timing(nodes):
             yield
 

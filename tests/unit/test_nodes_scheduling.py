@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -51,3 +52,22 @@ def test_threads_that_start_later_have_it_and_memory_is_locked() -> None:
     policy, priority, locked = done.stdout.split()
     assert (int(policy), int(priority)) == (os.SCHED_FIFO, 20)
     assert int(locked) > 1000, "[kB]"
+
+
+def test_a_simulator_s_threads_all_get_it() -> None:
+    waits = "import sys, threading; threading.Thread(target=sys.stdin.read).start(); print(flush=True)"
+    with subprocess.Popen(
+        [sys.executable, "-c", waits], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdin
+        assert child.stdout
+        child.stdout.readline()
+        try:
+            scheduling.stand_for_the_world(child.pid, 7)
+        except ConfigError:
+            pytest.skip("this user may not schedule in real time")
+        finally:
+            threads = [int(thread.name) for thread in Path(f"/proc/{child.pid}/task").iterdir()]
+            found = [(os.sched_getscheduler(one), os.sched_getparam(one).sched_priority) for one in threads]
+            child.stdin.close()
+    assert found == [(os.SCHED_FIFO, 7)] * 2

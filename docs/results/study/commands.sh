@@ -22,12 +22,13 @@ costs="loop-parts loop-parts-8 depth-100 depth-100-chunk-1 loop paper-block loop
 .venv/bin/python tools/study_keep.py out/study/evaluation.json docs/results/study/evaluation.json
 .venv/bin/python tools/study_keep.py out/ablations/evaluation.json docs/results/study/ablations.json
 .venv/bin/python tools/study_keep.py out/costs/evaluation.json docs/results/study/costs.json
-for arm in loop-parts loop one-pass depth-4-narrow gru latent-mlp loop-parts-long one-pass-longest gru-longest; do for seed in 0 1 2; do
+for arm in loop-parts loop one-pass depth-4-narrow gru latent-mlp loop-parts-long one-pass-longest gru-longest \
+    latent-mlp-longest; do for seed in 0 1 2; do
     .venv/bin/loopwm export --run runs/study/arms/$arm/seed-$seed --out runs/study/bundles/$arm-$seed
 done; done
-.venv/bin/python -m benchmarks.closed_loop benchmarks/closed_loop/study.yaml --out out/closed_loop
-.venv/bin/python -m benchmarks.closed_loop benchmarks/closed_loop/study_long.yaml --out out/closed_loop_long
-cp out/closed_loop/su* docs/results/benchmarks/closed_loop/
-cp out/closed_loop_long/su* docs/results/benchmarks/closed_loop_long/
+for file in study study_long study_25_ms; do
+    .venv/bin/python -m benchmarks.closed_loop benchmarks/closed_loop/$file.yaml --out out/closed_loop/$file
+    cp out/closed_loop/$file/su* docs/results/benchmarks/closed_loop${file#study}/
+done
 .venv/bin/python tools/study_plots.py
 .venv/bin/python tools/render_results.py
