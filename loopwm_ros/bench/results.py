@@ -102,6 +102,7 @@ class DeadlineBench(Settings):
     machine: Machine
     stress: bool  # a busy process for every core competed
     realtime_priority: int  # of mpc, one more of safety; 0: scheduled as everything else
+    simulator_priority: int = 0  # of the simulator
     minutes: float  # asked for in all
     runs: list[DeadlineRun]
 

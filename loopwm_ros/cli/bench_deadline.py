@@ -76,13 +76,23 @@ def deadline(
     with burning(cores(), nice=0) if stress else nullcontext():
         runs = [_at(hertz, request, how, console) for hertz in rates]
     result = DeadlineBench(
-        machine=machine, stress=stress, realtime_priority=priority, minutes=minutes, runs=runs
+        machine=machine,
+        stress=stress,
+        realtime_priority=priority,
+        simulator_priority=simulators(priority),
+        minutes=minutes,
+        runs=runs,
     )
     print_deadlines(console, result)
     if json:
         console.print(f"result: {write_text_atomically(json, result.model_dump_json(indent=1) + chr(10))}")
     if any(run.summary.deadline_misses for run in runs):
         raise typer.Exit(MISSED)
+
+
+def simulators(priority: int) -> int:
+    """Priority of the simulator beside an mpc with this one: just below, if there is room."""
+    return priority and max(1, priority - 1)
 
 
 def _at(hertz: float, request: RunRequest, how: InRealTime, console: Console) -> DeadlineRun:
@@ -102,7 +112,7 @@ def _at(hertz: float, request: RunRequest, how: InRealTime, console: Console) ->
     @contextmanager
     def watching(nodes: Mapping[str, int]) -> Iterator[None]:
         if how.priority:
-            stand_for_the_world(nodes[cell], max(1, how.priority - 1))
+            stand_for_the_world(nodes[cell], simulators(how.priority))
         with usage(nodes), timing(nodes):
             yield
 
