@@ -11,6 +11,7 @@ message.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
@@ -29,7 +30,7 @@ from loopwm_ros.config import load_arm
 from loopwm_ros.nodes import processes
 from loopwm_ros.nodes.joined_graph import joined_graph
 from loopwm_ros.nodes.processes import Child
-from loopwm_ros.nodes.spin import new_executor, settle
+from loopwm_ros.nodes.spin import SWITCH_INTERVAL, new_executor, settle
 from loopwm_ros.validation.burners import burning, cores
 from loopwm_ros.validation.files import write_text_atomically
 from loopwm_ros.validation.statistics import Record, Spread, spread
@@ -152,6 +153,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write all of it here")
     options = parser.parse_args()
     console = Console()
+    sys.setswitchinterval(SWITCH_INTERVAL)  # as our nodes do
     with ExitStack() as stack:
         folder, variables = stack.enter_context(joined_graph())
         stack.enter_context(burning(cores(), nice=0) if options.stress else nullcontext())

@@ -55,7 +55,7 @@ def test_a_cold_start_ends_with_motion_and_idle_nodes_are_looked_at(tmp_path: Pa
     (steps,) = bench.starts
     assert list(steps) == ["configured", "active", "armed", "first motion"]
     assert 0.0 < steps["configured"] < steps["active"] < steps["armed"] < steps["first motion"]
-    assert [node.node for node in bench.idle] == ["safety", "mpc"]
+    assert [node.node for node in bench.idle] == ["safety", "monitor", "mpc"]
     assert all(node.seconds >= 4.0 and 0.0 < node.cores < 1.0 for node in bench.idle)
 
 
