@@ -51,6 +51,11 @@ def executors() -> dict[str, Callable[[], Executor]]:
     return found if isinstance(ours, SingleThreadedExecutor) else {"events": new_executor, **found}
 
 
+def how(polled: bool) -> str:
+    """Messages come to the node, in words."""
+    return "polled" if polled else "called back"
+
+
 class Row(Record):
     """One executor, one way to read."""
 
@@ -82,11 +87,6 @@ class Case:
     off: list[float] = field(default_factory=list)  # [ms]
     joints: int = 0
     spent: float = 0.0  # [s]
-
-    @property
-    def how(self) -> str:
-        """In words."""
-        return "polled" if self.polled else "called back"
 
     def measure(self, source: Child, seconds: float) -> None:
         """Serve a new node for so long, in this process, which has joined the graph.
@@ -134,14 +134,13 @@ def shown(bench: ExecutorBench) -> Table:
         table.add_column(name, justify="left" if name in ("executor", "messages") else "right")
     for row in bench.rows:
         off = row.off_ms.p50, row.off_ms.p99, row.off_ms.max
-        how = "polled" if row.polled else "called back"
         numbers = (
             str(row.served),
             *(f"{value:.2f}" for value in off),
             f"{row.joints:.1f}",
             f"{row.cores:.2f}",
         )
-        table.add_row(row.executor, how, *numbers)
+        table.add_row(row.executor, how(row.polled), *numbers)
     return table
 
 
@@ -161,7 +160,7 @@ def main() -> None:
         stack.callback(processes.stop, [source])
         cases = [Case(name, make, polled) for name, make in executors().items() for polled in (True, False)]
         for case in cases * ROUNDS:
-            with console.status(f"{case.name}, {case.how}"):
+            with console.status(f"{case.name}, {how(case.polled)}"):
                 case.measure(source, options.seconds / ROUNDS)
     bench = ExecutorBench(
         cpu=cpu_name(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from rclpy.executors import Executor
 from rclpy.subscription import Subscription
 
 from benchmarks.executors.source import SIZE
+from loopwm_ros.bench.looking import looking
 from loopwm_ros.config import ArmConfig
 from loopwm_ros.control.synchroniser import Synchroniser
 from loopwm_ros.data import topics
@@ -44,9 +44,7 @@ class Reader(InletNode):
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         if polled:
             self.poll_every(self.poll_period, steady)
-        alone = (
-            MutuallyExclusiveCallbackGroup()
-        )  # an executor of several threads may serve it beside a picture
+        alone = MutuallyExclusiveCallbackGroup()  # several threads may serve it beside a picture
         self.create_timer(CONTROL, self._control, callback_group=alone, clock=steady)
 
     def _control(self) -> None:
@@ -68,19 +66,13 @@ def spin(executor: Executor, seconds: float) -> None:
 @contextmanager
 def planning(inbox: SensorInbox) -> Iterator[list[int]]:
     """Compute now and then in a thread, as planning does; notes how many joint states each round had."""
-    over, taken, matrix = threading.Event(), list[int](), np.ones((64, 64), dtype=np.float32)
+    taken, matrix = list[int](), np.ones((64, 64), dtype=np.float32)
 
-    def rounds() -> None:
-        while not over.wait(PLAN - COMPUTING):
-            taken.append(len(inbox.take().joints))
-            end = time.perf_counter() + COMPUTING
-            while time.perf_counter() < end:
-                matrix @ matrix
+    def plan() -> None:
+        taken.append(len(inbox.take().joints))
+        end = time.perf_counter() + COMPUTING
+        while time.perf_counter() < end:
+            matrix @ matrix
 
-    thread = threading.Thread(target=rounds, name="planning", daemon=True)
-    thread.start()
-    try:
+    with looking(plan, PLAN - COMPUTING, "planning"):
         yield taken
-    finally:
-        over.set()
-        thread.join()

@@ -178,12 +178,14 @@ class SensorInbox:
     def _usable(self, steady: float, ros: float) -> tuple[Observation, JointState]:
         if self._doubt:
             raise SensorError(self._doubt)
-        if self._camera.stale(steady, self._timeout) or self._paired() is None:
+        observation = self._paired()
+        if observation is None or self._camera.stale(steady, self._timeout):
             self._decode()
+            observation = self._paired()
         with self._lock:
             for source in (self._joints, self._camera):
                 self._check(source, steady, ros)
-            observation, joints = self._synchroniser.latest(), self._synchroniser.joints
+            joints = self._synchroniser.joints
         if observation is None or joints is None:  # also where the clock jumped back, and all was forgotten
             raise SensorError(f"no joint state on {self._joints.topic} near the newest image's stamp")
         return observation, joints
