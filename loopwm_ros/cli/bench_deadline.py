@@ -61,6 +61,7 @@ def deadline(
     from loopwm_ros.cli.bench_request import own_request
     from loopwm_ros.cli.sim_job import InRealTime
     from loopwm_ros.config import load_task, usual_arm
+    from loopwm_ros.nodes.scheduling import of_the_cell
     from loopwm_ros.validation.burners import burning, cores
     from loopwm_ros.validation.files import write_text_atomically
 
@@ -79,7 +80,7 @@ def deadline(
         machine=machine,
         stress=stress,
         realtime_priority=priority,
-        simulator_priority=simulators(priority),
+        simulator_priority=of_the_cell(priority),
         minutes=minutes,
         runs=runs,
     )
@@ -90,29 +91,20 @@ def deadline(
         raise typer.Exit(MISSED)
 
 
-def simulators(priority: int) -> int:
-    """Priority of the simulator beside an mpc with this one: just below, if there is room."""
-    return priority and max(1, priority - 1)
-
-
 def _at(hertz: float, request: RunRequest, how: InRealTime, console: Console) -> DeadlineRun:
     """All of it at one rate of commands."""
     from loopwm_ros.bench.results import DeadlineRun
     from loopwm_ros.bench.usage import UsageWatch
     from loopwm_ros.cli.sim_job import SimJob
     from loopwm_ros.cli.sim_table import RunTable
-    from loopwm_ros.nodes.scheduling import stand_for_the_world
     from loopwm_ros.nodes.supervisor import CELL_NODES
     from loopwm_ros.nodes.timing_watch import TimingWatch
 
     usage = UsageWatch(min(LOOK, how.seconds / LOOKS))
-    cell = CELL_NODES[request.engine]
-    timing = TimingWatch(request.arm, cell)
+    timing = TimingWatch(request.arm, CELL_NODES[request.engine])
 
     @contextmanager
     def watching(nodes: Mapping[str, int]) -> Iterator[None]:
-        if how.priority:
-            stand_for_the_world(nodes[cell], simulators(how.priority))
         with usage(nodes), timing(nodes):
             yield
 

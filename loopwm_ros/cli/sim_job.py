@@ -47,7 +47,7 @@ class InRealTime:
     camera: tuple[int, int] = (0, 0)  # pixels of the simulated one, width and height; (0, 0): the arm file's
     out: Path | None = None  # logs go to its folder log
     seconds: float = math.inf  # no episode begins when the nodes have been ready for so long
-    priority: int = 0  # of SCHED_FIFO for mpc and safety; 0: none
+    priority: int = 0  # of SCHED_FIFO for mpc (nodes/supervisor.py); 0: none
     watching: Watching = nullcontext  # while they run
 
 

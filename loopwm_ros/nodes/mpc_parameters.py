@@ -10,6 +10,7 @@ from loopwm_ros.config import Settings, TaskConfig
 from loopwm_ros.control.assembly import MpcSettings, planner_settings
 from loopwm_ros.control.goal import GoalSettings
 from loopwm_ros.control.prediction_gap import GapSettings
+from loopwm_ros.nodes.scheduling import Priority
 from loopwm_ros.planning.settings import PlannerKind
 from loopwm_ros.world_model.settings import ExitKind, Precision, Provider, WorldModelSettings
 
@@ -59,9 +60,7 @@ class MpcParameters(Settings):
         description="float16: on a GPU; int8: on the CPU; auto: int8 where the CPU is quicker with it",
     )
     threads: int = Field(1, ge=1, le=64, description="of ONNX Runtime, within one operator")
-    realtime_priority: int = Field(
-        0, ge=0, le=98, description="of SCHED_FIFO, with memory locked, from the start on; 0: neither"
-    )
+    realtime_priority: Priority = 0
     planner: PlannerKind = Field(
         "mppi", description="how candidates are updated; policy: no search, the bundle's policy decides"
     )

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from loopwm_ros.control.safety_gate import GateSettings
 from loopwm_ros.errors import ConfigError
+from loopwm_ros.nodes.scheduling import Priority
 
 
 class SafetyParameters(GateSettings):
@@ -17,9 +18,7 @@ class SafetyParameters(GateSettings):
         "", description="arm, by name or path of a YAML file; to be named, for the limits are its"
     )
     servo_rate: float = Field(80.0, ge=10.0, le=1000.0, description="commands to the controller [Hz]")
-    realtime_priority: int = Field(
-        0, ge=0, le=98, description="of SCHED_FIFO, with memory locked, from the start on; 0: neither"
-    )
+    realtime_priority: Priority = 0
     auto_arm: bool = Field(
         False, description="arm by itself, once, when joint states arrive; in simulation only"
     )

@@ -6,11 +6,16 @@ import ctypes
 import os
 import resource
 import sys
-from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from loopwm_ros.errors import ConfigError
 
 PARAMETER = "realtime_priority"
+Priority = Annotated[
+    int, Field(ge=0, le=98, description="of SCHED_FIFO, with memory locked, from the start on; 0: neither")
+]
 LIMITS = "/etc/security/limits.d/realtime.conf"
 CURRENT, FUTURE = 1, 2  # MCL_CURRENT, MCL_FUTURE: pages that are there, pages to come
 
@@ -46,17 +51,9 @@ def step_down() -> None:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority - 1))
 
 
-def stand_for_the_world(process: int, priority: int) -> None:
-    """Run all threads of a simulator's process with SCHED_FIFO at this priority: no load slows an arm down.
-
-    Raises:
-        ConfigError: that is not permitted.
-    """
-    try:
-        for thread in Path(f"/proc/{process}/task").iterdir():
-            os.sched_setscheduler(int(thread.name), os.SCHED_FIFO, os.sched_param(priority))
-    except PermissionError as error:
-        raise _refused(priority) from error
+def of_the_cell(priority: int) -> int:
+    """Of what plays the arm, beside an mpc with this one: no load slows an arm down, nor does it slow mpc."""
+    return priority and max(1, priority - 1)
 
 
 def _refused(priority: object) -> ConfigError:

@@ -11,6 +11,7 @@ from loopwm_ros.config import ArmConfig, Settings, TaskConfig, load_arm, load_ta
 from loopwm_ros.config.task import Disturb
 from loopwm_ros.control.goal import GoalSource
 from loopwm_ros.nodes import params
+from loopwm_ros.nodes.scheduling import Priority
 
 
 class SimSettings(Settings):
@@ -32,6 +33,7 @@ class SimSettings(Settings):
     camera_width: int = Field(0, ge=0, le=1920, description="[px]; 0: as the arm file says")
     camera_height: int = Field(0, ge=0, le=1080, description="[px]; 0: as the arm file says")
     blank_camera: bool = Field(False, description="publish black images", json_schema_extra=params.LIVE)
+    realtime_priority: Priority = 0
     score_path: str = Field("", description="JSON-lines file for scores by truth; empty: none")
 
     def scene(self) -> tuple[ArmConfig, TaskConfig]:

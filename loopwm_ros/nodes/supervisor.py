@@ -13,7 +13,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from loopwm_ros.config.world import Engine
 from loopwm_ros.control.safety_gate import GateState
-from loopwm_ros.nodes import environment, processes
+from loopwm_ros.nodes import environment, processes, scheduling
 from loopwm_ros.nodes.episode_report import EpisodeReport
 from loopwm_ros.nodes.json_lines import JsonLines
 from loopwm_ros.nodes.monitor_topics import PATIENCE
@@ -44,7 +44,7 @@ class RealtimeRequest:
     arm: str  # by name or path
     task: str  # by name or path
     camera: tuple[int, int] = (0, 0)  # width, height [px] of the simulated camera; 0: as the world says
-    priority: int = 0  # of SCHED_FIFO for mpc, and one more for safety; 0: neither
+    priority: int = 0  # of SCHED_FIFO for mpc, one more for safety, one less for what plays the arm; 0: none
     domain: str = field(default_factory=environment.domain_id)  # ROS domain of the nodes
 
 
@@ -99,6 +99,7 @@ def node_parameters(request: RealtimeRequest, folder: Path) -> dict[str, dict[st
         "camera_width": request.camera[0],
         "camera_height": request.camera[1],
         "score_path": str(folder / SCORES),
+        "realtime_priority": scheduling.of_the_cell(request.priority),
     }
     safety = timing | {
         "arm": request.arm,

@@ -94,8 +94,10 @@ def test_the_stand_in_takes_the_simulation_s_place_without_its_clock(
         arm=load_arm("panda"), task=task, world=load_world(task.world), controller="mpc", episodes=1, seed=4,
         bundle=bundle, engine=engine,
     )  # fmt: skip
-    nodes = supervisor.node_parameters(supervisor.RealtimeRequest(run, "panda", "reach"), tmp_path)
+    request = supervisor.RealtimeRequest(run, "panda", "reach", priority=40)
+    nodes = supervisor.node_parameters(request, tmp_path)
     assert list(nodes) == [cell, "safety", "mpc"]
+    assert [node["realtime_priority"] for node in nodes.values()] == [39, 41, 40]
     assert {nodes[name]["use_sim_time"] for name in ("safety", "mpc")} == {simulated}
     assert "use_sim_time" not in nodes[cell]
     assert nodes[cell]["seed"] == 4

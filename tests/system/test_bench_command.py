@@ -68,4 +68,4 @@ def test_pictures_are_read_at_their_rate_and_prepared_once_a_plan(tmp_path: Path
     for row in bench.rows:
         assert row.read == pytest.approx(20.0, rel=0.3)
         assert row.prepared == pytest.approx(10.0, rel=0.3), "one a plan"
-        assert 0.0 < row.cores + row.idle_cores < 1.0, "the difference alone may drown in what else the machine does"
+        assert 0.0 < row.cores + row.idle_cores < 1.0, "one alone may be noise"

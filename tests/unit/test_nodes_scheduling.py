@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -54,20 +53,6 @@ def test_threads_that_start_later_have_it_and_memory_is_locked() -> None:
     assert int(locked) > 1000, "[kB]"
 
 
-def test_a_simulator_s_threads_all_get_it() -> None:
-    waits = "import sys, threading; threading.Thread(target=sys.stdin.read).start(); print(flush=True)"
-    with subprocess.Popen(
-        [sys.executable, "-c", waits], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as child:
-        assert child.stdin
-        assert child.stdout
-        child.stdout.readline()
-        try:
-            scheduling.stand_for_the_world(child.pid, 7)
-        except ConfigError:
-            pytest.skip("this user may not schedule in real time")
-        finally:
-            threads = [int(thread.name) for thread in Path(f"/proc/{child.pid}/task").iterdir()]
-            found = [(os.sched_getscheduler(one), os.sched_getparam(one).sched_priority) for one in threads]
-            child.stdin.close()
-    assert found == [(os.SCHED_FIFO, 7)] * 2
+@pytest.mark.parametrize(("mpc", "cell"), [(0, 0), (1, 1), (40, 39)])
+def test_what_plays_the_arm_is_just_below_mpc(mpc: int, cell: int) -> None:
+    assert scheduling.of_the_cell(mpc) == cell
