@@ -29,7 +29,6 @@ from loopwm_ros.world_model.policy import ImaginedPolicy
 from loopwm_ros.world_model.providers import CPU, target
 from loopwm_ros.world_model.sessions import Session, open_sessions
 from loopwm_ros.world_model.settings import Precision, WorldModelSettings
-from loopwm_ros.world_model.unrolled import load_onnx
 
 WARM_UP_ROWS = (1, 64)
 WARM_UP_ROUNDS = 5
@@ -118,15 +117,7 @@ class OnnxWorldModel:
             return None
         half = self.settings.precision == "float16"
         there = target(self.settings.provider, half)
-        if there is None:
-            return None
-        if self.settings.provider == "auto":
-            try:
-                load_onnx("provider 'auto' on a GPU")
-            except ConfigError as error:
-                self._chosen = replace(self._chosen, note=f"rollouts stay on the host: {error}")
-                return None
-        return OnDevice(bundle, self._cap, there, half, clock)
+        return None if there is None else OnDevice(bundle, self._cap, there, half, clock)
 
     def encode(self, observation: Observation) -> Encoding:
         """Embed one observation, (tokens, width), and read the task quantities [physical units]."""
@@ -186,9 +177,23 @@ class OnnxWorldModel:
     def rollout(self, state: F32, actions: F32, loops: int, deadline: float | None) -> Rollout:
         """Imagine candidates (candidates, horizon, action_dim) from one state (tokens, width)."""
         steps = self.settings.readout_steps(actions.shape[1], self.spec)
+        rollout = self._on_device(state, actions, steps, deadline)
+        return self._on_host(state, actions, steps, loops, deadline) if rollout is None else rollout
+
+    def _on_device(
+        self, state: F32, actions: F32, steps: tuple[int, ...], deadline: float | None
+    ) -> Rollout | None:
+        """None where there is no device; `auto` goes without one that refuses the first rollout."""
         if self._device is None:
-            return self._on_host(state, actions, steps, loops, deadline)
-        rollout = self._device.rollout(state, actions, steps, deadline)
+            return None
+        try:
+            rollout = self._device.rollout(state, actions, steps, deadline)
+        except ConfigError as error:
+            if self.settings.provider != "auto":
+                raise
+            note = f"rollouts are called from the host, in float32: {error}"
+            self._device, self._chosen = None, replace(self._chosen, precision="float32", note=note)
+            return None
         self._loops += rollout.loops
         self._count_rows(rollout, len(actions))
         return rollout

@@ -187,6 +187,34 @@ def test_the_world_model_uses_it_where_it_is_not_on_the_cpu(
     assert model.rows_run()["block"] == before + 16 * 4 * most
 
 
+@pytest.mark.parametrize("provider", ["auto", "cuda"])
+def test_only_auto_goes_without_a_device_that_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("driver too old")
+
+    module, bundle = "loopwm_ros.world_model.onnx_model", made(tmp_path)
+    monkeypatch.setattr(f"{module}.target", lambda wanted, half: HERE)
+    monkeypatch.setattr(f"{module}.CPU", "another")
+    monkeypatch.setattr("loopwm_ros.world_model.sessions.check_provider", lambda wanted, got: None)
+    monkeypatch.setattr("loopwm_ros.world_model.sessions.providers", lambda wanted: [CPU])
+    model = host(bundle, 0, provider=provider, precision="float16")
+    monkeypatch.undo()
+    actions, state = random_actions(bundle, 16, 4), model.initial_state()
+    expected = host(bundle, 0).rollout(state, actions, 0, None)
+    monkeypatch.setattr("onnxruntime.InferenceSession", refuse)
+    if provider == "cuda":
+        with pytest.raises(ConfigError, match="driver too old"):
+            model.rollout(state, actions, 0, None)
+        return
+    rollout = model.rollout(state, actions, 0, None)
+    np.testing.assert_array_equal(rollout.readouts, expected.readouts)
+    assert model.precision == "float32"
+    assert "driver too old" in model.note
+    assert model.rollout_seconds(16, 4, 0) > 0.0
+
+
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "onnx", None)
     with pytest.raises(ConfigError, match=r"needs the package onnx: pip install"):
