@@ -26,13 +26,13 @@ from rich.table import Table
 from benchmarks.executors.reader import CONTROL, Reader, planning, spin
 from benchmarks.executors.source import ARM
 from loopwm_ros.bench.machine import cpu_name
+from loopwm_ros.bench.saving import save
 from loopwm_ros.config import load_arm
 from loopwm_ros.nodes import processes
 from loopwm_ros.nodes.joined_graph import joined_graph
 from loopwm_ros.nodes.processes import Child
 from loopwm_ros.nodes.spin import SWITCH_INTERVAL, new_executor, settle
 from loopwm_ros.validation.burners import burning, cores
-from loopwm_ros.validation.files import write_text_atomically
 from loopwm_ros.validation.statistics import Record, Spread, spread
 from loopwm_ros.validation.versions import versions
 
@@ -170,10 +170,7 @@ def main() -> None:
         rows=tuple(case.row(options.seconds) for case in cases),
     )
     console.print(shown(bench))
-    if options.json:
-        console.print(
-            f"result: {write_text_atomically(options.json, bench.model_dump_json(indent=1) + chr(10))}"
-        )
+    save(bench, options.json, console)
 
 
 if __name__ == "__main__":

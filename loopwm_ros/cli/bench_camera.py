@@ -29,13 +29,13 @@ def camera(
 
     from loopwm_ros.bench.machine import cpu_name
     from loopwm_ros.bench.results import CameraBench
+    from loopwm_ros.bench.saving import save
     from loopwm_ros.bench.table import print_camera
     from loopwm_ros.cli.bench_request import own_request
     from loopwm_ros.cli.sim_job import camera_size
     from loopwm_ros.config import load_task, usual_arm
     from loopwm_ros.errors import ConfigError
     from loopwm_ros.nodes.picture_bench import read_pictures
-    from loopwm_ros.validation.files import write_text_atomically
     from loopwm_ros.validation.versions import versions
 
     console, pixels, task_settings = Console(), camera_size(size), load_task(task)
@@ -49,5 +49,4 @@ def camera(
             rows.append(read_pictures(run.arm, spec, pixels, rate, transport, seconds))
     result = CameraBench(cpu=cpu_name(), versions=versions(), seconds=seconds, rows=tuple(rows))
     print_camera(console, result)
-    if json:
-        console.print(f"result: {write_text_atomically(json, result.model_dump_json(indent=1) + chr(10))}")
+    save(result, json, console)

@@ -57,13 +57,13 @@ def deadline(
 
     from loopwm_ros.bench.machine import describe
     from loopwm_ros.bench.results import DeadlineBench
+    from loopwm_ros.bench.saving import save
     from loopwm_ros.bench.table import print_deadlines
     from loopwm_ros.cli.bench_request import own_request
     from loopwm_ros.cli.sim_job import InRealTime
     from loopwm_ros.config import load_task, usual_arm
     from loopwm_ros.nodes.scheduling import of_the_cell
     from loopwm_ros.validation.burners import burning, cores
-    from loopwm_ros.validation.files import write_text_atomically
 
     console, rates = Console(), rate or [20.0, 50.0]
     task_settings = load_task(task)
@@ -85,8 +85,7 @@ def deadline(
         runs=runs,
     )
     print_deadlines(console, result)
-    if json:
-        console.print(f"result: {write_text_atomically(json, result.model_dump_json(indent=1) + chr(10))}")
+    save(result, json, console)
     if any(run.summary.deadline_misses for run in runs):
         raise typer.Exit(MISSED)
 

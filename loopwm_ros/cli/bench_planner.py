@@ -78,13 +78,13 @@ def planner(
     from loopwm_ros.bench.cycle import Rig
     from loopwm_ros.bench.machine import describe, keep_to_core
     from loopwm_ros.bench.planner import Grid, PlannerBencher
+    from loopwm_ros.bench.saving import save
     from loopwm_ros.bench.table import print_bench
     from loopwm_ros.cli.sim import usual_bundle
     from loopwm_ros.cli.sim_job import loop_count
     from loopwm_ros.config import load_arm, load_task, load_world, usual_arm
     from loopwm_ros.control.kinematics import Kinematics
     from loopwm_ros.validation.burners import cores
-    from loopwm_ros.validation.files import write_text_atomically
 
     if compiled and not shutil.which(compiler := os.environ.get("CXX", "g++")):
         raise ConfigError(
@@ -118,8 +118,7 @@ def planner(
         task_id = progress.add_task("rounds", total=rounds)
         result = bencher.run(rounds, machine, beside, lambda: progress.advance(task_id))
     print_bench(console, result)
-    if json:
-        console.print(f"rows: {write_text_atomically(json, result.model_dump_json(indent=1) + chr(10))}")
+    save(result, json, console)
 
 
 def _device_peak(grid: Grid) -> float | None:

@@ -31,6 +31,7 @@ def start(
 
     from loopwm_ros.bench.machine import cpu_name
     from loopwm_ros.bench.results import StartBench
+    from loopwm_ros.bench.saving import save
     from loopwm_ros.bench.table import print_start
     from loopwm_ros.bench.usage import UsageWatch
     from loopwm_ros.cli.bench_request import own_request
@@ -38,7 +39,6 @@ def start(
     from loopwm_ros.nodes.startup import cold_start, watch_idle
     from loopwm_ros.nodes.supervisor import RealtimeRequest
     from loopwm_ros.validation.burners import cores
-    from loopwm_ros.validation.files import write_text_atomically
     from loopwm_ros.validation.versions import versions
 
     console, task_settings = Console(), load_task(task)
@@ -62,5 +62,4 @@ def start(
         idle=watch.found,
     )
     print_start(console, result)
-    if json:
-        console.print(f"result: {write_text_atomically(json, result.model_dump_json(indent=1) + chr(10))}")
+    save(result, json, console)
