@@ -13,6 +13,7 @@ TITLES = {  # of comparisons by folder; of others the models' names
     "closed_loop": "Cores after 3,000 steps of training",
     "closed_loop_long": "Cores after longer training, equal in time",
     "closed_loop_25_ms": "Cores after longer training, with more time for a plan",
+    "closed_loop_25_ms_first": "The same, a first round on other seeds",
     "closed_loop_budget": "Less and less time, in float32 and in 8 bits",
     "closed_loop_exits": "Early exit and fixed numbers of iterations",
 }
