@@ -43,7 +43,7 @@ def build_cache(
     Unreadable recordings are left out and named in `Dataset.skipped`.
 
     Raises:
-        BagError: no recordings, or none of them can be used.
+        BagError: no recordings, none of them can be used, or no room for them once decoded.
     """
     bags = [bag for root in roots for bag in find_bags(root)]
     if not bags:
@@ -94,13 +94,18 @@ def _build(
 ) -> None:
     """Write the cache beside its place, then move it there."""
     partial = root.with_name(f".{root.name}.{os.getpid()}")
-    partial.mkdir(parents=True)
     try:
+        partial.mkdir(parents=True)
         index = _write_arrays(partial, bags, hashes, results, report)
         index["settings"] = settings.model_dump()
         (partial / INDEX).write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
         if not (root / INDEX).is_file():
             partial.rename(root)
+    except OSError as error:
+        raise BagError(
+            f"decoded recordings cannot be kept in {root.parent}: {error}; they need about ten times the "
+            "room of the recordings: make room, or give another place with --cache"
+        ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

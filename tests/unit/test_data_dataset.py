@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from pathlib import Path
 
@@ -112,6 +114,18 @@ def test_nothing_usable_is_an_error_that_says_why(tmp_path: Path) -> None:
     with pytest.raises(BagError, match=r"none of 1 recordings.*\n.*x\.mcap cannot be read"):
         build(tmp_path, [tmp_path / "empty"])
     assert not list((tmp_path / "cache").iterdir())
+
+
+def test_a_full_disk_is_named_and_nothing_is_left(
+    bags: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("loopwm_ros.data.cache.Column.append", full)
+    with pytest.raises(BagError, match=r"No space left on device; they need .* another place with --cache"):
+        build(tmp_path, [bags])
+    assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_another_camera_is_refused(bags: Path, tmp_path: Path) -> None:
