@@ -107,7 +107,7 @@ class MpcEngine:
 
     @property
     def note(self) -> str:
-        """What was found about the model's precision on this machine; empty: it was given."""
+        """What the model found where precision or device was left to this machine; empty: it was not."""
         return self._mpc.model.note
 
     def _warm_up(self) -> None:

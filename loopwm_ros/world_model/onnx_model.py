@@ -109,7 +109,7 @@ class OnnxWorldModel:
 
     @property
     def note(self) -> str:
-        """What was found when the precision was chosen; empty: there was no choice."""
+        """What was found where precision or device was left to this machine; empty: it was not."""
         return self._chosen.note
 
     def _make_device(self, bundle: Bundle, clock: Clock) -> OnDevice | None:
