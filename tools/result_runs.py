@@ -92,7 +92,7 @@ RUNS = {
     "push-disturbed": _pushed("--episodes 120 --seed 1000 --lockstep --disturb all", shown=True),
     "push-no-proposal": _pushed("--episodes 100 --seed 1000 --lockstep --proposal none"),
     "push-1-loop": _pushed("--episodes 50 --seed 1000 --lockstep --loops 1"),
-    "push-8-loops": _pushed("--episodes 50 --seed 1000 --lockstep --loops 8"),
+    "push-4-loops": _pushed("--episodes 50 --seed 1000 --lockstep --loops 4"),
     "push-policy": _pushed("--episodes 200 --seed 1000 --lockstep --controller policy"),
     "push-simulator": _pushed("--episodes 100 --seed 1000 --lockstep --controller simulator"),
     "push-scripted": _pushed("--episodes 100 --seed 1000 --lockstep --controller scripted"),
