@@ -28,7 +28,8 @@ USUAL_RATES = [20.0, 50.0]  # of `loopwm bench deadline`
 COMMANDS = {
     "clutter": "loopwm bench planner --task clutter --candidates 160,320 --refinements 1,2 "
     "--precision float32 --precision int8",
-    "push": "loopwm bench planner --task push --peer --compiled --loops auto,1,4",
+    "push": "loopwm bench planner --task push --peer --compiled --loops auto,1,4 "
+    "--precision float32 --precision int8",
 }
 
 
@@ -37,7 +38,13 @@ def planner(root: Path) -> list[str]:
     cycles = _read(root, CYCLES, PlannerBench)
     deadlines, starts = _read(root, DEADLINES, DeadlineBench), _read(root, STARTS, StartBench)
     cameras = _read(root, CAMERAS, CameraBench)
-    lines = [*_cycles(cycles, _shipped(root)), *_deadlines(deadlines), *_starts(starts), *_cameras(cameras)]
+    shipped = _shipped(root)
+    lines = [
+        *_cycles(cycles, shipped),
+        *_deadlines(deadlines, shipped),
+        *_starts(starts),
+        *_cameras(cameras),
+    ]
     return ["", "## Time", "", *lines] if lines else []
 
 
@@ -55,7 +62,7 @@ def _shipped(root: Path) -> set[str]:
 def _cycles(benches: list[PlannerBench], shipped: set[str]) -> list[str]:
     if not benches:
         return []
-    machine = benches[0].machine
+    machine, rounds = benches[0].machine, " or ".join(sorted({f"{bench.rounds}" for bench in benches}))
     ours = [
         (
             _named(row, bench.bundle_sha256 in shipped),
@@ -75,7 +82,7 @@ def _cycles(benches: list[PlannerBench], shipped: set[str]) -> list[str]:
     head = ("candidates x actions x refinements", "loops (used)", "p50 [ms]", "p99 [ms]", "of peak")
     lines = [
         f"Whole control cycles, from picture to joint motion, on one core of {machine.cpu},",
-        f"{benches[0].rounds} of each, in turns. *Peak*: {machine.peak_gflops:g} GFLOP/s, what NumPy does",
+        f"{rounds} of each, in turns. *Peak*: {machine.peak_gflops:g} GFLOP/s, what NumPy does",
         "with large float32 matrices on the same core; ONNX Runtime's own products may be a little quicker.",
         "",
         *table(("model", *head), ours),
@@ -94,7 +101,7 @@ def _named(row: CycleRow, current: bool) -> str:
     )
 
 
-def _deadlines(benches: list[DeadlineBench]) -> list[str]:
+def _deadlines(benches: list[DeadlineBench], shipped: set[str]) -> list[str]:
     rows = [
         (
             f"{run.commands_per_second:g}",
@@ -106,6 +113,7 @@ def _deadlines(benches: list[DeadlineBench]) -> list[str]:
             number(run.summary.candidates.mean),
             number(run.summary.loops.mean, 2),
             f"{run.summary.success} of {run.summary.episodes}",
+            "as shipped" if run.summary.bundle_sha256 in shipped else "an earlier one",
         )
         for bench in benches
         for run in bench.runs
@@ -117,7 +125,7 @@ def _deadlines(benches: list[DeadlineBench]) -> list[str]:
         "",
         "The whole ROS graph in real time, simulator and pictures on the same cores:",
         "",
-        *table((*columns, "candidates", "loops", "success"), rows),
+        *table((*columns, "candidates", "loops", "success", "model"), rows),
         "",
         "A simulator that is not scheduled so, too, falls behind the load beside it and catches up; its time",
         "then leaps, and commands are held for want of a plan, which no arm would do to `mpc`.",

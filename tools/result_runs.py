@@ -94,7 +94,7 @@ RUNS = {
     "push-1-loop": _pushed("--episodes 50 --seed 1000 --lockstep --loops 1"),
     "push-4-loops": _pushed("--episodes 50 --seed 1000 --lockstep --loops 4"),
     "push-policy": _pushed("--episodes 200 --seed 1000 --lockstep --controller policy"),
-    "push-simulator": _pushed("--episodes 100 --seed 1000 --lockstep --controller simulator"),
+    "push-simulator": _pushed("--episodes 100 --seed 1000 --lockstep --controller simulator --horizon 10"),
     "push-scripted": _pushed("--episodes 100 --seed 1000 --lockstep --controller scripted"),
     "push-random": _pushed("--episodes 50 --seed 1000 --lockstep --controller random"),
     "push-zero": _pushed("--episodes 50 --seed 1000 --lockstep --controller zero"),

@@ -191,7 +191,7 @@ def test_precise_distances_are_compared_where_the_task_has_one() -> None:
     assert [(pair.only_model, pair.only_reference) for pair in summary.pairs[:2]] == [(0, 0), (1, 0)]
     drawn = success_plot(summary)
     assert all(
-        f">{text}<" in drawn for text in ("success within 5 cm", "precise within 2 cm", "push, 1 s ahead")
+        f">{text}<" in drawn for text in ("success within 5 cm", "precise within 2 cm", "push, 1.6 s ahead")
     )
 
 
@@ -209,7 +209,7 @@ def test_the_example_fits_the_shipped_model() -> None:
         harness.conditions(regime, model, 0) for regime in comparison.regimes for model in comparison.models
     ]
     assert len({each.sha256 for each in made}) == len(made)
-    assert {each.request.settings.planner.horizon for each in made} == {10}
+    assert {each.request.settings.planner.horizon for each in made} == {16}
 
 
 def _row(harness: Harness, regime: Regime, model: str, index: int, success: bool) -> EpisodeRow:

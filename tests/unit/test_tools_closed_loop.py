@@ -53,12 +53,12 @@ def test_what_was_measured_is_shown(section: ModuleType, tmp_path: Path) -> None
     text = "\n".join(section.closed_loop(tmp_path))
     assert "![success against planning time](results/benchmarks/closed_loop/success.svg)" in text
     assert "### Cores after 3,000 steps of training" in text
-    assert "Push, 1 s ahead:" in text
+    assert "Push, 1.6 s ahead:" in text
     assert "| time [ms] | model | within 5 cm | within 2 cm | median [ms] |" in text
     assert "| 10 | early exit | 100% (72 to 100) | 0% (0 to 28) | 8.2 | 8.2 | 12 | - | 0.0% |" in text
     assert "| 50 | one loop | - | - | - | - | - | - | - |" in text
     assert "Of 6 comparisons with *early exit* on the same episodes, 1 have p < 0.05" in text
-    assert "| push, 1 s ahead, 10 ms | one loop | success | 0 : 8 | 0.0078 | no |" in text
+    assert "| push, 1.6 s ahead, 10 ms | one loop | success | 0 : 8 | 0.0078 | no |" in text
     assert max(map(len, text.splitlines())) <= 125
 
 

@@ -77,6 +77,21 @@ def test_rows_of_a_model_that_is_no_longer_shipped_say_so(section: ModuleType, r
     assert all("an earlier one" in line for line in others)
 
 
+def test_deadlines_say_whether_they_are_of_the_model_that_is_shipped(section: ModuleType, root: Path) -> None:
+    path = root / section.FOLDER / "deadline-stress-0.json"
+    bench = json.loads(path.read_text())
+    for run, sha256 in zip(bench["runs"], "ab", strict=True):
+        run["summary"]["bundle_sha256"] = sha256 * 64
+    path.write_text(json.dumps(bench))
+    folder = root / "models" / "panda_rod_push"
+    folder.mkdir(parents=True)
+    (folder / "manifest.sha256").write_text(f"{'b' * 64}  manifest.json\n")
+    lines = section.planner(root)
+    begins = ("| 20 | as usual | 2 |", "| 50 | as usual | 2 |")
+    ends = [line.rsplit("|", 2)[1].strip() for line in lines if line.startswith(begins)]
+    assert ends == ["an earlier one", "as shipped"]
+
+
 def test_late_commands_are_counted_of_all(section: ModuleType, root: Path) -> None:
     (path,) = (root / section.FOLDER).glob("deadline-stress-0.json")
     bench = json.loads(path.read_text())

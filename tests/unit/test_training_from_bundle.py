@@ -114,7 +114,7 @@ def test_weights_that_are_not_the_graphs_are_noticed(bundle: Bundle, monkeypatch
         model_of(bundle, settings_of(bundle))
 
 
-@pytest.mark.parametrize("name", ["panda_rod_clutter"])
+@pytest.mark.parametrize("name", ["panda_rod_clutter", "panda_rod_push"])
 def test_a_shipped_bundle_is_read_back(name: str) -> None:
     shipped = load_bundle(share_dir() / "models" / name)
     model = model_of(shipped, settings_of(shipped))
