@@ -28,8 +28,7 @@ USUAL_RATES = [20.0, 50.0]  # of `loopwm bench deadline`
 COMMANDS = {
     "clutter": "loopwm bench planner --task clutter --candidates 160,320 --refinements 1,2 "
     "--precision float32 --precision int8",
-    "push": "loopwm bench planner --task push --peer --compiled --loops auto,1,4 "
-    "--precision float32 --precision int8",
+    "push": "loopwm bench planner --task push --peer --compiled --loops auto,1,4",
 }
 
 
@@ -62,7 +61,7 @@ def _shipped(root: Path) -> set[str]:
 def _cycles(benches: list[PlannerBench], shipped: set[str]) -> list[str]:
     if not benches:
         return []
-    machine, rounds = benches[0].machine, " or ".join(sorted({f"{bench.rounds}" for bench in benches}))
+    machine, rounds = benches[0].machine, " or ".join(map(str, sorted({b.rounds for b in benches})))
     ours = [
         (
             _named(row, bench.bundle_sha256 in shipped),
