@@ -38,6 +38,7 @@ def summary_of(options: str) -> Summary:
     kind = "policy" if given.get("controller") == "policy" else "mppi"
     asked = planner_settings(load_task(given["task"]), kind, proposal=given.get("proposal", ""))
     planner = asked.model_dump(include=set(PlannerFacts.model_fields))
+    planner["horizon"] = int(given.get("horizon", asked.horizon))
     episodes = []
     for i in range(int(given["episodes"])):
         result = samples.result(i, success=i != 1)
