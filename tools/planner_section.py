@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
 from typing import TypeVar
@@ -38,12 +39,7 @@ def planner(root: Path) -> list[str]:
     deadlines, starts = _read(root, DEADLINES, DeadlineBench), _read(root, STARTS, StartBench)
     cameras = _read(root, CAMERAS, CameraBench)
     shipped = _shipped(root)
-    lines = [
-        *_cycles(cycles, shipped),
-        *_deadlines(deadlines, shipped),
-        *_starts(starts),
-        *_cameras(cameras),
-    ]
+    lines = [*_cycles(cycles, shipped), *_deadlines(deadlines, shipped), *_starts(starts), *_cameras(cameras)]
     return ["", "## Time", "", *lines] if lines else []
 
 
@@ -61,7 +57,6 @@ def _shipped(root: Path) -> set[str]:
 def _cycles(benches: list[PlannerBench], shipped: set[str]) -> list[str]:
     if not benches:
         return []
-    machine, rounds = benches[0].machine, " or ".join(map(str, sorted({b.rounds for b in benches})))
     ours = [
         (
             _named(row, bench.bundle_sha256 in shipped),
@@ -80,9 +75,10 @@ def _cycles(benches: list[PlannerBench], shipped: set[str]) -> list[str]:
     ]
     head = ("candidates x actions x refinements", "loops (used)", "p50 [ms]", "p99 [ms]", "of peak")
     lines = [
-        f"Whole control cycles, from picture to joint motion, on one core of {machine.cpu},",
-        f"{rounds} of each, in turns. *Peak*: {machine.peak_gflops:g} GFLOP/s, what NumPy does",
-        "with large float32 matrices on the same core; ONNX Runtime's own products may be a little quicker.",
+        f"Whole control cycles, from picture to joint motion, on one core of {benches[0].machine.cpu},",
+        f"{_either(b.rounds for b in benches)} of each, in turns. *Peak*: what NumPy does in the same run",
+        f"with large float32 matrices there, {_either(b.machine.peak_gflops for b in benches)} GFLOP/s;",
+        "ONNX Runtime's own products may be a little quicker.",
         "",
         *table(("model", *head), ours),
     ]
@@ -91,6 +87,11 @@ def _cycles(benches: list[PlannerBench], shipped: set[str]) -> list[str]:
         lines += ["", *table(columns, peers)]
     commands = [f"{COMMANDS[b.task]} --rounds {b.rounds}" for b in benches if b.task in COMMANDS]
     return [*lines, "", "```sh", *commands, "```"]
+
+
+def _either(values: Iterable[float]) -> str:
+    """Those that differ, least first."""
+    return " or ".join(f"{value:g}" for value in sorted(set(values)))
 
 
 def _named(row: CycleRow, current: bool) -> str:
